@@ -1,0 +1,33 @@
+"""PHNet: make a person pasted into a photo belong there.
+
+Names are resolved when first used, so that ``import phnet`` stays cheap::
+
+    import phnet
+    result = phnet.harmonize("composite.jpg", "mask.png")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from phnet.version import __version__
+
+if TYPE_CHECKING:
+    from phnet.harmonizer import Harmonizer, harmonize
+
+__all__ = ["Harmonizer", "__version__", "harmonize"]
+
+_HOMES = {
+    "Harmonizer": "phnet.harmonizer",
+    "harmonize": "phnet.harmonizer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'phnet' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""``phnet train``: run a recipe."""

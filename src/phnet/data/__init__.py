@@ -1,0 +1,1 @@
+"""Data sets: composites made from photos, readers, builders, checks."""
