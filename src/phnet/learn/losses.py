@@ -45,9 +45,7 @@ def root_fmse_loss(predicted: Tensor, real: Tensor, mask: Tensor) -> Tensor:
     return (error / (3 * mask.sum((1, 2, 3))).clamp_min(1) + 1e-6).sqrt()
 
 
-def objective(
-    predicted: Tensor, real: Tensor, mask: Tensor, weights: dict[str, float]
-) -> Tensor:
+def objective(predicted: Tensor, real: Tensor, mask: Tensor, weights: dict[str, float]) -> Tensor:
     """Weighted sum of the terms named in ``weights`` (eq. 15), one value an image (B,)."""
     total = torch.zeros(predicted.shape[0], dtype=predicted.dtype, device=predicted.device)
     for name, weight in weights.items():

@@ -1,0 +1,69 @@
+"""Checkpoints: one dict, read weights-only, written under a temporary name and renamed."""
+
+import pickle
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from phnet.errors import BadModel
+from phnet.files import replacing
+from phnet.learn.model import PHNet, PHNetConfig
+
+FORMAT = "phnet-checkpoint-1"
+LARGEST = 4 * 1024**3  # bytes; a file beyond this is not one of ours
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write ``state`` (see :class:`phnet.learn.training.Trainer`) to ``path``."""
+    with replacing(path) as temporary:
+        torch.save({"format": FORMAT, **state}, temporary)
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU; no code in it can run.
+
+    Raises:
+        BadModel: the file is missing, truncated, not a checkpoint, or not one of this format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadModel(f"{path}: expected a checkpoint, but there is no such file")
+    if path.stat().st_size > LARGEST:
+        raise BadModel(f"{path}: expected a checkpoint of at most {LARGEST >> 30} GiB")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise BadModel(
+            f"{path}: expected a checkpoint, but it cannot be read ({type(error).__name__})"
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise BadModel(f"{path}: expected a checkpoint of format {FORMAT}")
+    return state
+
+
+def config_from(values: dict[str, Any]) -> PHNetConfig:
+    """A PHNetConfig from the plain values that a checkpoint keeps."""
+    known = {f.name for f in fields(PHNetConfig)}
+    if set(values) != known:
+        raise BadModel(f"expected a configuration with {sorted(known)}, got {sorted(values)}")
+    return PHNetConfig(
+        **{key: tuple(v) if isinstance(v, list | tuple) else v for key, v in values.items()}
+    )
+
+
+def load_network(path: str | Path) -> PHNet:
+    """The network of a checkpoint, with averaged weights where there are any, in eval mode.
+
+    Raises:
+        BadModel: as :func:`load_checkpoint`, and when weights and configuration disagree.
+    """
+    state = load_checkpoint(path)
+    net = PHNet(config_from(state["config"]))
+    try:
+        net.load_state_dict(state.get("ema") or state["model"])
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise BadModel(f"{path}: weights do not fit the configuration ({first})") from error
+    return net.eval()

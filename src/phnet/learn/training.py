@@ -1,0 +1,477 @@
+"""Training: one loop for one process or many (torchrun), resumable bit for bit."""
+
+import contextlib
+import csv
+import logging
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from phnet.errors import BadModel, BadRecipe, TrainingStopped
+from phnet.files import write_text
+from phnet.learn.batches import (
+    Places,
+    TrainingImages,
+    ValidationImages,
+    build_cache,
+    pair_sources,
+    photo_sources,
+)
+from phnet.learn.checkpoint import load_checkpoint, save_checkpoint
+from phnet.learn.losses import objective
+from phnet.learn.model import PHNet
+from phnet.learn.recipe import Optimizer, Recipe
+
+log = logging.getLogger(__name__)
+
+METRICS = (
+    "images",
+    "loss",
+    "lr",
+    "images_per_s",
+    "waiting",
+    "val_mse",
+    "val_untouched",
+    "val_psnr",
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, for whoever shows it."""
+
+    images: int
+    total: int
+    loss: float
+    images_per_s: float
+    waiting: float  # share of the time spent waiting for data
+    val_mse: float | None  # [0, 255] scale; only right after a validation
+
+
+def make_optimizer(settings: Optimizer, net: nn.Module) -> torch.optim.Optimizer:
+    """Lion (as in the paper), AdamW, or plain SGD, over what learns."""
+    learning = [p for p in net.parameters() if p.requires_grad]
+    if settings.name == "lion":
+        from lion_pytorch import Lion
+
+        lion: torch.optim.Optimizer = Lion(
+            learning, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
+        )
+        return lion
+    if settings.name == "adamw":
+        first, second = settings.betas
+        return torch.optim.AdamW(
+            learning, lr=settings.lr, betas=(first, second), weight_decay=settings.weight_decay
+        )
+    return torch.optim.SGD(learning, lr=settings.lr, weight_decay=settings.weight_decay)
+
+
+def rate_factor(images: int, total: int, warmup: int, decay: float) -> float:
+    """The learning rate's factor after ``images`` of ``total``: up, level, linearly to zero."""
+    up = min(1.0, (images + 1) / warmup) if warmup else 1.0
+    falling = decay * total
+    down = min(1.0, (total - images) / falling) if falling else 1.0
+    return up * max(down, 0.0)
+
+
+class Trainer:
+    """A run of a recipe in a folder.
+
+    The folder gets ``last.pt`` (to resume), ``best.pt`` (by validation MSE), ``metrics.csv``,
+    TensorBoard's event files, and ``cache/`` with decoded photos.
+    """
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, cache: Path | None = None, pictures: bool = True
+    ) -> None:
+        self.recipe = recipe
+        self.folder = folder
+        self.world = dist.get_world_size() if dist.is_initialized() else 1
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        if recipe.run.batch % self.world:
+            raise BadRecipe(f"batch {recipe.run.batch} does not divide over {self.world} processes")
+        self.pictures = pictures
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        self.device = (
+            torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+        )
+        self.dtype = torch.float64 if recipe.run.precision == "fp64" else torch.float32
+        folder.mkdir(parents=True, exist_ok=True)
+        self._load_data(cache or folder / "cache")
+        self._build()
+        self.step = 0
+        self.best = math.inf
+        self._resume()
+
+    # -- set-up ---------------------------------------------------------------------------
+
+    def _load_data(self, cache: Path) -> None:
+        data = self.recipe.data
+
+        def sources(split: str) -> Any:
+            if data.kind == "pairs":
+                return pair_sources(data.folders, split, data.real)
+            return photo_sources(data.folders, split)
+
+        for turn in range(2):  # rank 0 decodes, the others then find the cache
+            if (turn == 0) == (self.rank == 0):
+                train = build_cache(sources("train"), data.cache_size or data.size, cache)
+                self.validation = ValidationImages(build_cache(sources("val"), data.size, cache))
+            if dist.is_initialized():
+                dist.barrier()
+        if train.rejected and self.rank == 0:
+            log.warning("%d images cannot be used and are skipped", len(train.rejected))
+        self.images = TrainingImages(train, data, self.recipe.run.seed)
+        schedule = self.recipe.schedule
+        self.total = schedule.images or schedule.epochs * len(train)
+        self.steps = math.ceil(self.total / self.recipe.run.batch)
+
+    def _build(self) -> None:
+        run = self.recipe.run
+        torch.manual_seed(run.seed)
+        net = PHNet(self.recipe.model)
+        if run.init:
+            self._take_weights(net, run.init)
+        net = net.to(self.device, self.dtype)
+        if run.channels_last:
+            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for part in run.freeze:
+            if part != "batchnorm":
+                getattr(net, part).requires_grad_(False)
+        if run.sync_batchnorm and self.world > 1:
+            net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+        self.net: PHNet = net
+        self.optimizer = make_optimizer(self.recipe.optimizer, net)
+        self.average = deepcopy(net).requires_grad_(False) if run.ema else None
+        self.runner: nn.Module = net
+        if self.world > 1:
+            # Batch normalization's statistics stay each process's own (unless synchronized);
+            # its running averages are those of rank 0, which DDP broadcasts.
+            self.runner = DistributedDataParallel(net)
+        if run.compile:
+            self.runner.compile()
+
+    def _take_weights(self, net: PHNet, path: str) -> None:
+        """Weights of another run; only a PFE may be missing there (section 5.1, stage 2)."""
+        state = load_checkpoint(path)
+        try:
+            missing, unexpected = net.load_state_dict(state.get("ema") or state["model"], False)
+        except RuntimeError as error:
+            raise BadModel(f"{path}: weights do not fit the recipe's network ({error})") from error
+        added = ("attention.extractor.", "attention.project.")
+        if unexpected or not all(key.startswith(added) for key in missing):
+            raise BadModel(f"{path}: weights do not fit the recipe's network")
+
+    # -- checkpoints ----------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """All that a run needs to go on: what a checkpoint keeps."""
+        return {
+            "config": asdict(self.recipe.model),
+            "recipe": self.recipe.as_dict(),
+            "model": self.net.state_dict(),
+            "ema": self.average.state_dict() if self.average else None,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "images": self.step * self.recipe.run.batch,
+            "best": self.best,
+            "random": torch.get_rng_state(),
+        }
+
+    def _save(self, name: str) -> None:
+        if self.rank == 0:
+            save_checkpoint(self.state(), self.folder / name)
+
+    def _resume(self) -> None:
+        path = self.folder / "last.pt"
+        if not path.exists():
+            return
+        state = load_checkpoint(path)
+        if state["config"] != asdict(self.recipe.model):
+            raise BadRecipe(
+                f"{path} is of another network than recipe {self.recipe.name}: "
+                "use another output folder, or the recipe it was started with"
+            )
+        self.net.load_state_dict(state["model"])
+        if self.average is not None:
+            self.average.load_state_dict(state["ema"] or state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        self.step, self.best = state["step"], state["best"]
+        log.info("goes on from %s at %d images", path, state["images"])
+
+    # -- the loop -------------------------------------------------------------------------
+
+    def run(
+        self,
+        minutes: float | None = None,
+        show: Callable[[Progress], None] = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Train until the recipe's end, ``minutes`` have passed, or ``stopping()`` is true.
+
+        Ends in good order: ``last.pt`` is written.
+
+        Raises:
+            TrainingStopped: the loss is not finite; names the images and the last checkpoint.
+        """
+        run = self.recipe.run
+        deadline = time.monotonic() + minutes * 60 if minutes is not None else math.inf
+        meter = _Meter()
+        self._keep_metrics_until(self.step * run.batch)
+        saved = time.monotonic()
+        batches = self._batches()
+        while self.step < self.steps:
+            with meter.waiting():
+                batch = next(batches)
+            loss = self._step(batch)
+            meter.add(loss, run.batch)
+            images = self.step * run.batch
+            val = None
+            if images // run.validate_every > (images - run.batch) // run.validate_every:
+                val = self._validate_and_log(meter)
+                meter = _Meter()
+            now = time.monotonic()
+            if now - saved > run.checkpoint_minutes * 60:
+                self._save("last.pt")
+                saved = now
+            show(Progress(images, self.total, loss, *meter.rates(), val))
+            if self._together(now > deadline or stopping()):
+                break
+        self._save("last.pt")
+        if self.step == self.steps and not self._validated_at(self.step * run.batch):
+            self._validate_and_log(meter)
+            self._save("last.pt")
+
+    def _batches(self) -> Iterator[dict[str, Any]]:
+        """This process's batches from the current step on."""
+        workers = self.recipe.data.workers
+        places = Places(self.step, self.steps, self.recipe.run.batch, self.rank, self.world)
+        loader = DataLoader(
+            self.images,
+            batch_sampler=places,
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            pin_memory=self.device.type == "cuda",
+            multiprocessing_context="forkserver" if workers else None,
+            worker_init_fn=_quiet_worker,
+        )
+        return iter(loader)
+
+    def _on_device(self, planes: Tensor) -> Tensor:
+        return planes.to(self.device, non_blocking=True).to(self.dtype)
+
+    def _step(self, batch: dict[str, Any]) -> float:
+        """One step of the optimizer on one global batch; returns this process's mean loss."""
+        run, schedule = self.recipe.run, self.recipe.schedule
+        composite, real = (
+            self._on_device(batch["composite"]) / 255,
+            self._on_device(batch["real"]) / 255,
+        )
+        mask = self._on_device(batch["mask"])
+        factor = rate_factor(self.step * run.batch, self.total, schedule.warmup, schedule.decay)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.optimizer.lr * factor
+        self.runner.train()
+        if "batchnorm" in run.freeze:
+            for module in self.net.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._autocast():
+            predicted = self.runner(composite, mask)
+        loss = objective(predicted, real, mask, asdict(self.recipe.loss)).mean()
+        if self._together(not bool(loss.isfinite())):
+            raise TrainingStopped(
+                f"the loss is {loss.item()} at {self.step * run.batch} images, in the batch of "
+                f"{', '.join(batch['id'])}; the last good checkpoint is {self.folder / 'last.pt'}"
+            )
+        loss.backward()
+        if run.clip:
+            nn.utils.clip_grad_norm_(self.net.parameters(), run.clip)
+        self.optimizer.step()
+        self.step += 1
+        if self.average is not None:
+            self._update_average(run.ema)
+        return loss.item()
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.recipe.run.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return contextlib.nullcontext()
+
+    @torch.no_grad()
+    def _update_average(self, decay: float) -> None:
+        assert self.average is not None
+        decay = min(decay, (1 + self.step) / (10 + self.step))  # young averages follow faster
+        old, new = self.average.state_dict(), self.net.state_dict()
+        floats = [key for key, value in old.items() if value.is_floating_point()]
+        torch._foreach_lerp_([old[k] for k in floats], [new[k] for k in floats], 1 - decay)
+
+    def _together(self, condition: bool) -> bool:
+        """Whether ``condition`` holds on any process: all then do the same."""
+        if self.world == 1:
+            return condition
+        flag = torch.tensor(float(condition), device=self.device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag)
+
+    # -- validation -----------------------------------------------------------------------
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """MSE and PSNR over the whole validation set ([0, 255], means of per-image values)."""
+        net = self.average if self.average is not None else self.net
+        was_training = net.training
+        net.eval()
+        places = list(range(self.rank, len(self.validation), self.world))
+        sums = torch.zeros(4, dtype=torch.float64, device=self.device)
+        for batch in DataLoader(self.validation, 16, sampler=places):
+            composite, real = (
+                self._on_device(batch["composite"]) / 255,
+                self._on_device(batch["real"]) / 255,
+            )
+            predicted = net(composite, self._on_device(batch["mask"]))
+            mse = _mse_255(predicted, real)
+            untouched = _mse_255(composite, real)
+            psnr = 10 * torch.log10(255**2 / mse.clamp_min(1e-3))
+            sums += torch.stack(
+                [mse.sum(), untouched.sum(), psnr.sum(), torch.ones_like(mse).sum()]
+            )
+        net.train(was_training)
+        if self.world > 1:
+            dist.all_reduce(sums)
+        mse, untouched, psnr = (sums[:3] / sums[3]).tolist()
+        return {"val_mse": mse, "val_untouched": untouched, "val_psnr": psnr}
+
+    def _validate_and_log(self, meter: "_Meter") -> float:
+        result = self.validate()
+        speed, waiting = meter.rates()
+        images = self.step * self.recipe.run.batch
+        row = {
+            "images": images,
+            "loss": meter.loss(),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "images_per_s": speed,
+            "waiting": waiting,
+            **result,
+        }
+        if self.rank == 0:
+            log.info(
+                "%d images: loss %.4g, val MSE %.1f (untouched %.1f), %.1f images/s",
+                *(images, row["loss"], result["val_mse"], result["val_untouched"], speed),
+            )
+            path = self.folder / "metrics.csv"
+            fresh = not path.exists()
+            with path.open("a", newline="") as handle:
+                writer = csv.DictWriter(handle, METRICS)
+                if fresh:
+                    writer.writeheader()
+                writer.writerow(
+                    {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
+                )
+            self._tensorboard(row)
+        if result["val_mse"] < self.best:
+            self.best = result["val_mse"]
+            self._save("best.pt")
+        return result["val_mse"]
+
+    def _tensorboard(self, row: dict[str, float]) -> None:
+        if not self.pictures:
+            return
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(str(self.folder)) as writer:
+            for name, value in row.items():
+                if name != "images":
+                    writer.add_scalar(name, value, int(row["images"]))
+            writer.add_image("composite, harmonized, real", self.picture_grid(), int(row["images"]))
+
+    @torch.no_grad()
+    def picture_grid(self, count: int = 8) -> Tensor:
+        """Some validation images: rows composite, harmonized, real; (3, 3 S, count S)."""
+        net = self.average if self.average is not None else self.net
+        was_training = net.training
+        net.eval()
+        step = max(1, len(self.validation) // count)
+        columns = []
+        for row in range(0, min(len(self.validation), step * count), step):
+            item = self.validation[row]
+            composite = self._on_device(item["composite"])[None] / 255
+            harmonized = net(composite, self._on_device(item["mask"])[None]).float()
+            real = self._on_device(item["real"])[None] / 255
+            columns.append(torch.cat([composite.float(), harmonized, real.float()], 2)[0])
+        net.train(was_training)
+        return torch.cat(columns, 2).clamp(0, 1).cpu()
+
+    def _metrics_rows(self) -> list[dict[str, str]]:
+        path = self.folder / "metrics.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="") as handle:
+            return list(csv.DictReader(handle))
+
+    def _validated_at(self, images: int) -> bool:
+        rows = self._metrics_rows()
+        return bool(rows) and int(rows[-1]["images"]) == images
+
+    def _keep_metrics_until(self, images: int) -> None:
+        """Drop the lines of steps that a kill undid."""
+        rows = self._metrics_rows()
+        kept = [row for row in rows if int(row["images"]) <= images]
+        if self.rank == 0 and len(kept) < len(rows):
+            lines = [",".join(METRICS)] + [",".join(row[k] for k in METRICS) for row in kept]
+            write_text(self.folder / "metrics.csv", "\n".join(lines) + "\n")
+
+
+def _quiet_worker(_: int) -> None:
+    """A loader process leaves Ctrl-C to the main one and keeps to one thread."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+
+
+class _Meter:
+    """Mean loss, images a second, and the share of time spent waiting for data."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.waited = 0.0
+        self.images = 0
+        self.losses: list[float] = []
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self.waited += time.monotonic() - begun
+
+    def add(self, loss: float, images: int) -> None:
+        self.losses.append(loss)
+        self.images += images
+
+    def loss(self) -> float:
+        return float(np.mean(self.losses)) if self.losses else math.nan
+
+    def rates(self) -> tuple[float, float]:
+        seconds = max(time.monotonic() - self.start, 1e-9)
+        return self.images / seconds, self.waited / seconds
+
+
+def _mse_255(predicted: Tensor, real: Tensor) -> Tensor:
+    """Per-image MSE (B,) on [0, 255], float64, of the picture rounded to 8 bits."""
+    rounded = (predicted.double().clamp(0, 1) * 255).round()
+    return (rounded - real.double() * 255).square().mean((1, 2, 3))
