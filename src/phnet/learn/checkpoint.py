@@ -48,9 +48,14 @@ def config_from(values: dict[str, Any]) -> PHNetConfig:
     known = {f.name for f in fields(PHNetConfig)}
     if set(values) != known:
         raise BadModel(f"expected a configuration with {sorted(known)}, got {sorted(values)}")
-    return PHNetConfig(
-        **{key: tuple(v) if isinstance(v, list | tuple) else v for key, v in values.items()}
-    )
+    plain: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list | tuple) else value
+        for key, value in values.items()
+    }
+    try:
+        return PHNetConfig(**plain)
+    except (TypeError, ValueError) as error:
+        raise BadModel(f"expected a usable configuration, but {error}") from error
 
 
 def load_network(path: str | Path) -> PHNet:

@@ -12,7 +12,7 @@ Shapes: B images, C channels, H by W pixels, P = grid * grid patches.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the customary name)
@@ -275,7 +275,7 @@ class DecoderLayer(nn.Module):
         """Map ``z`` and the encoder's ``features``, both (B, w, h, w'), to ``size``."""
         if self.pn is not None:
             with torch.autocast(features.device.type, enabled=False):  # sums need float32
-                features = self.pn(features.float(), mask)
+                features = self.pn(features.to(mask.dtype), mask)
         z = F.relu(self.merge(torch.cat([z, features], 1)))
         z = self.up(z)[..., : size[0], : size[1]]  # crops what halving upwards had added
         if self.last:
@@ -300,7 +300,7 @@ class PHNet(nn.Module):
             widths[-1], config.se_reduction, config.pfe_grid if config.pfe else None
         )
         head = 12 if config.output == "affine" else 3
-        self.decoder = nn.ModuleList(
+        layers = [
             DecoderLayer(
                 widths[7 - layer],
                 widths[6 - layer] if layer < 6 else head,
@@ -309,10 +309,11 @@ class PHNet(nn.Module):
                 last=layer == 6,
             )
             for layer in range(1, 7)
-        )
+        ]
         if config.output != "image":  # start at the composite itself
-            nn.init.zeros_(self.decoder[-1].up.weight)
-            nn.init.zeros_(self.decoder[-1].up.bias)
+            nn.init.zeros_(layers[-1].up.weight)
+            nn.init.zeros_(cast(Tensor, layers[-1].up.bias))
+        self.decoder = nn.ModuleList(layers)
 
     def forward(self, composite: Tensor, mask: Tensor) -> Tensor:
         """Harmonize.
@@ -334,14 +335,15 @@ class PHNet(nn.Module):
             return torch.sigmoid(head)
         if self.config.output == "residual":
             return torch.sigmoid(torch.logit(composite, LOGIT_EPS) + head)
-        linear, offset = head[:, :9].unflatten(1, (3, 3)), head[:, 9:]  # (B, 3, 3, H, W)
-        changed = composite + (linear * composite[:, None]).sum(2) + offset
+        changed = composite + head[:, 9:]
+        for k in range(3):  # column k of the 3x3 part belongs to the composite's channel k
+            changed = changed + head[:, 3 * k : 3 * k + 3] * composite[:, k : k + 1]
         # Out of range counts as an error while learning, and is cut off afterwards.
         return changed if self.training else changed.clamp(0, 1)
 
     def field(self, composite: Tensor, mask: Tensor) -> Tensor:
         """What the last decoder layer gives: (B, 3 or 12, H, W), float32."""
-        z = composite
+        z: Tensor = composite
         features: list[Tensor] = []
         masks: list[Tensor] = []
         for i, stage in enumerate(self.encoder):
@@ -356,4 +358,4 @@ class PHNet(nn.Module):
             source = features[6 - layer]
             target = features[5 - layer] if layer < 6 else composite
             z = stage(z, source, masks[6 - layer], (target.shape[2], target.shape[3]))
-        return z.float()
+        return z if z.dtype == torch.float64 else z.float()

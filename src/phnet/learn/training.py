@@ -153,7 +153,7 @@ class Trainer:
             if part != "batchnorm":
                 getattr(net, part).requires_grad_(False)
         if run.sync_batchnorm and self.world > 1:
-            net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+            net = nn.SyncBatchNorm.convert_sync_batchnorm(net)  # type: ignore[no-untyped-call]
         self.net: PHNet = net
         self.optimizer = make_optimizer(self.recipe.optimizer, net)
         self.average = deepcopy(net).requires_grad_(False) if run.ema else None
@@ -300,7 +300,7 @@ class Trainer:
                 f"the loss is {loss.item()} at {self.step * run.batch} images, in the batch of "
                 f"{', '.join(batch['id'])}; the last good checkpoint is {self.folder / 'last.pt'}"
             )
-        loss.backward()
+        torch.autograd.backward(loss)
         if run.clip:
             nn.utils.clip_grad_norm_(self.net.parameters(), run.clip)
         self.optimizer.step()
