@@ -1,0 +1,56 @@
+"""``phnet matte``: the alpha of the person in a photo."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phnet.cli import app
+
+
+class Refine(StrEnum):
+    """How the network's coarse answer becomes an edge."""
+
+    guided = "guided"
+    closed_form = "closed-form"
+    none = "none"
+
+
+@app.command()
+def matte(
+    photo: Annotated[Path, typer.Argument(help="The photo.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The alpha to write (greyscale, 8 bits).")
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--matte",
+            help="Another ONNX or tflite model (tflite: extra 'matte').",
+            show_default="the embedded one",
+        ),
+    ] = None,
+    refine: Annotated[
+        Refine, typer.Option(help="Edges: closed-form needs the extra 'matte'.")
+    ] = Refine.guided,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the network.", show_default="all cores")
+    ] = None,
+) -> None:
+    """Write the alpha of the person in PHOTO: white where the person is."""
+    import numpy as np
+    from PIL import Image
+
+    from phnet.errors import BadOutput
+    from phnet.files import replacing
+    from phnet.matte import Matter
+
+    if output.suffix.lower() not in (".png", ".tif", ".tiff"):
+        raise BadOutput(f"{output}: expected a name that ends in .png or .tif")
+    if output.exists() and photo.exists() and output.samefile(photo):
+        raise BadOutput(f"{output}: the alpha would overwrite the photo")
+    alpha = Matter(model, threads).matte(photo, refine.value)
+    with replacing(output) as temporary:
+        Image.fromarray(np.rint(alpha * 255).astype(np.uint8)).save(temporary)
+    print(f"{output}: {100 * float(alpha.mean()):.0f}% of the picture is person")
