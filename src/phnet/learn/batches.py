@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from phnet.data.pack import members, pack, read_member
+from phnet.data.samples import Sample, read, splits
 from phnet.data.synthesis import Pixels, binarise, make_composite
 from phnet.data.variation import random_crop, vary_light, vary_mask, vary_photo
-from phnet.errors import BadData, TrainingStopped
+from phnet.errors import BadData, PHNetError, TrainingStopped
 from phnet.files import replacing, write_text
 from phnet.learn.recipe import Data
 
@@ -40,9 +42,9 @@ class Source:
     load: Callable[[], Pixels]  # planes (H, W, 4): photo, mask; or (H, W, 7): composite, mask, real
 
 
-def _read(path: Path, flags: int) -> Pixels:
-    content = np.frombuffer(path.read_bytes(), np.uint8)
-    pixels = cv2.imdecode(content, flags) if content.size else None
+def _decode(content: bytes, flags: int) -> Pixels:
+    buffer = np.frombuffer(content, np.uint8)
+    pixels = cv2.imdecode(buffer, flags) if buffer.size else None
     if pixels is None:
         raise ValueError("not an image that can be decoded")
     if flags == cv2.IMREAD_COLOR:
@@ -50,8 +52,8 @@ def _read(path: Path, flags: int) -> Pixels:
     return np.asarray(pixels, np.uint8)
 
 
-def _load_photo(photo: Path, mask: Path) -> Pixels:
-    rgb, alpha = _read(photo, cv2.IMREAD_COLOR), _read(mask, cv2.IMREAD_GRAYSCALE)
+def _photo_planes(photo: bytes, mask: bytes) -> Pixels:
+    rgb, alpha = _decode(photo, cv2.IMREAD_COLOR), _decode(mask, cv2.IMREAD_GRAYSCALE)
     if rgb.shape[:2] != alpha.shape:
         raise ValueError(f"photo is {rgb.shape[1]}x{rgb.shape[0]}, mask {alpha.shape[::-1]}")
     if not 0 < binarise(alpha).mean() < 1:
@@ -59,13 +61,28 @@ def _load_photo(photo: Path, mask: Path) -> Pixels:
     return np.dstack([rgb, alpha])
 
 
+def _load_photo(photo: Path, mask: Path) -> Pixels:
+    return _photo_planes(photo.read_bytes(), mask.read_bytes())
+
+
+def _load_packed(pack: Path, photo: str, mask: str) -> Pixels:
+    return _photo_planes(read_member(pack, photo), read_member(pack, mask))
+
+
 def photo_sources(folders: Sequence[str], split: str) -> list[Source]:
     """Photos ``ID.jpg`` with masks ``ID.png`` in ``FOLDER/split``, or in a FOLDER without splits.
 
-    A folder without splits belongs to the training set only.
+    A folder without splits belongs to the training set only. A folder may also be a pack
+    (:mod:`phnet.data.pack`).
     """
     sources: list[Source] = []
     for folder in map(Path, folders):
+        if folder.suffix == ".zip":
+            sources += [
+                Source(f"{folder.stem}/{name}", partial(_load_packed, folder, photo, mask))
+                for name, photo, mask in members(folder, split)
+            ]
+            continue
         if not folder.is_dir():
             raise BadData(f"{folder}: expected a folder of photos with masks, found none")
         place = folder / split
@@ -77,27 +94,37 @@ def photo_sources(folders: Sequence[str], split: str) -> list[Source]:
             mask = photo.with_suffix(".png")
             if photo.suffix.lower() in PHOTO_SUFFIXES and photo != mask and mask.exists():
                 name = f"{folder.name}/{photo.stem}"
-                sources.append(Source(name, lambda p=photo, m=mask: _load_photo(p, m)))  # type: ignore[misc]
+                sources.append(Source(name, partial(_load_photo, photo, mask)))
     return sources
 
 
 def pair_sources(folders: Sequence[str], split: str, real: str) -> list[Source]:
-    """Triples of iHarmony4 or FFHQH trees."""
-    from phnet.data.samples import read
+    """Triples of iHarmony4 or FFHQH trees.
 
-    def planes(sample: Any) -> Pixels:
-        mask = np.asarray(sample.mask)
-        alpha = mask if mask.dtype == np.uint8 else (mask * 255 + 0.5).astype(np.uint8)
-        shapes = {sample.composite.shape[:2], alpha.shape, sample.real.shape[:2]}
-        if len(shapes) > 1:
-            raise ValueError(f"composite, mask and real photo differ in size: {sorted(shapes)}")
-        return np.dstack([sample.composite, alpha, sample.real])
+    iHarmony4 has no validation split: one photo in 50 of its training split is held out, with
+    all its composites, by a hash of the photo's name.
+    """
+    sources: list[Source] = []
+    for folder in folders:
+        has_val = "val" in splits(folder)
+        for sample in read(folder, split if has_val else "train", real=real or None):
+            photo = f"{sample.subset}/{sample.real_path.stem}"
+            held_out = hashlib.sha256(photo.encode()).digest()[0] * 50 < 256
+            if has_val or held_out == (split == "val"):
+                name = f"{sample.subset}/{sample.id}"
+                sources.append(Source(name, partial(_load_pair, sample)))
+    return sources
 
-    return [
-        Source(f"{sample.subset}/{sample.id}", lambda s=sample: planes(s))  # type: ignore[misc]
-        for folder in folders
-        for sample in read(Path(folder), split, real=Path(real) if real else None)
-    ]
+
+def _load_pair(sample: Sample) -> Pixels:
+    composite, mask, real = (_bytes(p) for p in (sample.composite, sample.mask, sample.real))
+    if not composite.shape[:2] == mask.shape == real.shape[:2]:
+        raise ValueError("composite, mask and real photo differ in size")
+    return np.dstack([composite, mask, real])
+
+
+def _bytes(pixels: npt.NDArray[np.float32]) -> Pixels:
+    return np.asarray(np.rint(pixels * 255), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -156,7 +183,7 @@ def _fill_cache(sources: Sequence[Source], size: int, index_path: Path, pixel_pa
         for source in sources:
             try:
                 pixels = source.load()
-            except (OSError, ValueError, cv2.error) as error:
+            except (OSError, ValueError, PHNetError, cv2.error) as error:
                 rejected[source.id] = str(error)
                 log.warning("%s is skipped: %s", source.id, error)
                 continue
@@ -283,3 +310,32 @@ class Places:
         for step in range(self.start, self.stop):
             first = step * self.batch + self.rank * share
             yield list(range(first, first + share))
+
+
+def pack_photos(folders: Sequence[str], output: Path, size: int, max_bytes: int) -> dict[str, Any]:
+    """Write the photos of the train and val splits as a pack (:mod:`phnet.data.pack`).
+
+    Returns:
+        What was written: counts of both splits, quality, bytes, and what was skipped and why.
+    """
+    sources = {split: photo_sources(folders, split) for split in ("train", "val")}
+    skipped: dict[str, str] = {}
+
+    def images() -> Iterator[tuple[str, str, Pixels, Pixels]]:
+        for split, some in sources.items():
+            for source in some:
+                try:
+                    planes = source.load()
+                except (OSError, ValueError, cv2.error) as error:
+                    skipped[source.id] = str(error)
+                    continue
+                planes = cv2.resize(planes, (size, size), interpolation=cv2.INTER_AREA)
+                name = source.id.replace("/", "-")
+                yield split, name, planes[..., :3], planes[..., 3]
+
+    count = sum(map(len, sources.values()))
+    if not count:
+        raise BadData(f"expected photos with masks in {', '.join(folders)}, found none")
+    quality, written = pack(images, count, output, max_bytes)
+    counts = {split: len(some) for split, some in sources.items()}
+    return {**counts, "quality": quality, "bytes": written, "skipped": skipped}

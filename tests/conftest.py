@@ -1,0 +1,55 @@
+"""Small folders of photos and pairs that tests share."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+
+def smooth_photo(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """A picture of soft colours, uint8 (H, W, 3)."""
+    seeds = rng.integers(0, 256, (5, 5, 3)).astype(np.float32)
+    photo = cv2.resize(seeds, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(photo, 0, 255).astype(np.uint8)
+
+
+def disc_mask(height: int, width: int) -> np.ndarray:
+    """A soft disc in the middle, uint8 (H, W)."""
+    mask = np.zeros((height, width), np.uint8)
+    cv2.circle(mask, (width // 2, height // 2), min(height, width) // 3, 255, -1)
+    return cv2.GaussianBlur(mask, (5, 5), 1)
+
+
+@pytest.fixture(scope="session")
+def photo_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos with masks: FOLDER/{train,val,test}/ID.jpg and ID.png."""
+    root = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 3), ("test", 3)):
+        (root / split).mkdir()
+        for i in range(count):
+            height, width = 48 + 4 * i, 60
+            cv2.imwrite(str(root / split / f"{split}_{i}.jpg"), smooth_photo(rng, height, width))
+            cv2.imwrite(str(root / split / f"{split}_{i}.png"), disc_mask(height, width))
+    return root
+
+
+@pytest.fixture(scope="session")
+def pair_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small FFHQH tree: real, comp, alpha and split files."""
+    root = tmp_path_factory.mktemp("ffhqh")
+    rng = np.random.default_rng(1)
+    for folder in ("real", "comp", "alpha"):
+        (root / folder).mkdir()
+    names = [f"{i:05d}" for i in range(8)]
+    for name in names:
+        real, mask = smooth_photo(rng, 40, 40), disc_mask(40, 40)
+        comp = np.where(mask[..., None] > 127, real // 2, real)
+        cv2.imwrite(str(root / "real" / f"{name}.png"), real)
+        cv2.imwrite(str(root / "comp" / f"{name}.png"), comp)
+        cv2.imwrite(str(root / "alpha" / f"{name}.png"), mask)
+    for split, part in (("train", names[:5]), ("val", names[5:7]), ("test", names[7:])):
+        text = "".join(f"{name}.png\n" for name in part)
+        (root / f"{split}_split.txt").write_text(text)
+    return root
