@@ -1,0 +1,120 @@
+"""``phnet data``: build, check and describe data sets."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phnet.cli import app
+
+data = typer.Typer(no_args_is_help=True, help="Build, check and describe data sets.")
+app.add_typer(data, name="data")
+
+Tree = Annotated[Path, typer.Argument(help="A tree of FFHQH or iHarmony4.", show_default=False)]
+Real = Annotated[
+    Path | None,
+    typer.Option(help="Folder of FFHQH's real photos.", show_default="DIR/real"),
+]
+
+
+class Size(StrEnum):
+    """Length of the shorter side; a larger photo is reduced, a smaller one kept."""
+
+    s256 = "256"
+    s512 = "512"
+    s1024 = "1024"
+    source = "source"
+
+
+class Engine(StrEnum):
+    """What runs the workers."""
+
+    processes = "processes"
+    ray = "ray"
+
+
+class Refine(StrEnum):
+    """How the matte's edge is refined."""
+
+    guided = "guided"
+    closed_form = "closed-form"
+    none = "none"
+
+
+@data.command()
+def build(
+    photos: Annotated[
+        Path, typer.Argument(help="Folder of portraits, with its subfolders.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The tree to make or go on with.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of the recolouring and the split.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Workers.", show_default="one a core")
+    ] = None,
+    size: Annotated[
+        Size, typer.Option(help="Shorter side; smaller photos are kept as they are.")
+    ] = Size.source,
+    masks: Annotated[
+        Path | None, typer.Option(help="Masks that exist, named as the photos.")
+    ] = None,
+    matte: Annotated[
+        Path | None,
+        typer.Option(help="Another ONNX or tflite matting model.", show_default="the embedded one"),
+    ] = None,
+    refine: Annotated[Refine, typer.Option(help="Refinement of the matte.")] = Refine.guided,
+    engine: Annotated[
+        Engine, typer.Option(help="ray: over a cluster (extra 'scale').")
+    ] = Engine.processes,
+) -> None:
+    """Make FFHQH (section 3.2) from PHOTOS; run again, it goes on where it was stopped."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from phnet.data.ffhqh import build as build_tree
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("building", total=None, speed="")
+
+        def progress(done: int, total: int, rejected: int) -> None:
+            rate = bar.tasks[task].speed
+            speed = (f"{rate:.1f} images/s" if rate else "") + f", {rejected} rejected"
+            bar.update(task, completed=done, total=total, speed=speed)
+
+        made = build_tree(
+            photos,
+            output,
+            seed=seed,
+            size=None if size is Size.source else int(size.value),
+            masks=masks,
+            model=matte,
+            refine=refine.value,
+            jobs=jobs or os.cpu_count() or 1,
+            engine=engine.value,
+            progress=progress,
+        )
+    if made.reused:
+        print(f"{made.reused} images were there already")
+    if made.duplicates:
+        print(f"{made.duplicates} groups of near-duplicates, each kept in one split")
+    if made.ignored:
+        print(f"{made.ignored} other files are not pictures by their names")
+    parts = ", ".join(f"{name} {count}" for name, count in made.splits.items())
+    refused = sum(made.rejected.values())
+    reasons = ", ".join(f"{count} {kind}" for kind, count in made.rejected.items())
+    listed = f" ({reasons}; see {output / 'rejected.jsonl'})" if refused else ""
+    print(f"{output}: {made.images} images ({parts}), {refused} rejected{listed}")
