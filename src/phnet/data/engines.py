@@ -1,11 +1,12 @@
 """Where the portraits of a build are made: in this process, in a pool of processes, on Ray."""
 
 import json
+import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -21,7 +22,7 @@ PENDING = 4  # tasks handed out ahead, a worker
 RAY_BLOCKS = 8  # blocks a worker: what is made anew when an actor is lost
 
 
-def run_processes(options: Options, tasks: list[Record], jobs: int) -> Iterator[Record]:
+def run_processes(options: Options, tasks: list[Record], jobs: int) -> Generator[Record]:
     """Yield the records of ``tasks`` as they finish, from ``jobs`` worker processes.
 
     Raises:
@@ -56,7 +57,7 @@ def _first_done(
     return done, rest
 
 
-def _run_here(options: Options, tasks: list[Record]) -> Iterator[Record]:
+def _run_here(options: Options, tasks: list[Record]) -> Generator[Record]:
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -100,7 +101,7 @@ class _Actor:
         return {"record": json.dumps(self._maker(json.loads(row["task"])))}
 
 
-def run_ray(options: Options, tasks: list[Record], jobs: int) -> Iterator[Record]:
+def run_ray(options: Options, tasks: list[Record], jobs: int) -> Generator[Record]:
     """Yield the records of ``tasks`` from ``jobs`` actors of Ray Data.
 
     Joins the cluster that RAY_ADDRESS names, else starts one on this machine. Lost actors are
@@ -120,12 +121,16 @@ def run_ray(options: Options, tasks: list[Record], jobs: int) -> Iterator[Record
     if started:
         ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells each execution's plan
         ray.data.DataContext.get_current().enable_progress_bars = False
         rows = [{"task": json.dumps(task)} for task in tasks]
         blocks = min(len(rows), max(jobs * RAY_BLOCKS, len(rows) // 64))
         actor: Any = _Actor  # Ray's annotations know only functions
         portraits = ray.data.from_items(rows, override_num_blocks=blocks).map(
-            actor, fn_constructor_args=(options,), concurrency=jobs, num_cpus=1
+            actor,
+            fn_constructor_args=(options,),
+            compute=ray.data.ActorPoolStrategy(size=jobs),
+            num_cpus=1,
         )
         for row in portraits.iter_rows():
             yield json.loads(row["record"])
@@ -134,7 +139,7 @@ def run_ray(options: Options, tasks: list[Record], jobs: int) -> Iterator[Record
             ray.shutdown()
 
 
-ENGINES: dict[str, Callable[[Options, list[Record], int], Iterator[Record]]] = {
+ENGINES: dict[str, Callable[[Options, list[Record], int], Generator[Record]]] = {
     "processes": run_processes,
     "ray": run_ray,
 }

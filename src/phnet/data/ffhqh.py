@@ -17,6 +17,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,8 +114,11 @@ def build(
         str(source), str(tree), seed, size, None if model is None else str(model), refine
     )
     try:
-        with (tree / "journal.jsonl").open("a", encoding="utf-8", newline="\n") as journal:
-            for record in ENGINES[engine](options, waiting, jobs):
+        with (
+            (tree / "journal.jsonl").open("a", encoding="utf-8", newline="\n") as journal,
+            closing(ENGINES[engine](options, waiting, jobs)) as made,
+        ):
+            for record in made:
                 if "failed" in record:
                     raise BadOutput(f"{record['failed']}; the same command goes on from here")
                 (rejected if "reason" in record else records)[record["source"]] = record
