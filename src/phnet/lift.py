@@ -1,0 +1,307 @@
+"""From a small harmonized picture to any size: a colour map is fitted small and applied large.
+
+The network decides colours at a low resolution. What it did there is described as a map from
+colours to colours, and that map is applied to the full-size composite: no detail is lost, and
+the background is not touched at all. There are three kinds of map, all with the same ``apply``:
+
+- :class:`Field` (``guided``): an affine map for each place, fitted under the mask in a window
+  around it, as a guided filter does (He et al., "Guided image filtering", 2013).
+- :class:`Lut` (``lut``): one 17³ table for the whole foreground, which ``.cube`` files can hold.
+- :class:`Plain` (``none``): the small picture enlarged, as the paper's authors do.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from phnet.files import write_text
+
+Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[Any]
+Kind = Literal["guided", "lut", "none"]
+
+RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
+SMOOTHING = 1.0  # sigma, in small pixels, of the blur of both sides before the fit
+RIDGE = 1e-3  # pulls a window without contrast towards the map of the whole foreground
+LEAST_WEIGHT = 1e-4  # a window that holds less foreground than this takes that map, too
+LUT_SIZE = 17
+LUT_SIGMA = 0.12  # how far around a table entry colours count, in [0, 1]
+LUT_SAMPLES = 4096
+STRIP_PIXELS = 1 << 18  # pixels handled at a time: bounds the memory and keeps it in the cache
+SCALES = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
+
+
+class ColourMap(Protocol):
+    """A map of colours that can be applied to a composite of any size."""
+
+    def apply(
+        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+    ) -> Pixels:
+        """Return the composite with its foreground mapped.
+
+        Args:
+            composite: RGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+            mask: float32 (H, W) in [0, 1]; where it is 0, pixels come back bit for bit.
+            strength: how much of the change to take, in [0, 1].
+            threads: how many strips are worked on at once.
+        """
+        ...
+
+
+# -- fitting ------------------------------------------------------------------------------
+
+
+def unblend(composite: Floats, result: Floats, mask: Floats) -> tuple[Floats, Floats]:
+    """Undo eq. 1 at soft edges: the network's own picture, and how far to trust it.
+
+    Returns:
+        predicted (h, w, 3) and weight (h, w): the mask squared, since a mixed pixel shows the
+        foreground only in part.
+    """
+    safe = np.maximum(mask, 0.1)[..., None]
+    predicted = composite + (result - composite) / safe
+    weight = np.where(mask > 0.1, mask * mask, 0).astype(np.float32)
+    return predicted.astype(np.float32), weight
+
+
+def affine_fit(composite: Floats, predicted: Floats, weight: Floats) -> npt.NDArray[np.float64]:
+    """The affine map (4, 3) of the whole foreground: least squares, pulled to the identity."""
+    w = weight.reshape(-1, 1).astype(np.float64)
+    x = np.column_stack([composite.reshape(-1, 3), np.ones(w.size)]).astype(np.float64)
+    y = predicted.reshape(-1, 3).astype(np.float64)
+    scale = max(float(w.sum()), 1e-9)
+    ridge = RIDGE * np.eye(4)
+    left = (x * w).T @ x / scale + ridge
+    right = (x * w).T @ y / scale + ridge @ np.eye(4, 3)
+    return np.asarray(np.linalg.solve(left, right))
+
+
+@dataclass(frozen=True)
+class Field:
+    """An affine map for each place of a small grid."""
+
+    coefficients: Floats  # (12, h, w): for output channel c, rows 4c..4c+2 times RGB, plus 4c+3
+
+    def apply(
+        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+    ) -> Pixels:
+        """See :class:`ColourMap`; the coefficients are interpolated bilinearly."""
+        height, width = mask.shape
+        grid_height = self.coefficients.shape[1]
+        place = (np.arange(height) + 0.5) * grid_height / height - 0.5
+        place = np.clip(place, 0, grid_height - 1)
+        above = np.floor(place).astype(np.intp)
+        below = np.minimum(above + 1, grid_height - 1)
+        share = (place - above).astype(np.float32)[:, None]
+
+        def changed(rgb: list[Floats], rows: slice) -> list[Floats]:
+            result = []
+            for c in range(3):
+                total = 0.0
+                for k in range(4):
+                    small = self.coefficients[4 * c + k]
+                    lines = small[above[rows]] * (1 - share[rows]) + small[below[rows]] * share[rows]
+                    wide = cv2.resize(
+                        lines, (width, lines.shape[0]), interpolation=cv2.INTER_LINEAR
+                    )
+                    total = total + (wide * rgb[k] if k < 3 else wide)
+                result.append(total)
+            return result  # type: ignore[return-value]
+
+        return _in_strips(composite, mask, strength, threads, changed)
+
+
+def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
+    """Fit a :class:`Field` to a small composite and its harmonized version.
+
+    Args:
+        composite: RGB (h, w, 3) in [0, 1].
+        result: the same, harmonized and blended.
+        mask: (h, w) in [0, 1].
+    """
+    predicted, weight = unblend(composite, result, mask)
+    whole = affine_fit(composite, predicted, weight)
+    x, y = _smooth(composite, weight), _smooth(predicted, weight)
+    size = 2 * max(1, round(RADIUS * min(mask.shape))) + 1
+
+    def window(values: Floats) -> Floats:
+        return np.asarray(
+            cv2.boxFilter(values, -1, (size, size), borderType=cv2.BORDER_CONSTANT), np.float32
+        )
+
+    area = window(weight)
+    known = (area > LEAST_WEIGHT)[..., None]
+    safe = np.maximum(area, LEAST_WEIGHT)[..., None]
+    mean_x, mean_y = window(x * weight[..., None]) / safe, window(y * weight[..., None]) / safe
+    moments = np.empty((*mask.shape, 3, 3), np.float64)
+    mixed = np.empty_like(moments)
+    for i in range(3):
+        left = x[..., i : i + 1] * weight[..., None]
+        moments[..., i, :] = window(left * x) / safe - mean_x[..., i : i + 1] * mean_x
+        mixed[..., i, :] = window(left * y) / safe - mean_x[..., i : i + 1] * mean_y
+    ridge = RIDGE * np.eye(3)
+    slope = np.linalg.solve(moments + ridge, mixed + RIDGE * whole[:3])  # (h, w, 3, 3)
+    offset = mean_y - np.einsum("hwi,hwic->hwc", mean_x, slope)
+    slope = np.where(known[..., None], slope, whole[:3])
+    offset = np.where(known, offset, whole[3])
+    # Average the maps of all windows that hold a place, as the guided filter does.
+    planes = np.concatenate([slope, offset[..., None, :]], 2).reshape(*mask.shape, 12)
+    trust = np.maximum(area, LEAST_WEIGHT)[..., None]
+    planes = planes.astype(np.float32)
+    averaged = np.dstack(
+        [window(np.ascontiguousarray(planes[..., i : i + 4] * trust)) for i in (0, 4, 8)]
+    ) / window(trust[..., 0])[..., None]
+    # from (4 inputs, 3 outputs) a pixel to rows of one output channel after the other
+    order = [3 * k + c for c in range(3) for k in range(4)]
+    return Field(np.ascontiguousarray(averaged.transpose(2, 0, 1)[order]))
+
+
+def _smooth(values: Floats, weight: Floats) -> Floats:
+    """Blur under the mask, so that nothing from outside it flows in."""
+    blurred = cv2.GaussianBlur(values * weight[..., None], (0, 0), SMOOTHING)
+    amount = cv2.GaussianBlur(weight, (0, 0), SMOOTHING)[..., None]
+    return np.where(amount > LEAST_WEIGHT, blurred / np.maximum(amount, LEAST_WEIGHT), values)
+
+
+@dataclass(frozen=True)
+class Lut:
+    """One table of colours for the whole foreground."""
+
+    table: Floats  # (17, 17, 17, 3), indexed by red, green, blue; values are colours in [0, 1]
+
+    def apply(
+        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+    ) -> Pixels:
+        """See :class:`ColourMap`; the table is interpolated trilinearly."""
+        steps = self.table.shape[0] - 1
+        flat = self.table.reshape(-1, 3)
+
+        def changed(rgb: list[Floats], _: slice) -> list[Floats]:
+            place = [np.clip(channel, 0, 1) * steps for channel in rgb]
+            low = [np.minimum(p.astype(np.int32), steps - 1) for p in place]
+            part = [p - i for p, i in zip(place, low, strict=True)]
+            total = np.zeros((*rgb[0].shape, 3), np.float32)
+            first = (low[0] * (steps + 1) + low[1]) * (steps + 1) + low[2]
+            for corner in range(8):
+                bits = [corner >> 2 & 1, corner >> 1 & 1, corner & 1]
+                share = np.ones_like(rgb[0])
+                for f, bit in zip(part, bits, strict=True):
+                    share = share * (f if bit else 1 - f)
+                entry = first + (bits[0] * (steps + 1) + bits[1]) * (steps + 1) + bits[2]
+                total += share[..., None] * flat[entry]
+            return [total[..., c] for c in range(3)]
+
+        return _in_strips(composite, mask, strength, threads, changed)
+
+    def write_cube(self, path: str | os.PathLike[str], title: str = "phnet") -> None:
+        """Write an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it); red changes fastest."""
+        size = self.table.shape[0]
+        values = np.clip(self.table, 0, 1).transpose(2, 1, 0, 3).reshape(-1, 3)
+        lines = [f'TITLE "{title}"', f"LUT_3D_SIZE {size}", "DOMAIN_MIN 0 0 0", "DOMAIN_MAX 1 1 1"]
+        lines += [f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in values]
+        write_text(path, "\n".join(lines) + "\n")
+
+
+def fit_lut(composite: Floats, result: Floats, mask: Floats, size: int = LUT_SIZE) -> Lut:
+    """Fit a :class:`Lut`: at each entry an affine map of the colours around it.
+
+    Colours near the entry weigh more (a Gaussian); where there are none, the map of the whole
+    foreground takes over smoothly.
+    """
+    predicted, weight = unblend(composite, result, mask)
+    whole = affine_fit(composite, predicted, weight)
+    inside = np.flatnonzero(weight.ravel() > 0)
+    if inside.size > LUT_SAMPLES:  # evenly spaced, so that the same input gives the same table
+        inside = inside[np.linspace(0, inside.size - 1, LUT_SAMPLES).astype(np.intp)]
+    x = _smooth(composite, weight).reshape(-1, 3)[inside].astype(np.float64)
+    y = _smooth(predicted, weight).reshape(-1, 3)[inside].astype(np.float64)
+    w = weight.ravel()[inside].astype(np.float64)
+    ticks = np.linspace(0, 1, size)
+    nodes = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 3)
+    ones = np.ones((len(x), 1))
+    features = np.concatenate([x, ones], 1)  # (n, 4)
+    products = features[:, :, None] * np.concatenate([features, y], 1)[:, None]  # (n, 4, 7)
+    distance = ((nodes[:, None] - x[None]) ** 2).sum(2)  # (nodes, n)
+    near = np.exp(-distance / (2 * LUT_SIGMA**2)) * w
+    sums = (near @ products.reshape(len(x), 28)).reshape(-1, 4, 7)
+    ridge = 0.002 * max(w.sum(), 1e-9) * np.diag([1.0, 1.0, 1.0, 1.0])
+    maps = np.linalg.solve(sums[..., :4] + ridge, sums[..., 4:] + ridge @ whole)  # (nodes, 4, 3)
+    table = np.einsum("ni,nic->nc", np.concatenate([nodes, np.ones((len(nodes), 1))], 1), maps)
+    return Lut(np.clip(table, 0, 1).astype(np.float32).reshape(size, size, size, 3))
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The small result itself, enlarged: detail is lost under the mask."""
+
+    result: Floats  # (h, w, 3)
+
+    def apply(
+        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+    ) -> Pixels:
+        """See :class:`ColourMap`."""
+        height, width = mask.shape
+        large = cv2.resize(self.result, (width, height), interpolation=cv2.INTER_CUBIC)
+
+        def changed(_: list[Floats], rows: slice) -> list[Floats]:
+            return [large[rows, :, c] for c in range(3)]
+
+        return _in_strips(composite, mask, strength, threads, changed)
+
+
+def fit(kind: Kind, composite: Floats, result: Floats, mask: Floats) -> ColourMap:
+    """Fit the kind of map that ``--lift`` names; arguments as in :func:`fit_field`."""
+    if kind == "guided":
+        return fit_field(composite, result, mask)
+    if kind == "lut":
+        return fit_lut(composite, result, mask)
+    if kind == "none":
+        return Plain(result)
+    raise ValueError(f"lift: expected guided, lut or none, got {kind!r}")
+
+
+# -- applying -----------------------------------------------------------------------------
+
+
+def _in_strips(
+    composite: Pixels,
+    mask: Floats,
+    strength: float,
+    threads: int,
+    changed: Callable[[list[Floats], slice], list[Floats]],
+) -> Pixels:
+    """Blend ``changed`` channels over ``composite`` by the mask, a strip of rows at a time."""
+    output = np.array(composite)
+    scale = np.float32(SCALES.get(composite.dtype, 1.0))
+    rows_with_mask = np.flatnonzero(mask.any(1))
+    if not rows_with_mask.size:
+        return output
+    step = max(1, STRIP_PIXELS // mask.shape[1])
+    starts = range(int(rows_with_mask[0]), int(rows_with_mask[-1]) + 1, step)
+    stop = int(rows_with_mask[-1]) + 1
+
+    def work(start: int) -> None:
+        rows = slice(start, min(start + step, stop))
+        strip, alpha = composite[rows], mask[rows]
+        rgb = [strip[..., c].astype(np.float32) / scale for c in range(3)]
+        amount = alpha * np.float32(strength)
+        for c, new in enumerate(changed(rgb, rows)):
+            mixed = rgb[c] + (np.clip(new, 0, 1) - rgb[c]) * amount
+            if composite.dtype.kind == "u":
+                mixed = np.rint(np.clip(mixed, 0, 1) * scale)
+            inside = alpha > 0
+            output[rows, :, c][inside] = mixed.astype(composite.dtype)[inside]
+
+    if threads == 1 or len(starts) == 1:
+        for start in starts:
+            work(start)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, starts))
+    return output
