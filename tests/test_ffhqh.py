@@ -295,6 +295,9 @@ def test_what_cannot_be_built_is_said(portraits: tuple[Path, Path], tmp_path: Pa
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadData, match="expected photos, found none"):
         ffhqh.build(tmp_path / "empty", tmp_path / "out")
+    (tmp_path / "empty" / "photo.jpg").write_bytes(b"no photo")
+    with pytest.raises(BadData, match=r"none of 1 photos can be used; see rejected\.jsonl"):
+        ffhqh.build(tmp_path / "empty", tmp_path / "none")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("keep me")
     with pytest.raises(BadOutput, match="expected a new or empty folder"):

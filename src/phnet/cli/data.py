@@ -1,6 +1,8 @@
 """``phnet data``: build, check and describe data sets."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +19,7 @@ Real = Annotated[
     Path | None,
     typer.Option(help="Folder of FFHQH's real photos.", show_default="DIR/real"),
 ]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Workers.", show_default="one a core")]
 
 
 class Size(StrEnum):
@@ -50,9 +53,7 @@ def build(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The tree to make or go on with.")],
     seed: Annotated[int, typer.Option(min=0, help="Of the recolouring and the split.")] = 0,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Workers.", show_default="one a core")
-    ] = None,
+    jobs: Jobs = None,
     size: Annotated[
         Size, typer.Option(help="Shorter side; smaller photos are kept as they are.")
     ] = Size.source,
@@ -118,3 +119,54 @@ def build(
     reasons = ", ".join(f"{count} {kind}" for kind, count in made.rejected.items())
     listed = f" ({reasons}; see {output / 'rejected.jsonl'})" if refused else ""
     print(f"{output}: {made.images} images ({parts}), {refused} rejected{listed}")
+
+
+@data.command()
+def check(tree: Tree, real: Real = None, jobs: Jobs = None) -> None:
+    """List all that is wrong with a tree: missing, unreadable, unequal sizes, repeated."""
+    from phnet.data.check import check as check_tree
+    from phnet.errors import BadData
+
+    with _bar("checking") as progress:
+        report = check_tree(tree, real, jobs=jobs or os.cpu_count() or 1, progress=progress)
+    for problem in report.problems:
+        print(problem)
+    counts = ", ".join(f"{split} {count}" for split, count in report.samples.items())
+    if report.problems:
+        raise BadData(f"{tree}: {len(report.problems)} problems in {report.layout} ({counts})")
+    print(f"{tree}: {report.layout} is sound ({counts})")
+
+
+@data.command()
+def stats(
+    tree: Tree,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML page to write.")],
+    real: Real = None,
+    examples: Annotated[int, typer.Option(min=0, help="Triples of the contact sheet.")] = 24,
+    jobs: Jobs = None,
+) -> None:
+    """Write figure 1 of the paper for a tree, and a contact sheet, as one HTML page."""
+    from phnet.data.stats import measure, page
+    from phnet.files import write_text
+
+    with _bar("measuring") as progress:
+        measured = measure(
+            tree, real, examples=examples, jobs=jobs or os.cpu_count() or 1, progress=progress
+        )
+    write_text(output, page(measured, f"{tree.resolve().name}: the data set"))
+    brightness, foreground = measured.brightness.mean(), 100 * measured.foreground.mean()
+    print(
+        f"{output}: {len(measured.foreground)} composites, brightness {brightness:.1f}, "
+        f"foreground {foreground:.1f}%"
+    )
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on standard error and yield what moves it: (done, total)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -69,5 +69,5 @@ def groups(hashes: list[str], most_different: int = MOST_DIFFERENT) -> list[list
 
 def _signs(hashes: list[str]) -> npt.NDArray[np.float32]:
     """Hashes as float32 (count, 256) of -1 and 1."""
-    packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), -1)
+    packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), BITS // 8)
     return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
