@@ -14,16 +14,15 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from phnet.files import write_text
+from phnet.pixels import FULL_SCALE, Floats, Pixels
 
-Floats = npt.NDArray[np.float32]
-Pixels = npt.NDArray[Any]
 Kind = Literal["guided", "lut", "none"]
 
 RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
@@ -34,7 +33,6 @@ LUT_SIZE = 17
 LUT_SIGMA = 0.12  # how far around a table entry colours count, in [0, 1]
 LUT_SAMPLES = 4096
 STRIP_PIXELS = 1 << 18  # pixels handled at a time: bounds the memory and keeps it in the cache
-SCALES = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
 
 class ColourMap(Protocol):
@@ -106,7 +104,9 @@ class Field:
                 total = 0.0
                 for k in range(4):
                     small = self.coefficients[4 * c + k]
-                    lines = small[above[rows]] * (1 - share[rows]) + small[below[rows]] * share[rows]
+                    lines = (
+                        small[above[rows]] * (1 - share[rows]) + small[below[rows]] * share[rows]
+                    )
                     wide = cv2.resize(
                         lines, (width, lines.shape[0]), interpolation=cv2.INTER_LINEAR
                     )
@@ -154,9 +154,10 @@ def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
     planes = np.concatenate([slope, offset[..., None, :]], 2).reshape(*mask.shape, 12)
     trust = np.maximum(area, LEAST_WEIGHT)[..., None]
     planes = planes.astype(np.float32)
-    averaged = np.dstack(
-        [window(np.ascontiguousarray(planes[..., i : i + 4] * trust)) for i in (0, 4, 8)]
-    ) / window(trust[..., 0])[..., None]
+    averaged = (
+        np.dstack([window(np.ascontiguousarray(planes[..., i : i + 4] * trust)) for i in (0, 4, 8)])
+        / window(trust[..., 0])[..., None]
+    )
     # from (4 inputs, 3 outputs) a pixel to rows of one output channel after the other
     order = [3 * k + c for c in range(3) for k in range(4)]
     return Field(np.ascontiguousarray(averaged.transpose(2, 0, 1)[order]))
@@ -185,7 +186,7 @@ class Lut:
         def changed(rgb: list[Floats], _: slice) -> list[Floats]:
             place = [np.clip(channel, 0, 1) * steps for channel in rgb]
             low = [np.minimum(p.astype(np.int32), steps - 1) for p in place]
-            part = [p - i for p, i in zip(place, low, strict=True)]
+            part = [np.asarray(p - i, np.float32) for p, i in zip(place, low, strict=True)]
             total = np.zeros((*rgb[0].shape, 3), np.float32)
             first = (low[0] * (steps + 1) + low[1]) * (steps + 1) + low[2]
             for corner in range(8):
@@ -278,7 +279,7 @@ def _in_strips(
 ) -> Pixels:
     """Blend ``changed`` channels over ``composite`` by the mask, a strip of rows at a time."""
     output = np.array(composite)
-    scale = np.float32(SCALES.get(composite.dtype, 1.0))
+    scale = np.float32(FULL_SCALE.get(composite.dtype, 1))
     rows_with_mask = np.flatnonzero(mask.any(1))
     if not rows_with_mask.size:
         return output

@@ -1,0 +1,111 @@
+"""The contract for arrays: RGB float32 (H, W, 3) in [0, 1] and a soft mask float32 (H, W)."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from phnet.errors import BadImage, BadMask
+
+Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[Any]
+
+FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.bool_): 1}
+
+
+def to_float(values: Pixels) -> Floats:
+    """Integers or bools of full scale to float32 in [0, 1]; floats keep their values."""
+    scale = FULL_SCALE.get(values.dtype, 1)
+    result: Floats = values.astype(np.float32)
+    if scale != 1:
+        result /= np.float32(scale)
+    return result
+
+
+def _check_range(values: Pixels, name: str, error: type[BadImage] | type[BadMask]) -> None:
+    if values.dtype.kind != "f" and values.dtype not in FULL_SCALE:
+        raise error(f"{name}: expected uint8, uint16 or floats in [0, 1], got {values.dtype}")
+    if values.dtype.kind == "f" and values.size:
+        low, high = float(values.min()), float(values.max())
+        if not (low >= -1e-6 and high <= 1 + 1e-6):  # true for NaN as well
+            raise error(f"{name}: expected floats in [0, 1], got {low:g} to {high:g}")
+
+
+def check_pixels(image: Pixels, name: str = "composite") -> None:
+    """Check an array that is kept in its own type: RGB or RGBA, uint8, uint16 or floats.
+
+    Raises:
+        BadImage: of another shape or type, or with values out of range.
+    """
+    if image.ndim != 3 or image.shape[2] not in (3, 4) or 0 in image.shape:
+        raise BadImage(f"{name}: expected an array (H, W, 3) or (H, W, 4), got {image.shape}")
+    _check_range(image, name, BadImage)
+
+
+def check_image(image: Pixels, name: str = "composite") -> Floats:
+    """An array as RGB float32 (H, W, 3) in [0, 1]; alpha is dropped.
+
+    Raises:
+        BadImage: of another shape or type, or with values out of range.
+    """
+    check_pixels(image, name)
+    return to_float(image[..., :3])
+
+
+def check_mask(mask: Pixels, size: tuple[int, int], name: str = "mask") -> Floats:
+    """A mask as float32 (H, W) in [0, 1] at the composite's ``size`` (H, W).
+
+    A mask of another size but the same aspect (to a pixel of rounding) is resized; soft values
+    stay soft.
+
+    Raises:
+        BadMask: of another aspect, shape or type, with values out of range, or empty.
+    """
+    if mask.ndim == 3 and mask.shape[2] == 1:
+        mask = mask[..., 0]
+    if mask.ndim != 2 or 0 in mask.shape:
+        raise BadMask(f"{name}: expected an array (H, W), got {mask.shape}")
+    _check_range(mask, name, BadMask)
+    result = np.clip(to_float(mask), 0, 1)
+    height, width = size
+    rows, columns = mask.shape
+    if (rows, columns) != size:
+        off = min(abs(columns - width * rows / height), abs(rows - height * columns / width))
+        if off > 1:
+            raise BadMask(
+                f"{name}: expected the composite's aspect ({width}x{height}), got {columns}x{rows}"
+            )
+        how = cv2.INTER_AREA if rows >= height else cv2.INTER_LINEAR
+        result = np.clip(cv2.resize(result, (width, height), interpolation=how), 0, 1)
+    if float(result.max()) < 0.5 / 255:
+        raise BadMask(f"{name}: expected a foreground (white), but the mask is empty (all black)")
+    return np.asarray(result, np.float32)
+
+
+def mask_notes(mask: Floats) -> list[str]:
+    """What a person should know about a mask (H, W) that can be used all the same."""
+    if float(mask.min()) > 1 - 0.5 / 255:
+        return ["the mask covers everything: there is no background to learn colours from"]
+    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    height, width = mask.shape
+    middle = mask[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    if (border > 0.5).mean() > 0.6 and middle.size and (middle > 0.5).mean() < 0.5:
+        return [
+            "the mask's white part looks like the background (white is the foreground): "
+            "if so, use --invert-mask"
+        ]
+    return []
+
+
+def blend(foreground: Pixels, background: Pixels, mask: Floats) -> Pixels:
+    """Blend by the mask (eq. 1); the background comes back bit for bit where the mask is 0.
+
+    Args:
+        foreground: floats (H, W, 3) in [0, 1].
+        background: floats (H, W, 3) in [0, 1].
+        mask: (H, W) in [0, 1].
+    """
+    alpha = mask[..., None]
+    mixed = foreground * alpha + background * (1 - alpha)
+    return np.where(alpha > 0, mixed, background).astype(background.dtype)
