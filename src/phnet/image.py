@@ -53,7 +53,7 @@ __all__ = [
 
 MOST_PIXELS = 200_000_000
 LARGEST_FILE = 2 << 30  # bytes
-READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF")
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # MPO comes with JPEG
 WRITABLE = {
     ".png": "PNG",
     ".jpg": "JPEG",
