@@ -42,15 +42,12 @@ def matte(
     import numpy as np
     from PIL import Image
 
-    from phnet.errors import BadOutput
     from phnet.files import replacing
+    from phnet.image import check_output
     from phnet.matte import Matter
 
-    if output.suffix.lower() not in (".png", ".tif", ".tiff"):
-        raise BadOutput(f"{output}: expected a name that ends in .png or .tif")
-    if output.exists() and photo.exists() and output.samefile(photo):
-        raise BadOutput(f"{output}: the alpha would overwrite the photo")
+    check_output(output, photo)
     alpha = Matter(model, threads).matte(photo, refine.value)
     with replacing(output) as temporary:
-        Image.fromarray(np.rint(alpha * 255).astype(np.uint8)).save(temporary)
+        Image.fromarray(np.rint(alpha * 255).astype(np.uint8)).save(temporary, lossless=True)
     print(f"{output}: {100 * float(alpha.mean()):.0f}% of the picture is person")
