@@ -53,7 +53,7 @@ class MissingExtra(PHNetError):
     """An optional dependency is not installed."""
 
     def __init__(self, extra: str, what: str) -> None:
-        super().__init__(f"{what} needs an extra that is not installed: pip install 'phnet[{extra}]'")
+        super().__init__(f"{what} needs more than is installed: pip install 'phnet[{extra}]'")
 
 
 class TrainingStopped(PHNetError):

@@ -114,7 +114,8 @@ def refine_guided(alpha: Floats, rgb: Floats) -> Floats:
     size = (rgb.shape[0], rgb.shape[1])
     scale = min(1.0, GUIDE_SIDE / max(size))
     fitted = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-    guide, coarse = _resize(rgb, fitted), _resize(alpha, fitted)
+    red, green, blue = (np.asarray(plane) for plane in cv2.split(_resize(rgb, fitted)))
+    coarse = _resize(alpha, fitted)
     radius = max(1, round(max(fitted) / 110))
 
     def mean(pixels: Floats) -> Floats:
@@ -122,31 +123,26 @@ def refine_guided(alpha: Floats, rgb: Floats) -> Floats:
         averaged = cv2.boxFilter(pixels, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REFLECT)
         return np.asarray(averaged, np.float32)
 
-    mean_guide, mean_coarse = mean(guide), mean(coarse)
-    weighted = np.asarray(guide * coarse[..., None], np.float32)
-    covariance = mean(weighted) - mean_guide * mean_coarse[..., None]
-    pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
-    rr, rg, rb, gg, gb, bb = (
-        mean(np.ascontiguousarray(guide[..., i] * guide[..., j]))
-        - mean_guide[..., i] * mean_guide[..., j]
-        + (GUIDE_EPSILON if i == j else 0)
-        for i, j in pairs
-    )
-    # The symmetric 3x3 matrix is inverted by its cofactors.
+    r, g, b, p = mean(red), mean(green), mean(blue), mean(coarse)
+    rr, gg, bb = (mean(x * x) - m * m + GUIDE_EPSILON for x, m in ((red, r), (green, g), (blue, b)))
+    rg, rb, gb = mean(red * green) - r * g, mean(red * blue) - r * b, mean(green * blue) - g * b
+    x, y, z = (mean(c * coarse) - m * p for c, m in ((red, r), (green, g), (blue, b)))
+    # The symmetric 3x3 covariance is inverted by its cofactors.
     c00, c01, c02 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
     c11, c12, c22 = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
-    determinant = rr * c00 + rg * c01 + rb * c02
-    x, y, z = covariance[..., 0], covariance[..., 1], covariance[..., 2]
-    products = [
-        c00 * x + c01 * y + c02 * z,
-        c01 * x + c11 * y + c12 * z,
-        c02 * x + c12 * y + c22 * z,
-    ]
-    slope = np.asarray(np.stack(products, -1) / determinant[..., None], np.float32)
-    offset = np.asarray(mean_coarse - (slope * mean_guide).sum(-1), np.float32)
-    slope_there, offset_there = _resize(mean(slope), size), _resize(mean(offset), size)
-    soft = np.clip((slope_there * rgb).sum(-1) + offset_there, 0, 1)
-    return np.asarray(soft**2 / (soft**2 + (1 - soft) ** 2), np.float32)
+    scale_by = 1 / (rr * c00 + rg * c01 + rb * c02)
+    slopes = (
+        (c00 * x + c01 * y + c02 * z) * scale_by,
+        (c01 * x + c11 * y + c12 * z) * scale_by,
+        (c02 * x + c12 * y + c22 * z) * scale_by,
+    )
+    offset = p - slopes[0] * r - slopes[1] * g - slopes[2] * b
+    soft = _resize(mean(offset), size)
+    for slope, plane in zip(slopes, cv2.split(rgb), strict=True):
+        soft = soft + _resize(mean(slope), size) * plane
+    soft = np.clip(soft, 0, 1)
+    person, background = soft * soft, (1 - soft) * (1 - soft)
+    return np.asarray(person / (person + background), np.float32)
 
 
 def refine_closed_form(alpha: Floats, rgb: Floats) -> Floats:
