@@ -1,0 +1,212 @@
+"""Pictures to files, with all that the composite's file had: depth, profile, alpha, metadata.
+
+The suffix chooses the format. PNG is written by imagecodecs and TIFF by tifffile, which know 16
+bits; JPEG and WebP by Pillow. PNG, TIFF and WebP are lossless, but a WebP made from a lossy file
+is lossy too.
+"""
+
+import dataclasses
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phnet.errors import BadOutput
+from phnet.files import replacing
+from phnet.pixels import Floats, Pixels
+from phnet.profiles import deep, from_srgb, to_srgb
+
+if TYPE_CHECKING:
+    from phnet.image import Picture
+
+WRITABLE = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
+PNG_LEVEL = 4  # of zlib: a third of level 6's time for a file 7% larger
+METRE = 39.3701  # inches
+# IFD0 of a TIFF also tells how its pixels are stored; only these tags describe the picture:
+# description, make, model, software, date, artist, copyright.
+DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
+SUB_IFDS = (0x8769, 0x8825)  # EXIF and GPS
+
+
+def check_output(
+    path: str | os.PathLike[str],
+    *inputs: str | os.PathLike[str] | None,
+    picture: "Picture | None" = None,
+) -> None:
+    """Refuse, before any work, an output that cannot be written or would overwrite an input.
+
+    Args:
+        path: the output.
+        inputs: files that must stay as they are.
+        picture: the composite, where it is known: its format must be able to hold it.
+
+    Raises:
+        BadOutput: with the reason.
+    """
+    path = Path(path)
+    kind = WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        raise BadOutput(
+            f"{path}: expected an output name ending in {', '.join(WRITABLE)}, "
+            f"got {path.suffix or 'none'}"
+        )
+    if path.is_dir():
+        raise BadOutput(f"{path}: expected a file name to write to, but it is a folder")
+    if not path.parent.is_dir():
+        raise BadOutput(f"{path}: expected an existing folder to write to, found none")
+    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise BadOutput(f"{path}: expected a place to write to, but it is not writable")
+    for other in inputs:
+        if other is not None and path.exists() and Path(other).exists() and path.samefile(other):
+            raise BadOutput(f"{path}: the output is also an input; choose another name")
+    if picture is not None:
+        if picture.alpha is not None and kind == "JPEG":
+            raise BadOutput(f"{path}: JPEG cannot keep the composite's alpha; choose .png or .webp")
+        longest = LONGEST_SIDE.get(kind)
+        if longest and max(picture.size) > longest:
+            raise BadOutput(f"{path}: expected sides of at most {longest} pixels for {kind}")
+
+
+def save(path: str | os.PathLike[str], picture: "Picture", result: Pixels, mask: Floats) -> None:
+    """Write a harmonized picture with all that the composite's file had.
+
+    Args:
+        path: its suffix chooses PNG, JPEG, WebP or TIFF.
+        picture: the composite as it was read.
+        result: sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        mask: (H, W); where it is 0 the composite's own values are written.
+
+    Raises:
+        BadOutput: the place cannot be written, or the format cannot hold the picture.
+    """
+    path = Path(path)
+    check_output(path, picture=picture)
+    pixels = merged(picture, result, mask)
+    kind = WRITABLE[path.suffix.lower()]
+    deep_grey_alpha = picture.alpha is not None and pixels.dtype == np.uint16
+    if pixels.ndim == 2 and (kind == "WEBP" or (kind == "TIFF" and deep_grey_alpha)):
+        # WebP has no grey, and few readers know a TIFF of 16-bit grey with alpha.
+        pixels = to_srgb(pixels, picture.icc)
+        picture = dataclasses.replace(picture, pixels=pixels, icc=None)
+    if picture.alpha is not None:
+        alpha = picture.alpha if pixels.dtype == picture.alpha.dtype else deep(picture.alpha)
+        pixels = np.dstack([pixels, alpha])
+    with replacing(path) as temporary:
+        if kind == "PNG":
+            temporary.write_bytes(_png(pixels, picture))
+        elif kind == "TIFF":
+            _write_tiff(temporary, pixels, picture)
+        else:
+            _write_by_pillow(temporary, kind, pixels, picture)
+
+
+def merged(picture: "Picture", result: Pixels, mask: Floats) -> Pixels:
+    """The composite's own pixels with the foreground of ``result`` in their profile and depth."""
+    return from_srgb(picture.pixels, picture.colours, result, mask, picture.icc)
+
+
+def _write_by_pillow(path: Path, kind: str, pixels: Pixels, picture: "Picture") -> None:
+    from PIL import Image
+
+    if pixels.dtype == np.uint16:
+        pixels = np.rint(pixels / np.float32(257)).astype(np.uint8)
+    options: dict[str, Any] = {"icc_profile": picture.icc, "exif": picture.exif or b""}
+    if kind == "JPEG":
+        options |= picture.jpeg or {"quality": 95, "subsampling": 0}
+        options["dpi"] = picture.dpi or (0, 0)
+    else:
+        options |= {"lossless": picture.lossless, "quality": 95, "exact": True}
+    if picture.xmp:
+        options["xmp"] = picture.xmp
+    Image.fromarray(pixels).save(path, kind, **options)
+
+
+def _png(pixels: Pixels, picture: "Picture") -> bytes:
+    """The file: what imagecodecs encodes, with chunks right behind the header (PNG, 5.6, 11.3)."""
+    import imagecodecs
+
+    encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels), level=PNG_LEVEL))
+    header_end = 8 + 25  # the signature and IHDR
+    extra = b""
+    if picture.icc:
+        extra += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
+    if picture.exif:
+        extra += _chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
+    if picture.xmp:
+        extra += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + picture.xmp)
+    if picture.dpi:
+        across, down = (round(value * METRE) for value in picture.dpi)
+        extra += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+    return encoded[:header_end] + extra + encoded[header_end:]
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + checksum
+
+
+def _write_tiff(path: Path, pixels: Pixels, picture: "Picture") -> None:
+    """A TIFF; the EXIF and GPS tables, which tifffile does not write, are put behind the pixels."""
+    import tifffile
+    from PIL import Image
+
+    exif = Image.Exif()
+    if picture.exif:
+        exif.load(picture.exif)
+    texts = {tag: exif.get(tag) for tag in DESCRIPTIVE}
+    tags: list[tuple[int, int | str, int, Any, bool]] = [
+        (tag, "s", 0, text, True) for tag, text in texts.items() if isinstance(text, str) and text
+    ]
+    if picture.xmp:
+        tags.append((700, 1, len(picture.xmp), picture.xmp, True))
+    tables = {tag: exif.get_ifd(tag) for tag in SUB_IFDS}
+    tables = {tag: table for tag, table in tables.items() if table}
+    # tifffile refuses to write these two: numbers beside theirs, which keep the order, stand in.
+    tags += [(tag - 1, "I", 1, 0, True) for tag in tables]
+    has_alpha = picture.alpha is not None
+    tifffile.imwrite(
+        path,
+        pixels,
+        photometric="minisblack" if picture.pixels.ndim == 2 else "rgb",
+        planarconfig="contig",
+        compression="deflate",
+        predictor=True,
+        iccprofile=picture.icc,
+        extrasamples=["unassalpha"] if has_alpha else None,
+        resolution=picture.dpi or (72, 72),
+        resolutionunit="inch",
+        extratags=tags,
+        software=False,
+        metadata=None,
+    )
+    for tag, table in tables.items():
+        _append_table(path, tag, table)
+
+
+def _append_table(path: Path, tag: int, table: dict[int, Any]) -> None:
+    """Put a table of tags behind the file's end; ``tag - 1`` becomes ``tag`` and points to it."""
+    import tifffile
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    with tifffile.TiffFile(path) as tiff:
+        order, entry = tiff.byteorder, tiff.pages.first.tags[tag - 1].offset
+    directory = ImageFileDirectory_v2(ifh=b"II*\0\0\0\0\0" if order == "<" else b"MM\0*\0\0\0\0")
+    for name, value in table.items():
+        directory[name] = value
+    with path.open("r+b") as handle:
+        end = handle.seek(0, os.SEEK_END)
+        start = end + end % 2
+        handle.write(b"\0" * (start - end) + directory.tobytes(start))
+        handle.seek(entry)
+        handle.write(struct.pack(f"{order}HHII", tag, 4, 1, start))
