@@ -113,8 +113,7 @@ def _transform(pixels: Pixels, source: bytes | None, target: bytes | None) -> Pi
         np.uint16,
     )
     shape = (*pixels.shape[:2], 1 if grey_out else 3)
-    reshaped: Pixels = converted.reshape(shape)
-    return reshaped
+    return np.asarray(converted.reshape(shape))
 
 
 def deep(pixels: Pixels) -> Pixels:
@@ -123,7 +122,7 @@ def deep(pixels: Pixels) -> Pixels:
         return pixels
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint16) * np.uint16(257)
-    return np.rint(np.clip(pixels, 0, 1) * 65535).astype(np.uint16)
+    return np.asarray(np.rint(np.clip(pixels, 0, 1) * 65535), np.uint16)
 
 
 def _strips(pixels: Pixels) -> list[slice]:
