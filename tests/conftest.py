@@ -7,6 +7,14 @@ import numpy as np
 import pytest
 
 
+try:
+    import torch
+except ModuleNotFoundError:  # the core's tests run without it
+    pass
+else:
+    torch.set_num_threads(1)  # small networks are slower on many threads
+
+
 def smooth_photo(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """A picture of soft colours, uint8 (H, W, 3)."""
     seeds = rng.integers(0, 256, (5, 5, 3)).astype(np.float32)

@@ -49,7 +49,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Loss:
-    """Weights of the terms of the objective (eq. 15)."""
+    """Weights of the terms of the objective (eq. 15); those that a [loss] table omits are 0."""
 
     psnr: float = 0.2
     fn_mse: float = 0.01
@@ -217,6 +217,11 @@ def parse_recipe(tables: dict[str, Any], name: str, source: str) -> Recipe:
         key: cls(**_read_table(cls, tables.get(key, {}), key, problems))
         for key, cls in _TABLES.items()
     }
+    if isinstance(tables.get("loss"), dict):
+        parts["loss"] = Loss(
+            **{term.name: 0.0 for term in fields(Loss)}
+            | {name: getattr(parts["loss"], name) for name in tables["loss"] if hasattr(Loss, name)}
+        )
     recipe = Recipe(name=name, model=model, **parts)
     problems += _check_values(recipe)
     if problems:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -35,6 +35,9 @@ from phnet.learn.checkpoint import load_checkpoint, save_checkpoint
 from phnet.learn.losses import objective
 from phnet.learn.model import PHNet
 from phnet.learn.recipe import Optimizer, Recipe
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +108,7 @@ class Trainer:
         if recipe.run.batch % self.world:
             raise BadRecipe(f"batch {recipe.run.batch} does not divide over {self.world} processes")
         self.pictures = pictures
+        self.writer: SummaryWriter | None = None
         local = int(os.environ.get("LOCAL_RANK", "0"))
         self.device = (
             torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
@@ -256,6 +260,8 @@ class Trainer:
         if self.step == self.steps and not self._validated_at(self.step * run.batch):
             self._validate_and_log(meter)
             self._save("last.pt")
+        if self.writer is not None:
+            self.writer.close()
 
     def _batches(self) -> Iterator[dict[str, Any]]:
         """This process's batches from the current step on."""
@@ -393,13 +399,16 @@ class Trainer:
     def _tensorboard(self, row: dict[str, float]) -> None:
         if not self.pictures:
             return
-        from torch.utils.tensorboard import SummaryWriter
+        if self.writer is None:
+            from torch.utils.tensorboard import SummaryWriter
 
-        with SummaryWriter(str(self.folder)) as writer:
-            for name, value in row.items():
-                if name != "images":
-                    writer.add_scalar(name, value, int(row["images"]))
-            writer.add_image("composite, harmonized, real", self.picture_grid(), int(row["images"]))
+            self.writer = SummaryWriter(str(self.folder), purge_step=int(row["images"]))
+        for name, value in row.items():
+            if name != "images":
+                self.writer.add_scalar(name, value, int(row["images"]))
+        title = "composite, harmonized, real"
+        self.writer.add_image(title, self.picture_grid(), int(row["images"]))
+        self.writer.flush()
 
     @torch.no_grad()
     def picture_grid(self, count: int = 8) -> Tensor:

@@ -1,0 +1,140 @@
+"""From a trained network to the ONNX file that the product runs.
+
+Inputs ``image`` and ``mask`` in this order, NCHW float32, any batch, height and width; output
+``harmonized``, blended (eq. 1). The file's metadata hold a card, JSON under the key ``phnet``.
+"""
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from phnet.errors import BadModel
+from phnet.files import write_bytes
+
+LARGEST_DIFFERENCE = 1e-4  # between torch and ONNX Runtime, float32
+LARGEST_DIFFERENCE_FP16 = 2e-2  # with fp16 storage; what it costs in dB is measured on val
+OPSET = 18
+SIZES = ((64, 64), (96, 128), (37, 51))
+
+
+def export(net: nn.Module, path: str | Path, card: dict[str, Any], storage: str = "fp32") -> float:
+    """Write ``net`` as ONNX after comparing the two.
+
+    Args:
+        net: called as ``net(image, mask)``.
+        path: the file to write.
+        card: what the file says of itself: name, resolution, ...; ``multiple`` where height and
+            width must be multiples of a number.
+        storage: "fp32", or "fp16": weights are stored in half the space and computed with in
+            float32.
+
+    Returns:
+        The largest difference seen.
+
+    Raises:
+        BadModel: ONNX Runtime and torch disagree by more than 1e-4 (fp16 storage: 2e-2);
+            nothing is written.
+    """
+    net = net.eval().float()
+    content = to_onnx(net, card)
+    limit = LARGEST_DIFFERENCE
+    difference = largest_difference(net, content, int(card.get("multiple", 1)))
+    if difference <= limit and storage == "fp16":
+        content, limit = store_as_fp16(content), LARGEST_DIFFERENCE_FP16
+        difference = largest_difference(net, content, int(card.get("multiple", 1)))
+    if not difference <= limit:
+        raise BadModel(
+            f"{path}: torch and ONNX Runtime differ by {difference:.2g}, more than {limit:g}; "
+            "nothing is written"
+        )
+    write_bytes(path, content)
+    return difference
+
+
+def to_onnx(net: nn.Module, card: dict[str, Any]) -> bytes:
+    """The network as a serialized ONNX model with dynamic batch, height and width."""
+    image, mask = torch.rand(2, 3, 64, 96), torch.rand(2, 1, 64, 96)
+    axes = {0: "batch", 2: "height", 3: "width"}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        # The tracing exporter is marked as older than the one through torch.export, whose
+        # guards refuse sizes below a stage's halvings; what it gives is compared below.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            (image, mask),
+            buffer,
+            input_names=["image", "mask"],
+            output_names=["harmonized"],
+            dynamic_axes={"image": axes, "mask": axes, "harmonized": axes},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    model.producer_name = "phnet"
+    helper.set_model_props(model, {"phnet": json.dumps(card, sort_keys=True)})
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def store_as_fp16(content: bytes) -> bytes:
+    """The same model with its convolutions' weights stored as float16 behind a Cast."""
+    model = onnx.load_from_string(content)
+    graph = model.graph
+    kept, casts = [], []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 4:
+            kept.append(tensor)
+            continue
+        half = numpy_helper.to_array(tensor).astype(np.float16)
+        stored = numpy_helper.from_array(half, tensor.name + "_fp16")
+        kept.append(stored)
+        casts.append(helper.make_node("Cast", [stored.name], [tensor.name], to=TensorProto.FLOAT))
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    nodes = casts + list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def samples(multiple: int) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    """Images and masks to compare on: noise and soft pictures, hard and soft and full masks."""
+    rng = np.random.default_rng(0)
+    for height, width in SIZES:
+        height, width = (max(1, side // multiple) * multiple for side in (height, width))
+        ramp = np.linspace(0, 1, width)[None] * np.linspace(0.2, 1, height)[:, None]
+        soft = np.stack([ramp, ramp**2, 1 - ramp])[None]
+        disc = np.hypot(*np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height)))
+        masks = [disc < 0.6, np.clip(2 - 2 * disc, 0, 1), np.ones_like(disc)]
+        for picture in (soft, rng.random((1, 3, height, width))):
+            for mask in masks:
+                yield picture.astype(np.float32), mask[None, None].astype(np.float32)
+
+
+def largest_difference(net: nn.Module, content: bytes, multiple: int = 1) -> float:
+    """The largest absolute difference between torch and ONNX Runtime over :func:`samples`."""
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for image, mask in samples(multiple):
+        with torch.no_grad():
+            expected: Tensor = net(torch.from_numpy(image), torch.from_numpy(mask))
+        (got,) = session.run(["harmonized"], {"image": image, "mask": mask})
+        difference = np.abs(got - expected.numpy()).max()
+        worst = max(worst, float(difference) if np.isfinite(difference) else float("inf"))
+    logging.getLogger(__name__).info("torch and ONNX Runtime differ by %.2g at most", worst)
+    return worst
