@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +110,7 @@ class Harmonizer:
         from phnet.lift import fit
 
         small, small_mask = self._small(composite, mask, resolution or self.card.resolution)
-        return fit(lift, small, self.run(small, small_mask), small_mask)
+        return fit(lift, small, self.run(small, small_mask), small_mask, mask.shape)
 
     def harmonize(
         self,
@@ -148,10 +148,10 @@ class Harmonizer:
 
             rgb = np.rint(load(composite).rgb * 255).astype(np.uint8)
             result: Any = Image.fromarray(self._array(rgb, mask, resolution, lift, strength))
-            return result  # type: ignore[no-any-return]
+            return cast(Composite, result)
         if isinstance(composite, np.ndarray):
-            return self._array(composite, mask, resolution, lift, strength)  # type: ignore[return-value]
-        return self._pil(composite, mask, resolution, lift, strength)  # type: ignore[return-value]
+            return cast(Composite, self._array(composite, mask, resolution, lift, strength))
+        return cast(Composite, self._pil(composite, mask, resolution, lift, strength))
 
     def _pil(
         self, composite: Any, mask: Any, resolution: int | None, lift: "Kind", strength: float

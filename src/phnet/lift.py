@@ -26,7 +26,7 @@ from phnet.pixels import FULL_SCALE, Floats, Pixels
 Kind = Literal["guided", "lut", "none"]
 
 RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
-SMOOTHING = 1.0  # sigma, in small pixels, of the blur of both sides before the fit
+SMOOTHING = 0.5  # sigma, in small pixels, of the blur of both sides before the fit
 RIDGE = 1e-3  # pulls a window without contrast towards the map of the whole foreground
 LEAST_WEIGHT = 1e-4  # a window that holds less foreground than this takes that map, too
 LUT_SIZE = 17
@@ -98,7 +98,7 @@ class Field:
         below = np.minimum(above + 1, grid_height - 1)
         share = (place - above).astype(np.float32)[:, None]
 
-        def changed(rgb: list[Floats], rows: slice) -> list[Floats]:
+        def changed(rgb: list[Pixels], rows: slice) -> list[Pixels]:
             result = []
             for c in range(3):
                 total = 0.0
@@ -183,10 +183,10 @@ class Lut:
         steps = self.table.shape[0] - 1
         flat = self.table.reshape(-1, 3)
 
-        def changed(rgb: list[Floats], _: slice) -> list[Floats]:
+        def changed(rgb: list[Pixels], _: slice) -> list[Pixels]:
             place = [np.clip(channel, 0, 1) * steps for channel in rgb]
             low = [np.minimum(p.astype(np.int32), steps - 1) for p in place]
-            part = [np.asarray(p - i, np.float32) for p, i in zip(place, low, strict=True)]
+            part = [p - i for p, i in zip(place, low, strict=True)]
             total = np.zeros((*rgb[0].shape, 3), np.float32)
             first = (low[0] * (steps + 1) + low[1]) * (steps + 1) + low[2]
             for corner in range(8):
@@ -250,20 +250,27 @@ class Plain:
         height, width = mask.shape
         large = cv2.resize(self.result, (width, height), interpolation=cv2.INTER_CUBIC)
 
-        def changed(_: list[Floats], rows: slice) -> list[Floats]:
+        def changed(_: list[Pixels], rows: slice) -> list[Pixels]:
             return [large[rows, :, c] for c in range(3)]
 
         return _in_strips(composite, mask, strength, threads, changed)
 
 
-def fit(kind: Kind, composite: Floats, result: Floats, mask: Floats) -> ColourMap:
-    """Fit the kind of map that ``--lift`` names; arguments as in :func:`fit_field`."""
+def fit(
+    kind: Kind, composite: Floats, result: Floats, mask: Floats, size: tuple[int, int]
+) -> ColourMap:
+    """Fit the kind of map that ``--lift`` names, for a composite of ``size`` (H, W).
+
+    Where the network saw the composite at its own size, "guided" takes the network's pixels as
+    they are: there is nothing to lift, and they hold more than colours (undone sharpening).
+    Other arguments as in :func:`fit_field`.
+    """
+    if kind == "none" or (kind == "guided" and size == mask.shape):
+        return Plain(unblend(composite, result, mask)[0])
     if kind == "guided":
         return fit_field(composite, result, mask)
     if kind == "lut":
         return fit_lut(composite, result, mask)
-    if kind == "none":
-        return Plain(result)
     raise ValueError(f"lift: expected guided, lut or none, got {kind!r}")
 
 
@@ -275,7 +282,7 @@ def _in_strips(
     mask: Floats,
     strength: float,
     threads: int,
-    changed: Callable[[list[Floats], slice], list[Floats]],
+    changed: Callable[[list[Pixels], slice], list[Pixels]],
 ) -> Pixels:
     """Blend ``changed`` channels over ``composite`` by the mask, a strip of rows at a time."""
     output = np.array(composite)

@@ -118,7 +118,7 @@ def refine_guided(alpha: Floats, rgb: Floats) -> Floats:
     coarse = _resize(alpha, fitted)
     radius = max(1, round(max(fitted) / 110))
 
-    def mean(pixels: Floats) -> Floats:
+    def mean(pixels: npt.NDArray[Any]) -> Floats:
         side = 2 * radius + 1
         averaged = cv2.boxFilter(pixels, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REFLECT)
         return np.asarray(averaged, np.float32)

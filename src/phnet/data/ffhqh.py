@@ -103,7 +103,8 @@ def build(
     )
     records, rejected = _resume(source, tree, tasks)
     reused = len(records)
-    waiting = [task for task in tasks if task["source"] not in records.keys() | rejected.keys()]
+    done = records.keys() | rejected.keys()
+    waiting = [task for task in tasks if task["source"] not in done]
 
     def report() -> None:
         if progress is not None:

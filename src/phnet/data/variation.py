@@ -38,7 +38,7 @@ def _light_curves(
     gains = np.exp(rng.normal(0, exposure) + rng.normal(0, tint, 3))
     bent = x ** np.exp(rng.normal(0, gamma))
     s_curve = bent + rng.normal(0, contrast) * (bent - 0.5) * bent * (1 - bent) * 4
-    return np.clip(gains[:, None] * s_curve[None], 0, 1)
+    return np.asarray(np.clip(gains[:, None] * s_curve[None], 0, 1), np.float64)
 
 
 def vary_photo(photo: Pixels, rng: np.random.Generator) -> Pixels:

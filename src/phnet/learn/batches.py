@@ -329,7 +329,7 @@ def pack_photos(folders: Sequence[str], output: Path, size: int, max_bytes: int)
                 except (OSError, ValueError, cv2.error) as error:
                     skipped[source.id] = str(error)
                     continue
-                planes = cv2.resize(planes, (size, size), interpolation=cv2.INTER_AREA)
+                planes = _fit(planes, size)
                 name = source.id.replace("/", "-")
                 yield split, name, planes[..., :3], planes[..., 3]
 

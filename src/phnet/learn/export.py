@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +74,7 @@ def to_onnx(net: nn.Module, card: dict[str, Any]) -> bytes:
         torch.onnx.export(
             net,
             (image, mask),
-            buffer,
+            cast(Any, buffer),  # a file-like object is fine, the annotation is narrower
             input_names=["image", "mask"],
             output_names=["harmonized"],
             dynamic_axes={"image": axes, "mask": axes, "harmonized": axes},
@@ -85,7 +85,7 @@ def to_onnx(net: nn.Module, card: dict[str, Any]) -> bytes:
     model.producer_name = "phnet"
     helper.set_model_props(model, {"phnet": json.dumps(card, sort_keys=True)})
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def store_as_fp16(content: bytes) -> bytes:
@@ -107,7 +107,7 @@ def store_as_fp16(content: bytes) -> bytes:
     del graph.node[:]
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def samples(multiple: int) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
