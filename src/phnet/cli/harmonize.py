@@ -102,6 +102,7 @@ def harmonize(
     ] = None,
 ) -> None:
     """Make the person pasted into COMPOSITE belong there; the background stays as it is."""
+    import logging
     import sys
     import warnings
 
@@ -109,7 +110,9 @@ def harmonize(
     from phnet.image import check_output
     from phnet.matte import Matter
 
-    warnings.filterwarnings("ignore", module="PIL")  # what matters is said in our own sentences
+    # What matters is said in our own sentences.
+    warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     inputs = [composite, mask, Path(model) if model else None, matte]
     check_output(output, *inputs)
     if save_lut:
