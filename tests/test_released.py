@@ -1,0 +1,109 @@
+"""The authors' released network, held to stored intermediates."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from phnet.errors import BadModel
+from phnet.learn.export import to_onnx
+from phnet.learn.released import LARGE, SMALL, ReleasedPHNet, from_state, is_released, load_state
+
+FIXTURES = Path(__file__).parent / "fixtures"
+WEIGHTS = FIXTURES / "released_small.pth"
+
+
+@pytest.fixture(scope="module")
+def net() -> ReleasedPHNet:
+    return from_state(load_state(WEIGHTS), WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def stored() -> dict[str, torch.Tensor]:
+    with np.load(FIXTURES / "released_small.npz") as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+
+@pytest.mark.parametrize("j", [0, 1])
+def test_every_intermediate(net: ReleasedPHNet, stored: dict[str, torch.Tensor], j: int) -> None:
+    seen: dict[str, torch.Tensor] = {}
+
+    def keep(name: str):
+        return lambda *call: seen.__setitem__(name, call[-1])
+
+    hooks = [
+        net.feature_extractor.register_forward_hook(keep("extractor")),
+        net.SE_block.fc.register_forward_hook(keep("se_y")),
+        net.SE_block.register_forward_hook(keep("se_out")),
+        *(net.normalizers[k].register_forward_hook(keep(f"normalizer{k}")) for k in range(3)),
+    ]
+    with torch.no_grad():
+        seen["output"] = net.raw(stored[f"image_{j}"], stored[f"mask_{j}"])
+    for hook in hooks:
+        hook.remove()
+    for name in (
+        "extractor",
+        "se_y",
+        "se_out",
+        "normalizer0",
+        "normalizer1",
+        "normalizer2",
+        "output",
+    ):
+        torch.testing.assert_close(seen[name], stored[f"{name}_{j}"], rtol=0, atol=1e-5)
+
+
+def test_onnx_output_at_both_sizes(net: ReleasedPHNet, stored: dict[str, torch.Tensor]) -> None:
+    session = ort.InferenceSession(to_onnx(net, {}), providers=["CPUExecutionProvider"])
+    for j in (0, 1):
+        image, mask = stored[f"image_{j}"], stored[f"mask_{j}"]
+        expected = stored[f"output_{j}"] * mask + image * (1 - mask)
+        feed = {"image": image.numpy(), "mask": mask.numpy()}
+        (got,) = session.run(["harmonized"], feed)
+        np.testing.assert_allclose(got, expected.numpy(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("sizes", "parameters"), [(LARGE, 39_921_641), (SMALL, 9_994_295)])
+def test_the_published_sizes(sizes: tuple, parameters: int) -> None:
+    with torch.device("meta"):
+        net = ReleasedPHNet(*sizes)
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    state = {
+        key: torch.empty(value.shape, device="meta") for key, value in net.state_dict().items()
+    }
+    with torch.device("meta"):
+        again = from_state(state, "x.pth")
+    assert (again.widths, again.grids) == sizes
+
+
+def test_recognised_by_its_keys() -> None:
+    assert is_released(load_state(WEIGHTS))
+    assert not is_released({"format": "phnet-checkpoint-1"})
+
+
+def test_refused_with_a_sentence(tmp_path: Path) -> None:
+    state = load_state(WEIGHTS)
+    missing = {k: v for k, v in state.items() if k != "skip.3.rconv.weight"}
+    with pytest.raises(BadModel, match=r"skip\.3\.rconv\.weight"):
+        from_state(missing, "a.pth")
+    wrong = state | {"skip.3.rconv.weight": torch.zeros(1, 2, 3, 3)}
+    with pytest.raises(BadModel, match=r"skip\.3\.rconv\.weight"):
+        from_state(wrong, "a.pth")
+    with pytest.raises(BadModel, match="extra"):
+        from_state(state | {"extra": torch.zeros(1)}, "a.pth")
+    with pytest.raises(BadModel, match="encoder"):
+        from_state({k: v for k, v in state.items() if not k.startswith("encoder.2")}, "a.pth")
+
+    class Evil:
+        def __reduce__(self) -> tuple:
+            return (Path(tmp_path / "ran").touch, ())
+
+    torch.save(state | {"x": Evil()}, tmp_path / "evil.pth")
+    (tmp_path / "cut.pth").write_bytes(WEIGHTS.read_bytes()[:-5000])
+    torch.save([1, 2], tmp_path / "list.pth")
+    for name in ("evil", "cut", "list", "none"):
+        with pytest.raises(BadModel, match=rf"{name}\.pth"):
+            load_state(tmp_path / f"{name}.pth")
+    assert not (tmp_path / "ran").exists()
