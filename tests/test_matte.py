@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,6 +130,58 @@ def test_bad_models_and_options_get_a_sentence(matter: Matter, tmp_path: Path) -
     (tmp_path / "text.onnx").write_text("not a model")
     with pytest.raises(BadModel, match=r"text\.onnx: expected an ONNX or tflite model"):
         Matter(tmp_path / "text.onnx")
+
+
+def write_model(path: Path, inputs: list[list[int]], node: Any, output: list[int]) -> Path:
+    """A model of one operator on float inputs called a, b, ..., with an output called out."""
+    from onnx import TensorProto, helper
+
+    entries = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in zip("abc", inputs, strict=False)
+    ]
+    result = helper.make_tensor_value_info("out", TensorProto.FLOAT, output)
+    graph = helper.make_graph([node], "tiny", entries, [result])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_other_onnx_models_of_either_layout(tmp_path: Path) -> None:
+    """A "person" is what is bright: the mean of the channels, or the third of three logits."""
+    helper = pytest.importorskip("onnx").helper
+    photo = np.zeros((80, 40, 3), np.uint8)
+    photo[:40] = 255
+    for shape, axis, output in (
+        ([1, 3, 16, 8], 1, [1, 1, 16, 8]),
+        ([1, 16, 8, 3], 3, [1, 16, 8, 1]),
+    ):
+        mean = helper.make_node("ReduceMean", ["a"], ["out"], axes=[axis], keepdims=1)
+        path = write_model(tmp_path / f"mean{axis}.onnx", [shape], mean, output)
+        alpha = Matter(path).matte(photo, "none")
+        np.testing.assert_allclose(alpha[[5, 75], :], np.repeat([[1.0], [0.0]], 40, 1), atol=1e-6)
+        assert alpha.shape == (80, 40)
+    # Of several channels the first is background, and the picture is in [-1, 1]: where all
+    # three logits are equal, the person's share is 2/3, sharpened to 16/17.
+    same = helper.make_node("Identity", ["a"], ["out"])
+    path = write_model(tmp_path / "many.onnx", [[1, 16, 8, 3]], same, [1, 16, 8, 3])
+    np.testing.assert_allclose(Matter(path).matte(photo, "none"), 16 / 17, atol=1e-5)
+
+
+def test_models_of_another_kind_are_refused(tmp_path: Path) -> None:
+    helper = pytest.importorskip("onnx").helper
+    add = helper.make_node("Add", ["a", "b"], ["out"])
+    two = write_model(tmp_path / "two.onnx", [[1, 3, 8, 8]] * 2, add, [1, 3, 8, 8])
+    with pytest.raises(BadModel, match=r"two\.onnx: expected one input, .* and 1 more"):
+        Matter(two)
+    same = helper.make_node("Identity", ["a"], ["out"])
+    grey = write_model(tmp_path / "grey.onnx", [[1, 1, 8, 8]], same, [1, 1, 8, 8])
+    with pytest.raises(BadModel, match=r"grey\.onnx: expected one input, a float RGB picture"):
+        Matter(grey)
+    flat = helper.make_node("Flatten", ["a"], ["out"])
+    line = write_model(tmp_path / "line.onnx", [[1, 3, 8, 8]], flat, [1, 192])
+    with pytest.raises(BadModel, match=r"line\.onnx: expected an output of one picture"):
+        Matter(line).matte(astronaut())
 
 
 def test_extras_that_are_missing_are_named(matter: Matter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,23 +191,36 @@ class _Onnx:
             )
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             raise BadModel(f"{where}: expected an ONNX or tflite model ({error})") from error
-        entry = self._session.get_inputs()[0]
+        entry, *others = self._session.get_inputs()
         shape = [side if isinstance(side, int) else None for side in entry.shape]
         self._planes_first = len(shape) == 4 and shape[1] == 3
-        if len(shape) != 4 or not (self._planes_first or shape[3] == 3):
-            raise BadModel(f"{where}: expected an input of one RGB picture, got shape {shape}")
+        is_rgb = len(shape) == 4 and shape[0] in (1, None) and (self._planes_first or shape[3] == 3)
+        if others or not is_rgb or entry.type != "tensor(float)":
+            raise BadModel(
+                f"{where}: expected one input, a float RGB picture (1, 3, H, W) or (1, H, W, 3), "
+                f"got {entry.type} {entry.shape} and {len(others)} more"
+            )
+        self._where = where
         height, width = shape[2:] if self._planes_first else shape[1:3]
         self.side = (height or 256, width or 256)
         self._input = entry.name
-        channels = self._session.get_outputs()[0].shape[1 if self._planes_first else 3]
+        given = self._session.get_outputs()[0].shape
+        channels = given[1 if self._planes_first else 3] if len(given) == 4 else 1
         self._many = isinstance(channels, int) and channels > 1
 
     def __call__(self, rgb: Floats) -> Floats:
         picture = rgb * 2 - 1 if self._many else rgb
         picture = picture.transpose(2, 0, 1) if self._planes_first else picture
-        (result, *_) = self._session.run(None, {self._input: np.ascontiguousarray(picture[None])})
-        answer = np.asarray(result, np.float32)[0]
-        return _person(answer.transpose(1, 2, 0) if self._planes_first else answer)
+        try:
+            (result, *_) = self._session.run(
+                None, {self._input: np.ascontiguousarray(picture[None])}
+            )
+        except Exception as error:  # as above
+            raise BadModel(f"{self._where}: the model cannot be run ({error})") from error
+        answer = np.asarray(result, np.float32)
+        if answer.ndim != 4:
+            raise BadModel(f"{self._where}: expected an output of one picture, got {answer.shape}")
+        return _person(answer[0].transpose(1, 2, 0) if self._planes_first else answer[0])
 
 
 class _Lite:
