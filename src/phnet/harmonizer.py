@@ -269,5 +269,7 @@ def _mask_array(mask: Any) -> Any:
             f"mask: expected a path, a PIL image or a numpy array, got {type(mask).__name__}"
         )
     if "A" in mask.getbands():
-        return np.asarray(mask.getchannel("A"))
+        alpha = np.asarray(mask.getchannel("A"))
+        if alpha.size and alpha.min() < 255:  # an alpha that is opaque everywhere says nothing
+            return alpha
     return np.asarray(mask.convert("L"))
