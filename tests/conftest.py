@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-
 try:
     import torch
 except ModuleNotFoundError:  # the core's tests run without it

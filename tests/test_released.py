@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from phnet.errors import BadModel
+from phnet.learn.checkpoint import load_state
 from phnet.learn.export import to_onnx
-from phnet.learn.released import LARGE, SMALL, ReleasedPHNet, from_state, is_released, load_state
+from phnet.learn.released import LARGE, SMALL, ReleasedPHNet, from_state, is_released
 
 FIXTURES = Path(__file__).parent / "fixtures"
 WEIGHTS = FIXTURES / "released_small.pth"

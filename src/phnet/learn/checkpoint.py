@@ -1,6 +1,5 @@
 """Checkpoints: one dict, read weights-only, written under a temporary name and renamed."""
 
-import pickle
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,24 +20,37 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         torch.save({"format": FORMAT, **state}, temporary)
 
 
-def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU; no code in it can run.
+def load_state(path: str | Path) -> dict[str, Any]:
+    """Read a file of tensors and plain data onto the CPU; no code in it can run.
 
     Raises:
-        BadModel: the file is missing, truncated, not a checkpoint, or not one of this format.
+        BadModel: missing, too large, truncated, or with anything but plain data in it.
     """
     path = Path(path)
     if not path.is_file():
-        raise BadModel(f"{path}: expected a checkpoint, but there is no such file")
+        raise BadModel(f"{path}: expected a file of weights, but there is no such file")
     if path.stat().st_size > LARGEST:
-        raise BadModel(f"{path}: expected a checkpoint of at most {LARGEST >> 30} GiB")
+        raise BadModel(f"{path}: expected a file of weights of at most {LARGEST >> 30} GiB")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged files raise whatever their bytes lead to
         raise BadModel(
-            f"{path}: expected a checkpoint, but it cannot be read ({type(error).__name__})"
+            f"{path}: expected a file of weights, but it is truncated, damaged, or holds more "
+            f"than plain tensors ({type(error).__name__})"
         ) from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict):
+        raise BadModel(f"{path}: expected a dictionary of weights, got {type(state).__name__}")
+    return state
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint of ``phnet train``; see :func:`load_state`.
+
+    Raises:
+        BadModel: as :func:`load_state`, or not of this format.
+    """
+    state = load_state(path)
+    if state.get("format") != FORMAT:
         raise BadModel(f"{path}: expected a checkpoint of format {FORMAT}")
     return state
 
@@ -58,13 +70,12 @@ def config_from(values: dict[str, Any]) -> PHNetConfig:
         raise BadModel(f"expected a usable configuration, but {error}") from error
 
 
-def load_network(path: str | Path) -> PHNet:
-    """The network of a checkpoint, with averaged weights where there are any, in eval mode.
+def network_of(state: dict[str, Any], path: str | Path) -> PHNet:
+    """The network of a loaded checkpoint, with averaged weights where there are any.
 
     Raises:
-        BadModel: as :func:`load_checkpoint`, and when weights and configuration disagree.
+        BadModel: weights and configuration disagree; ``path`` is named.
     """
-    state = load_checkpoint(path)
     net = PHNet(config_from(state["config"]))
     try:
         net.load_state_dict(state.get("ema") or state["model"])
@@ -72,3 +83,8 @@ def load_network(path: str | Path) -> PHNet:
         first = str(error).splitlines()[-1].strip()
         raise BadModel(f"{path}: weights do not fit the configuration ({first})") from error
     return net.eval()
+
+
+def load_network(path: str | Path) -> PHNet:
+    """The network of a checkpoint file, in eval mode; see :func:`network_of`."""
+    return network_of(load_checkpoint(path), path)

@@ -21,11 +21,44 @@ from torch import Tensor, nn
 
 from phnet.errors import BadModel
 from phnet.files import write_bytes
+from phnet.learn.describe import gflop_256, load_any
+from phnet.learn.pieces import write_pieces
 
 LARGEST_DIFFERENCE = 1e-4  # between torch and ONNX Runtime, float32
 LARGEST_DIFFERENCE_FP16 = 2e-2  # with fp16 storage; what it costs in dB is measured on val
 OPSET = 18
 SIZES = ((64, 64), (96, 128), (37, 51))
+
+
+def export_file(
+    source: str | Path,
+    path: str | Path,
+    storage: str = "fp32",
+    resolution: int = 256,
+    name: str | None = None,
+    pieces: bool = False,
+) -> tuple[float, list[Path]]:
+    """Export the network in a file; see :func:`export`.
+
+    Args:
+        source: a checkpoint of ours or a published state dict.
+        path: the ONNX file; with ``pieces`` the name that the pieces start with.
+        storage: see :func:`export`.
+        resolution: side of the square that the network is to work at.
+        name: what the card calls it; None keeps the source's name.
+        pieces: write sum-checked pieces of at most 15 MB instead of one file.
+
+    Returns:
+        The largest difference seen, and the files written.
+    """
+    net, card = load_any(source)
+    card |= {"resolution": resolution, "storage": storage, "name": name or card["name"]}
+    card["gflop_256"] = gflop_256(net)
+    content, difference = checked(net, path, card, storage)
+    if pieces:
+        return difference, write_pieces(content, Path(path))
+    write_bytes(path, content)
+    return difference, [Path(path)]
 
 
 def export(net: nn.Module, path: str | Path, card: dict[str, Any], storage: str = "fp32") -> float:
@@ -46,6 +79,15 @@ def export(net: nn.Module, path: str | Path, card: dict[str, Any], storage: str 
         BadModel: ONNX Runtime and torch disagree by more than 1e-4 (fp16 storage: 2e-2);
             nothing is written.
     """
+    content, difference = checked(net, path, card, storage)
+    write_bytes(path, content)
+    return difference
+
+
+def checked(
+    net: nn.Module, path: str | Path, card: dict[str, Any], storage: str
+) -> tuple[bytes, float]:
+    """The ONNX file's content and the largest difference; arguments as in :func:`export`."""
     net = net.eval().float()
     content = to_onnx(net, card)
     limit = LARGEST_DIFFERENCE
@@ -58,8 +100,7 @@ def export(net: nn.Module, path: str | Path, card: dict[str, Any], storage: str 
             f"{path}: torch and ONNX Runtime differ by {difference:.2g}, more than {limit:g}; "
             "nothing is written"
         )
-    write_bytes(path, content)
-    return difference
+    return content, difference
 
 
 def to_onnx(net: nn.Module, card: dict[str, Any]) -> bytes:

@@ -11,8 +11,9 @@ Where the paper leaves something open, docs/method.md says what was chosen and w
 Shapes: B images, C channels, H by W pixels, P = grid * grid patches.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the customary name)
@@ -256,6 +257,13 @@ class EncoderStage(nn.Module):
         return F.relu(x)
 
 
+def _full_precision(x: Tensor) -> AbstractContextManager[Any]:
+    """No autocast: sums over many pixels need float32."""
+    if x.device.type == "meta":
+        return nullcontext()
+    return torch.autocast(x.device.type, enabled=False)
+
+
 class DecoderLayer(nn.Module):
     """Merge with the encoder's features, then a transposed convolution."""
 
@@ -274,7 +282,7 @@ class DecoderLayer(nn.Module):
     def forward(self, z: Tensor, features: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
         """Map ``z`` and the encoder's ``features``, both (B, w, h, w'), to ``size``."""
         if self.pn is not None:
-            with torch.autocast(features.device.type, enabled=False):  # sums need float32
+            with _full_precision(features):
                 features = self.pn(features.to(mask.dtype), mask)
         z = F.relu(self.merge(torch.cat([z, features], 1)))
         z = self.up(z)[..., : size[0], : size[1]]  # crops what halving upwards had added

@@ -6,7 +6,6 @@ It differs from the paper's text (docs/method.md lists how), so it stands apart 
 Key names are those of the published files, so that they load strictly.
 """
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +16,6 @@ from torch import Tensor, nn
 
 from phnet.errors import BadModel
 
-LARGEST = 1 << 30  # bytes
 EXTRACTOR_EPS = 1e-8
 NORMALIZER_EPS = 1e-7
 LARGE = ((3, 16, 64, 128, 256, 512, 1024), (4, 3, 2, 1))  # widths and grids of 39.9M parameters
@@ -216,29 +214,6 @@ def is_released(state: Any) -> bool:
         and "SE_block.fc.0.weight" in state
         and "encoder.0.0.weight" in state
     )
-
-
-def load_state(path: str | Path) -> dict[str, Any]:
-    """Read a file of tensors onto the CPU; no code in it can run.
-
-    Raises:
-        BadModel: missing, too large, truncated, or with anything but plain data in it.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise BadModel(f"{path}: expected a file of weights, but there is no such file")
-    if path.stat().st_size > LARGEST:
-        raise BadModel(f"{path}: expected a file of weights of at most {LARGEST >> 20} MiB")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise BadModel(
-            f"{path}: expected a file of weights, but it is truncated, damaged, or holds more "
-            f"than plain tensors ({type(error).__name__})"
-        ) from error
-    if not isinstance(state, dict):
-        raise BadModel(f"{path}: expected a dictionary of weights, got {type(state).__name__}")
-    return state
 
 
 def from_state(state: Mapping[str, Any], path: str | Path) -> ReleasedPHNet:

@@ -1,0 +1,89 @@
+"""``phnet model`` and ``phnet export``: what a network is, and the file that the product runs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phnet.cli import app
+
+
+class Storage(StrEnum):
+    """How weights are stored; they are computed with in float32."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+
+
+@app.command()
+def model(
+    what: Annotated[
+        str | None,
+        typer.Argument(help="A name (see --list), a checkpoint, an ONNX file, or *.pieces.json."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="Print the names and stop.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Join the pieces into this file.")
+    ] = None,
+) -> None:
+    """Tell what a network or a file is: parameters, work, how it is built."""
+    import json
+
+    from phnet.errors import BadInput, MissingExtra
+
+    try:
+        from phnet.learn import describe, pieces
+        from phnet.learn.model import CONFIGS
+    except ModuleNotFoundError as error:
+        raise MissingExtra("train", "phnet model") from error
+    from phnet.files import write_bytes
+
+    if show_list:
+        print("\n".join(CONFIGS))
+        return
+    if what is None:
+        raise BadInput(f"phnet model: expected a file, or a name: {', '.join(CONFIGS)}")
+    if output is not None:
+        if not pieces.is_pieces(Path(what)):
+            raise BadInput(f"{what}: expected a list of pieces (NAME.pieces.json) to join")
+        write_bytes(output, pieces.read_pieces(Path(what)))
+        what = str(output)
+    known = what in CONFIGS
+    about = describe.describe_name(what) if known else describe.describe_file(what)
+    if as_json:
+        print(json.dumps(about))
+        return
+    for key, value in about.items():
+        print(f"{key:>12}  {f'{value:,}' if key == 'parameters' and value else value}")
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A checkpoint of phnet train, or the authors' state dict.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The ONNX file to write.")],
+    storage: Annotated[Storage, typer.Option(help="How weights are stored.")] = Storage.fp32,
+    resolution: Annotated[
+        int, typer.Option(min=16, max=4096, help="Side of the square that the network works at.")
+    ] = 256,
+    name: Annotated[str | None, typer.Option(help="What the file calls itself.")] = None,
+    pieces: Annotated[
+        bool, typer.Option("--pieces", help="Write sum-checked pieces of at most 15 MB.")
+    ] = False,
+) -> None:
+    """Write a network as ONNX, after checking that ONNX Runtime computes the same."""
+    from phnet.errors import BadOutput, MissingExtra
+
+    try:
+        from phnet.learn.export import export_file
+    except ModuleNotFoundError as error:
+        raise MissingExtra("train", "phnet export") from error
+    if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
+        raise BadOutput(f"{output}: the output is also the input; choose another name")
+    difference, files = export_file(checkpoint, output, storage.value, resolution, name, pieces)
+    for file in files:
+        print(f"{file}  {file.stat().st_size / 1e6:.2f} MB")
+    print(f"torch and ONNX Runtime differ by {difference:.1e} at most")

@@ -1,0 +1,71 @@
+"""A large file in sum-checked pieces, for channels that only take so much at a time."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from phnet.errors import BadModel
+from phnet.files import write_bytes, write_text
+
+LARGEST_PIECE = 15_000_000  # bytes
+MOST_PIECES = 100
+SUFFIX = ".pieces.json"
+
+
+def is_pieces(path: Path) -> bool:
+    """Whether the path names a list of pieces."""
+    return path.name.endswith(SUFFIX)
+
+
+def write_pieces(content: bytes, path: Path, largest: int = LARGEST_PIECE) -> list[Path]:
+    """Write ``NAME.part00``, ... and then ``NAME.pieces.json`` beside ``path``, called NAME.
+
+    Returns:
+        All files written, the list last.
+    """
+    parts: list[dict[str, Any]] = []
+    written: list[Path] = []
+    for number, start in enumerate(range(0, len(content), largest)):
+        piece = content[start : start + largest]
+        place = path.with_name(f"{path.name}.part{number:02d}")
+        write_bytes(place, piece)
+        written.append(place)
+        digest = hashlib.sha256(piece).hexdigest()
+        parts.append({"file": place.name, "bytes": len(piece), "sha256": digest})
+    whole = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    place = path.with_name(path.name + SUFFIX)
+    write_text(place, json.dumps({"name": path.name, **whole, "parts": parts}, indent=2) + "\n")
+    return [*written, place]
+
+
+def read_pieces(path: Path) -> bytes:
+    """Join the pieces that a list names, checking each one's size and sum.
+
+    Raises:
+        BadModel: the list is damaged, or a piece is missing or not what the list says.
+    """
+    try:
+        listed = json.loads(path.read_text("utf-8"))
+        parts = [(str(p["file"]), int(p["bytes"]), str(p["sha256"])) for p in listed["parts"]]
+        whole = str(listed["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadModel(
+            f"{path}: expected a list of pieces, but it cannot be read ({error})"
+        ) from error
+    if len(parts) > MOST_PIECES:
+        raise BadModel(f"{path}: expected at most {MOST_PIECES} pieces, got {len(parts)}")
+    content = b""
+    for name, size, digest in parts:
+        place = path.with_name(Path(name).name)  # never outside the list's folder
+        if not place.is_file() or place.stat().st_size != size:
+            raise BadModel(f"{place}: expected a piece of {size} bytes, found none of that size")
+        piece = place.read_bytes()
+        if hashlib.sha256(piece).hexdigest() != digest:
+            raise BadModel(
+                f"{place}: expected the piece that {path.name} describes, its sum differs"
+            )
+        content += piece
+    if hashlib.sha256(content).hexdigest() != whole:
+        raise BadModel(f"{path}: the joined pieces do not have the sum that the list gives")
+    return content

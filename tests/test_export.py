@@ -1,0 +1,126 @@
+"""Export: what ONNX Runtime computes is what torch computes, or nothing is written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from torch import nn
+
+from phnet.errors import BadModel
+from phnet.learn import export as export_module
+from phnet.learn.export import export, export_file, store_as_fp16, to_onnx
+from phnet.learn.model import PHNet, PHNetConfig
+from phnet.learn.pieces import read_pieces, write_pieces
+
+RELEASED = Path(__file__).parent / "fixtures" / "released_small.pth"
+
+
+def network(output: str = "affine", **changes: object) -> PHNet:
+    torch.manual_seed(0)
+    config = PHNetConfig(widths=(3, 4, 6, 8, 8, 12, 16), output=output, **changes)  # type: ignore[arg-type]
+    net = PHNet(config)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return net.eval()
+
+
+@pytest.mark.parametrize("output", ["image", "residual", "affine"])
+def test_any_size_gives_what_torch_gives(output: str) -> None:
+    net = network(output)
+    session = ort.InferenceSession(to_onnx(net, {}), providers=["CPUExecutionProvider"])
+    assert [i.name for i in session.get_inputs()] == ["image", "mask"]
+    assert [o.name for o in session.get_outputs()] == ["harmonized"]
+    rng = np.random.default_rng(0)
+    for batch, height, width in ((1, 64, 64), (3, 33, 47), (1, 9, 100), (2, 16, 8)):
+        image = rng.random((batch, 3, height, width), np.float32)
+        mask = (rng.random((batch, 1, height, width)) > 0.5).astype(np.float32)
+        (got,) = session.run(None, {"image": image, "mask": mask})
+        with torch.no_grad():
+            expected = net(torch.from_numpy(image), torch.from_numpy(mask)).numpy()
+        np.testing.assert_allclose(got, expected, atol=1e-4, rtol=0)
+        assert np.abs(got - image).max() > 0.01
+        outside = np.broadcast_to(mask == 0, image.shape)
+        np.testing.assert_array_equal(got[outside], image[outside])
+
+
+def test_the_card_is_in_the_file(tmp_path: Path) -> None:
+    export(network(), tmp_path / "a.onnx", {"name": "a", "resolution": 96})
+    session = ort.InferenceSession(str(tmp_path / "a.onnx"), providers=["CPUExecutionProvider"])
+    card = json.loads(session.get_modelmeta().custom_metadata_map["phnet"])
+    assert card == {"name": "a", "resolution": 96}
+
+
+def test_disagreement_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Drifting(nn.Module):
+        """Traced as the identity, then something else."""
+
+        calls = 0
+
+        def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            type(self).calls += 1
+            return image * (mask + (1 - mask)) + (0.0 if type(self).calls < 3 else 2e-4)
+
+    monkeypatch.setattr(export_module, "SIZES", ((16, 16),))
+    with pytest.raises(BadModel, match=r"differ by 0\.0002"):
+        export(Drifting(), tmp_path / "a.onnx", {"name": "a"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fp16_storage_is_smaller_and_close() -> None:
+    net = network()
+    full = to_onnx(net, {})
+    half = store_as_fp16(full)
+    assert len(half) < len(full)
+    image = np.random.default_rng(1).random((1, 3, 48, 48), np.float32)
+    mask = np.ones((1, 1, 48, 48), np.float32)
+    results = [
+        ort.InferenceSession(content, providers=["CPUExecutionProvider"]).run(
+            None, {"image": image, "mask": mask}
+        )[0]
+        for content in (full, half)
+    ]
+    assert 0 < np.abs(results[0] - results[1]).max() < 0.02
+
+
+def test_pieces_join_again(tmp_path: Path) -> None:
+    content = np.random.default_rng(0).bytes(2500)
+    files = write_pieces(content, tmp_path / "full.onnx", largest=1000)
+    assert [f.name for f in files] == [
+        "full.onnx.part00",
+        "full.onnx.part01",
+        "full.onnx.part02",
+        "full.onnx.pieces.json",
+    ]
+    assert read_pieces(files[-1]) == content
+    files[1].write_bytes(b"x" * 1000)
+    with pytest.raises(BadModel, match=r"part01.*sum differs"):
+        read_pieces(files[-1])
+    files[1].unlink()
+    with pytest.raises(BadModel, match="part01"):
+        read_pieces(files[-1])
+    files[-1].write_text("{")
+    with pytest.raises(BadModel, match=r"pieces\.json"):
+        read_pieces(files[-1])
+
+
+def test_a_list_of_pieces_cannot_reach_outside(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"abc")
+    (tmp_path / "in").mkdir()
+    files = write_pieces(b"abc", tmp_path / "in" / "a")
+    listed = json.loads(files[-1].read_text())
+    listed["parts"][0]["file"] = "../secret"
+    files[-1].write_text(json.dumps(listed))
+    with pytest.raises(BadModel, match="secret"):
+        read_pieces(files[-1])
+
+
+def test_a_released_file_exports(tmp_path: Path) -> None:
+    difference, files = export_file(RELEASED, tmp_path / "r.onnx", resolution=64)
+    assert difference < 1e-4
+    session = ort.InferenceSession(str(files[0]), providers=["CPUExecutionProvider"])
+    card = json.loads(session.get_modelmeta().custom_metadata_map["phnet"])
+    assert (card["kind"], card["multiple"], card["resolution"]) == ("released", 8, 64)
