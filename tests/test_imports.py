@@ -23,6 +23,7 @@ FLOORS = {
     "phnet.saving": 0,
     "phnet.image": 0,
     "phnet.metrics": 1,
+    "phnet.colourmaps": 1,
     "phnet.transfer": 1,
     "phnet.harmonizer": 1,
     "phnet.lift": 1,
