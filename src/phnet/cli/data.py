@@ -161,6 +161,34 @@ def stats(
     )
 
 
+@data.command()
+def pack(
+    photos: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of photos ID.jpg with masks ID.png.", show_default=False),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The pack to write: .zip.")],
+    size: Annotated[int, typer.Option(min=16, max=1024, help="Side of the square photos.")] = 256,
+    max_mb: Annotated[float, typer.Option(min=0.01, help="Its largest size, in 10^6 bytes.")] = 35,
+) -> None:
+    """Put photos with masks into one small file that phnet train reads: train and val splits."""
+    from phnet.errors import BadOutput, MissingExtra
+
+    try:
+        from phnet.learn.batches import pack_photos
+    except ModuleNotFoundError as error:
+        raise MissingExtra("train", "phnet data pack") from error
+    if output.suffix != ".zip":
+        raise BadOutput(f"{output}: expected a name ending in .zip")
+    report = pack_photos([str(folder) for folder in photos], output, size, int(max_mb * 1e6))
+    for name, reason in report["skipped"].items():
+        print(f"skipped {name}: {reason}")
+    print(
+        f"{output}: {report['train']} training and {report['val']} validation photos, "
+        f"{report['bytes'] / 1e6:.1f} MB at WebP quality {report['quality']}"
+    )
+
+
 @contextmanager
 def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error and yield what moves it: (done, total)."""

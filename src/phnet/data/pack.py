@@ -6,10 +6,9 @@ and ``SPLIT/ID.png`` (its mask, binarised at 0.5). ``phnet train --data PACK.zip
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from phnet.data.synthesis import Pixels, binarise
@@ -18,6 +17,9 @@ from phnet.files import replacing
 
 QUALITIES = (90, 80, 70, 60, 50, 40, 30, 20)
 SAMPLE = 64  # photos that the quality is first judged by
+ENTRIES = 250  # bytes that a photo's two entries cost besides their content
+
+Packed = tuple[str, str, Pixels, Pixels]  # split, id, photo, mask
 
 
 def encode(photo: Pixels, quality: int) -> bytes:
@@ -35,16 +37,14 @@ def encode_mask(mask: Pixels) -> bytes:
 
 
 def pack(
-    images: Callable[[], Iterable[tuple[str, str, Pixels, Pixels]]],
-    count: int,
-    output: Path,
-    max_bytes: int,
+    load: Callable[[int], Packed | None], count: int, output: Path, max_bytes: int
 ) -> tuple[int, int]:
     """Write a pack of at most ``max_bytes``, at the best quality that fits.
 
     Args:
-        images: gives (split, id, photo uint8 (S, S, 3), mask uint8 (S, S)) anew at each call.
-        count: how many images that will be.
+        load: gives image number i: (split, id, photo uint8 (S, S, 3), mask uint8 (S, S)), or
+            None where it cannot be read.
+        count: how many images there are.
         output: the zip file.
         max_bytes: its largest size.
 
@@ -54,9 +54,8 @@ def pack(
     Raises:
         BadData: even the lowest quality does not fit.
     """
-    start = max(0, _first_guess(images, count, max_bytes) - 1)
-    for quality in QUALITIES[start:]:
-        size = _write(images(), output, quality, max_bytes)
+    for quality in QUALITIES[_first_guess(load, count, max_bytes) :]:
+        size = _write(load, count, output, quality, max_bytes)
         if size is not None:
             return quality, size
     raise BadData(
@@ -65,27 +64,26 @@ def pack(
     )
 
 
-def _first_guess(
-    images: Callable[[], Iterable[tuple[str, str, Pixels, Pixels]]], count: int, max_bytes: int
-) -> int:
+def _first_guess(load: Callable[[int], Packed | None], count: int, max_bytes: int) -> int:
     """The place in QUALITIES that a sample of evenly spaced photos says should fit."""
-    step = max(1, count // SAMPLE)
-    sample = [item for i, item in enumerate(images()) if i % step == 0]
+    loaded = [load(i) for i in range(0, count, max(1, count // SAMPLE))]
+    sample = [item for item in loaded if item is not None]
     for place, quality in enumerate(QUALITIES):
-        mean = np.mean([len(encode(p, quality)) + len(encode_mask(m)) + 250 for *_, p, m in sample])
-        if mean * count <= max_bytes:
+        sizes = [len(encode(p, quality)) + len(encode_mask(m)) + ENTRIES for *_, p, m in sample]
+        if sum(sizes) / max(len(sizes), 1) * count <= max_bytes:
             return place
     return len(QUALITIES) - 1
 
 
 def _write(
-    images: Iterable[tuple[str, str, Pixels, Pixels]], output: Path, quality: int, most: int
+    load: Callable[[int], Packed | None], count: int, output: Path, quality: int, most: int
 ) -> int | None:
     """Write at one quality; None (and no file) where it grows beyond ``most`` bytes."""
     try:
         with replacing(output) as temporary:
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-                for split, name, photo, mask in images:
+                for item in filter(None, map(load, range(count))):
+                    split, name, photo, mask = item
                     archive.writestr(_member(f"{split}/{name}.webp"), encode(photo, quality))
                     archive.writestr(_member(f"{split}/{name}.png"), encode_mask(mask))
             size = temporary.stat().st_size

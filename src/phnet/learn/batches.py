@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from phnet.data.pack import members, pack, read_member
+from phnet.data.pack import Packed, members, pack, read_member
 from phnet.data.samples import Sample, read, splits
 from phnet.data.synthesis import Pixels, binarise, make_composite
 from phnet.data.variation import random_crop, vary_light, vary_mask, vary_photo
@@ -318,24 +318,21 @@ def pack_photos(folders: Sequence[str], output: Path, size: int, max_bytes: int)
     Returns:
         What was written: counts of both splits, quality, bytes, and what was skipped and why.
     """
-    sources = {split: photo_sources(folders, split) for split in ("train", "val")}
+    found = {split: photo_sources(folders, split) for split in ("train", "val")}
+    sources = [(split, source) for split, some in found.items() for source in some]
     skipped: dict[str, str] = {}
 
-    def images() -> Iterator[tuple[str, str, Pixels, Pixels]]:
-        for split, some in sources.items():
-            for source in some:
-                try:
-                    planes = source.load()
-                except (OSError, ValueError, cv2.error) as error:
-                    skipped[source.id] = str(error)
-                    continue
-                planes = _fit(planes, size)
-                name = source.id.replace("/", "-")
-                yield split, name, planes[..., :3], planes[..., 3]
+    def load(i: int) -> Packed | None:
+        split, source = sources[i]
+        try:
+            planes = _fit(source.load(), size)
+        except (OSError, ValueError, cv2.error) as error:
+            skipped[source.id] = str(error)
+            return None
+        return split, source.id.replace("/", "-"), planes[..., :3], planes[..., 3]
 
-    count = sum(map(len, sources.values()))
-    if not count:
+    if not sources:
         raise BadData(f"expected photos with masks in {', '.join(folders)}, found none")
-    quality, written = pack(images, count, output, max_bytes)
-    counts = {split: len(some) for split, some in sources.items()}
+    quality, written = pack(load, len(sources), output, max_bytes)
+    counts = {split: len(some) for split, some in found.items()}
     return {**counts, "quality": quality, "bytes": written, "skipped": skipped}
