@@ -35,6 +35,8 @@ FLOORS = {
     "phnet.data": 2,
     "phnet.evaluation": 2,
     "phnet.figures": 2,
+    "phnet.gallery": 2,
+    "phnet.published": 2,
     "phnet.report": 2,
     "phnet.learn": 3,
     "phnet.cli": 4,

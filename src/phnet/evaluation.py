@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.checks import check
+from phnet.checks import LUMA, check
 from phnet.data.samples import SUFFIXES, Sample
 from phnet.data.workers import apply
 from phnet.errors import BadData, BadOutput, PHNetError
@@ -141,14 +141,15 @@ def evaluate(
         rows.append(row)
         if progress is not None:
             progress(done + 1, len(samples))
-    table = np.array([values for _, values in rows], np.float64)  # (n, methods, 11)
+    table = np.array([values for _, _, values in rows], np.float64)  # (n, methods, 11)
     split = len(METRICS)
     return [
         Scored(
             name,
             [sample.id for sample in samples],
             [sample.subset for sample in samples],
-            np.array([share for share, _ in rows]),
+            np.array([share for share, _, _ in rows]),
+            np.array([luma for _, luma, _ in rows]),
             table[:, i, :split],
             table[:, i, split:-1],
             table[:, i, -1],
@@ -194,8 +195,8 @@ def _measure(
     spare: list[dict[str, Path] | None],
     convention: str,
     sample: Sample,
-) -> tuple[float, list[list[float]]]:
-    """The foreground's share, and a row of numbers for each method."""
+) -> tuple[float, float, list[list[float]]]:
+    """The foreground's share and mean luma, and a row of numbers for each method."""
     composite, real, mask = to_bytes(sample.composite), to_bytes(sample.real), sample.mask
     name, hard = sample.composite_path.name, mask > 0.5
     rows = []
@@ -211,7 +212,8 @@ def _measure(
             idle = float(np.mean((kept - real) ** 2))
         checks = check(predicted, composite, hard)
         rows.append([*astuple(scores), *astuple(checks), idle])
-    return float(hard.mean()), rows
+    luma = float((composite[hard] @ LUMA).mean())
+    return float(hard.mean()), luma, rows
 
 
 def read_prediction(path: Path, real: Bytes) -> Bytes:

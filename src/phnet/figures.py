@@ -28,6 +28,7 @@ class Scored:
     ids: list[str]
     subsets: list[str]
     shares: Doubles  # (n,), of the foreground
+    lumas: Doubles  # (n,), mean luma of the composite's foreground, in [0, 255]
     scores: Doubles  # (n, 5), in the order of METRICS
     checks: Doubles  # (n, 5), in the order of CHECKS
     untouched: Doubles  # (n,), MSE on real photos; NaN where there are no such predictions
