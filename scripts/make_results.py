@@ -197,15 +197,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", help="another network than the shipped one")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="beside the network")
     options = parser.parse_args(arguments)
-    command = shlex.join(["scripts/results", *(sys.argv[1:] if arguments is None else arguments)])
     try:
-        return _run(options, command)
+        return _run(options)
     except PHNetError as error:
         print(f"phnet: {error}", file=sys.stderr)
         return 2
 
 
-def _run(options: argparse.Namespace, command: str) -> int:
+def command_of(options: argparse.Namespace) -> str:
+    """The command that gives the same section."""
+    words = ["scripts/results"]
+    if options.photos != PORTRAITS:
+        words += ["--photos", str(options.photos)]
+    if options.model:
+        words += ["--model", options.model]
+    if options.methods != list(METHODS):
+        words += ["--methods", *options.methods]
+    return shlex.join(words)
+
+
+def _run(options: argparse.Namespace) -> int:
     files = pairs(options.photos)
     folder = options.photos.resolve()
     network = Harmonizer(options.model, 1)
@@ -234,7 +245,7 @@ def _run(options: argparse.Namespace, command: str) -> int:
     sum_ = hashlib.sha256(network.path.read_bytes()).hexdigest()[:12]
     title = f"PHNet {network.card.name}"
     title += f" ({card / 1e6:.2f}M, {sum_})" if card else f" ({sum_})"
-    body = section(folder, files, command, title, summary, watched, milliseconds)
+    body = section(folder, files, command_of(options), title, summary, watched, milliseconds)
     old = options.output.read_text(encoding="utf-8") if options.output.is_file() else "# Results\n"
     write_text(options.output, replace_section(old, folder.name, body))
     print(f"{options.output}: section {folder.name}")
