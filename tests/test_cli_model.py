@@ -86,14 +86,15 @@ def test_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("phnet.learn.pieces.write_pieces.__defaults__", (60_000,))
-    options = ("--storage", "fp16", "--pieces")
-    assert run(monkeypatch, "export", RELEASED, "-o", tmp_path / "full.onnx", *options) == 0
+    arguments = (RELEASED, "-o", tmp_path / "full.onnx", "--pieces")
+    assert run(monkeypatch, "export", *arguments) == 0
     listed = tmp_path / "full.onnx.pieces.json"
     assert len(json.loads(listed.read_text())["parts"]) > 1
     capsys.readouterr()
     joined = tmp_path / "joined.onnx"
     assert run(monkeypatch, "model", listed, "-o", joined, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["kind"] == "released"
+    about = json.loads(capsys.readouterr().out)
+    assert (about["kind"], about["storage"]) == ("released", "fp16")
     assert joined.stat().st_size == json.loads(listed.read_text())["bytes"]
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 
 from phnet.errors import BadModel
 from phnet.learn import export as export_module
+from phnet.learn.checkpoint import FORMAT
 from phnet.learn.export import export, export_file, store_as_fp16, to_onnx
 from phnet.learn.model import PHNet, PHNetConfig
 from phnet.learn.pieces import read_pieces, write_pieces
@@ -35,14 +37,15 @@ def test_any_size_gives_what_torch_gives(output: str) -> None:
     assert [i.name for i in session.get_inputs()] == ["image", "mask"]
     assert [o.name for o in session.get_outputs()] == ["harmonized"]
     rng = np.random.default_rng(0)
-    for batch, height, width in ((1, 64, 64), (3, 33, 47), (1, 9, 100), (2, 16, 8)):
+    sizes = ((1, 64, 64), (3, 33, 47), (1, 9, 100), (2, 16, 8), (1, 2, 2), (2, 1, 9), (1, 1, 1))
+    for batch, height, width in sizes:
         image = rng.random((batch, 3, height, width), np.float32)
         mask = (rng.random((batch, 1, height, width)) > 0.5).astype(np.float32)
         (got,) = session.run(None, {"image": image, "mask": mask})
         with torch.no_grad():
             expected = net(torch.from_numpy(image), torch.from_numpy(mask)).numpy()
         np.testing.assert_allclose(got, expected, atol=1e-4, rtol=0)
-        assert np.abs(got - image).max() > 0.01
+        assert np.abs(got - image).max() > 0.01 or not mask.any()
         outside = np.broadcast_to(mask == 0, image.shape)
         np.testing.assert_array_equal(got[outside], image[outside])
 
@@ -124,3 +127,34 @@ def test_a_released_file_exports(tmp_path: Path) -> None:
     session = ort.InferenceSession(str(files[0]), providers=["CPUExecutionProvider"])
     card = json.loads(session.get_modelmeta().custom_metadata_map["phnet"])
     assert (card["kind"], card["multiple"], card["resolution"]) == ("released", 8, 64)
+
+
+@pytest.mark.parametrize("state", [{}, {"recipe": {"name": "a"}, "images": 1, "config": 3}])
+def test_a_checkpoint_without_its_contents_is_refused(tmp_path: Path, state: dict) -> None:
+    torch.save({"format": FORMAT, **state}, tmp_path / "a.pt")
+    with pytest.raises(BadModel, match=r"a\.pt: expected a whole checkpoint"):
+        export_file(tmp_path / "a.pt", tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    net = network()
+    with torch.no_grad():
+        net.encoder[0].convolution.weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(BadModel, match="differ by inf"):
+        export(net, tmp_path / "a.onnx", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stored_halves_are_unfolded_once_when_the_file_is_loaded(tmp_path: Path) -> None:
+    content = store_as_fp16(to_onnx(network(), {}))
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+    ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    stored = {i.name for i in onnx.load_from_string(content).graph.initializer}
+    assert any(name.endswith("_fp16") for name in stored)
+    loaded = onnx.load(tmp_path / "loaded.onnx").graph
+    assert not any(i.name.endswith("_fp16") for i in loaded.initializer)
+    assert not any(name.endswith("_fp16") for node in loaded.node for name in node.input)

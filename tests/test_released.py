@@ -10,7 +10,7 @@ import torch
 from phnet.errors import BadModel
 from phnet.learn.checkpoint import load_state
 from phnet.learn.export import to_onnx
-from phnet.learn.released import LARGE, SMALL, ReleasedPHNet, from_state, is_released
+from phnet.learn.released import LARGE, SMALL, ReleasedPHNet, cells, from_state, is_released
 
 FIXTURES = Path(__file__).parent / "fixtures"
 WEIGHTS = FIXTURES / "released_small.pth"
@@ -64,6 +64,27 @@ def test_onnx_output_at_both_sizes(net: ReleasedPHNet, stored: dict[str, torch.T
         feed = {"image": image.numpy(), "mask": mask.numpy()}
         (got,) = session.run(["harmonized"], feed)
         np.testing.assert_allclose(got, expected.numpy(), rtol=0, atol=1e-4)
+
+
+def test_pictures_with_fewer_pixels_than_cells(net: ReleasedPHNet) -> None:
+    session = ort.InferenceSession(to_onnx(net, {}), providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    for height, width in ((8, 64), (200, 8), (24, 40)):
+        image = rng.random((1, 3, height, width), np.float32)
+        mask = (rng.random((1, 1, height, width)) > 0.5).astype(np.float32)
+        (got,) = session.run(None, {"image": image, "mask": mask})
+        with torch.no_grad():
+            expected = net(torch.from_numpy(image), torch.from_numpy(mask)).numpy()
+        assert np.isfinite(expected).all()
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "count"), [(64, 3), (10, 5), (7, 5), (3, 4), (1, 10)])
+def test_cells_take_every_pixel_once(size: int, count: int) -> None:
+    rows = cells(size, count, torch.zeros(1))
+    assert torch.equal(rows.sum(0), torch.ones(size))
+    expected = [size // count] * (count - 1) + [size - size // count * (count - 1)]
+    assert rows.sum(1).tolist() == expected
 
 
 @pytest.mark.parametrize(("sizes", "parameters"), [(LARGE, 39_921_641), (SMALL, 9_994_295)])

@@ -56,7 +56,8 @@ def model(
         print(json.dumps(about))
         return
     for key, value in about.items():
-        print(f"{key:>12}  {f'{value:,}' if key == 'parameters' and value else value}")
+        shown = f"{value:,}" if key == "parameters" and isinstance(value, int) else value
+        print(f"{key:>12}  {shown}")
 
 
 @app.command()
@@ -65,7 +66,9 @@ def export(
         Path, typer.Argument(help="A checkpoint of phnet train, or the authors' state dict.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The ONNX file to write.")],
-    storage: Annotated[Storage, typer.Option(help="How weights are stored.")] = Storage.fp32,
+    storage: Annotated[
+        Storage | None, typer.Option(help="How weights are stored: fp32, with --pieces fp16.")
+    ] = None,
     resolution: Annotated[
         int, typer.Option(min=16, max=4096, help="Side of the square that the network works at.")
     ] = 256,
@@ -83,7 +86,8 @@ def export(
         raise MissingExtra("train", "phnet export") from error
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise BadOutput(f"{output}: the output is also the input; choose another name")
-    difference, files = export_file(checkpoint, output, storage.value, resolution, name, pieces)
+    stored = storage or (Storage.fp16 if pieces else Storage.fp32)
+    difference, files = export_file(checkpoint, output, stored.value, resolution, name, pieces)
     for file in files:
         print(f"{file}  {file.stat().st_size / 1e6:.2f} MB")
     print(f"torch and ONNX Runtime differ by {difference:.1e} at most")

@@ -35,9 +35,14 @@ def load_any(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
             f"{path}: expected a checkpoint of phnet train or a published PHNet state dict, "
             "found neither"
         )
-    net = network_of(state, path)
-    about = {"recipe": state["recipe"]["name"], "images_seen": state["images"]}
-    return net, card_of(net, state["recipe"]["name"]) | about
+    try:
+        recipe, images = str(state["recipe"]["name"]), int(state["images"])
+        net = network_of(state, path)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadModel(
+            f"{path}: expected a whole checkpoint of phnet train, but {error!r} is wrong with it"
+        ) from error
+    return net, card_of(net, recipe) | {"recipe": recipe, "images_seen": images}
 
 
 def card_of(net: nn.Module, name: str) -> dict[str, Any]:
@@ -105,7 +110,7 @@ def _describe_onnx(content: bytes, path: Path) -> dict[str, Any]:
 
     try:
         session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
-        card = json.loads(session.get_modelmeta().custom_metadata_map.get("phnet", "{}"))
+        card = dict(json.loads(session.get_modelmeta().custom_metadata_map.get("phnet", "{}")))
     except Exception as error:  # onnxruntime's exceptions have no common base
         reason = str(error).splitlines()[0][:200]
         raise BadModel(f"{path}: expected an ONNX network, but {reason}") from error

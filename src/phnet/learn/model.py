@@ -252,8 +252,10 @@ class EncoderStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C', H / stride, W / stride)."""
         x = self.convolution(F.pad(x, self.pad))
-        if x.shape[2] * x.shape[3] > 1:  # a single pixel has no variance to normalize by
+        if x.shape[2] * x.shape[3] > 1:
             x = self.normalization(x)
+        else:  # torch refuses a single pixel; it is its own mean, so the result is 0 (as in ONNX)
+            x = x - x.mean((2, 3), keepdim=True)
         return F.relu(x)
 
 

@@ -24,9 +24,11 @@ SMALL = ((3, 16, 32, 64, 128, 256, 512), (10, 5, 1))  # of 10.0M
 
 def cells(size: int, count: int, like: Tensor) -> Tensor:
     """One-hot rows (count, size): cells of floor(size / count), the last takes the remainder."""
-    each = max(size // count, 1)
-    cell = (torch.arange(size, device=like.device) // each).clamp_max(count - 1)
-    return (cell == torch.arange(count, device=like.device)[:, None]).to(like.dtype)
+    # Comparisons instead of a division by the cell's size, which is 0 where size < count.
+    pixel = torch.arange(size, device=like.device)
+    start = torch.arange(count, device=like.device)[:, None] * (size // count)
+    last = torch.arange(count, device=like.device)[:, None] == count - 1
+    return ((pixel >= start) & ((pixel < start + size // count) | last)).to(like.dtype)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,11 +37,14 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def cell_moments(x: Tensor, grid: int) -> tuple[Tensor, Tensor]:
-    """The same within each cell, spread over the cell's pixels: two of (B, C, H, W)."""
+    """The same within each cell, spread over the cell's pixels: two of (B, C, H, W).
+
+    Deviation: a cell of fewer than two pixels has deviation 0 instead of none.
+    """
     rows, columns = cells(x.shape[2], grid, x), cells(x.shape[3], grid, x).T
     number = rows.sum(1)[:, None] * columns.sum(0)[None]  # (g, g) pixels
-    mean = rows.T @ (rows @ x @ columns / number) @ columns.T
-    variance = rows @ (x - mean).square() @ columns / (number - 1)
+    mean = rows.T @ (rows @ x @ columns / number.clamp_min(1)) @ columns.T
+    variance = rows @ (x - mean).square() @ columns / (number - 1).clamp_min(1)
     return mean, rows.T @ variance.sqrt() @ columns.T
 
 
