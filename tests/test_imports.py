@@ -39,6 +39,7 @@ FLOORS = {
     "phnet.published": 2,
     "phnet.report": 2,
     "phnet.learn": 3,
+    "phnet.__main__": 4,
     "phnet.cli": 4,
     "phnet.web": 4,
 }

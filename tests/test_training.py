@@ -67,12 +67,10 @@ def recipe(tree: Path, **run: object) -> Recipe:
 
 
 def command(*arguments: object, torchrun: int = 0) -> list[str]:
-    start = "import sys; from phnet.cli import main; main()"
     if torchrun:
-        script = Path(__file__).parent / "run_cli.py"
         launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(torchrun)]
-        return [sys.executable, *launcher, str(script), *map(str, arguments)]
-    return [sys.executable, "-c", start, *map(str, arguments)]
+        return [sys.executable, *launcher, "-m", "phnet", *map(str, arguments)]
+    return [sys.executable, "-m", "phnet", *map(str, arguments)]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

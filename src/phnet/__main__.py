@@ -1,4 +1,4 @@
-"""The command line as a file, for launchers that want one."""
+"""``python -m phnet``, for launchers such as torchrun."""
 
 from phnet.cli import main
 
