@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import tracemalloc
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -149,6 +150,24 @@ def test_an_empty_mask_is_named(tmp_path: Path) -> None:
 def test_folders_of_one_name_are_told_apart() -> None:
     names = evaluation.names_of([Path("/a/one/test"), Path("/a/two/test")])
     assert names == ["one/test", "two/test"]
+
+
+def test_memory_does_not_grow_with_the_pictures_of_a_set(predictions: Path) -> None:
+    samples = read(IHARMONY4, "test", size=128)
+    evaluation.predict(samples, METHODS["composite"], predictions / "composite")
+
+    def peak(repeats: int) -> int:
+        tracemalloc.start()
+        evaluation.evaluate(samples * repeats, [predictions / "composite"])
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(1)  # imports and caches
+    once, often = peak(1), peak(12)
+    picture = 128 * 128 * 3
+    assert once > picture
+    assert often < once + picture  # 55 further composites, photos, masks and predictions passed
 
 
 # -- figures ------------------------------------------------------------------------------

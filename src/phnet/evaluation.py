@@ -141,17 +141,17 @@ def evaluate(
         rows.append(row)
         if progress is not None:
             progress(done + 1, len(samples))
-    table = np.array([values for _, _, values in rows], np.float64)  # (n, methods, 11)
-    split = len(METRICS)
+    table = np.array(rows)  # (n, methods, 13)
+    first = 2 + len(METRICS)  # of the checks
     return [
         Scored(
             name,
             [sample.id for sample in samples],
             [sample.subset for sample in samples],
-            np.array([share for share, _, _ in rows]),
-            np.array([luma for _, luma, _ in rows]),
-            table[:, i, :split],
-            table[:, i, split:-1],
+            table[:, i, 0],
+            table[:, i, 1],
+            table[:, i, 2:first],
+            table[:, i, first:-1],
             table[:, i, -1],
             [found[i][sample.composite_path.name] for sample in samples],
         )
@@ -195,10 +195,12 @@ def _measure(
     spare: list[dict[str, Path] | None],
     convention: str,
     sample: Sample,
-) -> tuple[float, float, list[list[float]]]:
-    """The foreground's share and mean luma, and a row of numbers for each method."""
+) -> npt.NDArray[np.float64]:
+    """A row for each method: share and luma of the foreground, scores, checks, untouched."""
     composite, real, mask = to_bytes(sample.composite), to_bytes(sample.real), sample.mask
     name, hard = sample.composite_path.name, mask > 0.5
+    share = float(hard.mean())
+    luma = float((composite[hard] @ LUMA).mean()) if share else np.nan
     rows = []
     for predictions, others in zip(found, spare, strict=True):
         predicted = read_prediction(predictions[name], real)
@@ -211,9 +213,8 @@ def _measure(
             kept = read_prediction(others[name], real).astype(np.float64)
             idle = float(np.mean((kept - real) ** 2))
         checks = check(predicted, composite, hard)
-        rows.append([*astuple(scores), *astuple(checks), idle])
-    luma = float((composite[hard] @ LUMA).mean())
-    return float(hard.mean()), luma, rows
+        rows.append([share, luma, *astuple(scores), *astuple(checks), idle])
+    return np.array(rows, np.float64)
 
 
 def read_prediction(path: Path, real: Bytes) -> Bytes:
