@@ -7,7 +7,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Watched:
     method: Method
     infinite: int = 0  # images with a value that is not finite
     changed: int = 0  # images with a background pixel that is not the composite's, bit for bit
-    seen: int = field(default=0)
+    seen: int = 0
 
     def harmonize(self, composite: Any, mask: Any) -> Any:
         """Harmonize uint8 by way of floats."""
