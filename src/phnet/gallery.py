@@ -42,13 +42,14 @@ def _worst(rows: npt.NDArray[np.intp], error: npt.NDArray[np.float64], count: in
     return [int(i) for i in rows[np.argsort(-error[rows], kind="stable")][:count]]
 
 
-def examples(samples: Sequence[Sample], method: Scored) -> str:
-    """Before and after pictures of one method, as HTML."""
+def examples(samples: Sequence[Sample], method: Scored, unfolded: bool) -> str:
+    """Before and after pictures of one method, as HTML that can be folded."""
     groups = ""
     for title, rows in chosen(method).items():
         shown = "".join(_example(samples[i], method, i) for i in rows)
         groups += f"<h3>{html.escape(title)}</h3>{shown}"
-    return f"<details open><summary>composite, result, true photo</summary>{groups}</details>"
+    state = " open" if unfolded else ""
+    return f"<details{state}><summary>composite, result, true photo</summary>{groups}</details>"
 
 
 def _example(sample: Sample, method: Scored, row: int) -> str:

@@ -50,9 +50,8 @@ def page(samples: Sequence[Sample], methods: Sequence[Scored], convention: str, 
         _section("Tables 1 and 2, size and speed", _tables12(paper) + _facts(paper, own)),
         _section("What does not add up in the paper", _notes(paper)),
         *(
-            _section(f"Examples: {method.name}", gallery.examples(samples, method))
-            for method in methods
-            if method.name != UNTOUCHED
+            _section(f"Examples: {method.name}", gallery.examples(samples, method, i == 0))
+            for i, method in enumerate(m for m in methods if m.name != UNTOUCHED)
         ),
     ]
     return _template().substitute(
