@@ -112,3 +112,12 @@ def test_bad_files_get_a_sentence(
         assert name in said
         assert said.count("\n") == 1
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_whole_numbers_and_calibration_belong_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options in (("--storage", "int8"), ("--calibrate", tmp_path)):
+        assert run(monkeypatch, "export", RELEASED, "-o", tmp_path / "a.onnx", *options) == 2
+        assert "belong together" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Export: what ONNX Runtime computes is what torch computes, or nothing is written."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from phnet.errors import BadModel
+from phnet.errors import BadData, BadModel
 from phnet.learn import export as export_module
 from phnet.learn.checkpoint import FORMAT
 from phnet.learn.export import export, export_file, store_as_fp16, to_onnx
 from phnet.learn.model import PHNet, PHNetConfig
 from phnet.learn.pieces import read_pieces, write_pieces
+from phnet.learn.quantize import composites
 
 RELEASED = Path(__file__).parent / "fixtures" / "released_small.pth"
 
@@ -158,3 +160,39 @@ def test_stored_halves_are_unfolded_once_when_the_file_is_loaded(tmp_path: Path)
     loaded = onnx.load(tmp_path / "loaded.onnx").graph
     assert not any(i.name.endswith("_fp16") for i in loaded.initializer)
     assert not any(name.endswith("_fp16") for node in loaded.node for name in node.input)
+
+
+def test_whole_numbers_are_calibrated_and_close(tmp_path: Path, photo_tree: Path) -> None:
+    net = network()
+    torch.save(
+        {"format": FORMAT, "recipe": {"name": "a"}, "images": 1, "model": net.state_dict()}
+        | {"config": asdict(net.config)},
+        tmp_path / "a.pt",
+    )
+    arguments = (tmp_path / "a.pt", tmp_path / "a.onnx", "int8", 64)
+    difference, _ = export_file(*arguments, calibrate=photo_tree)
+    assert 1e-4 < difference < 0.1
+    model = onnx.load(tmp_path / "a.onnx")
+    card = json.loads(model.metadata_props[0].value)
+    assert (card["storage"], card["kind"]) == ("int8", "phnet")
+    whole = {
+        o for node in model.graph.node if node.op_type == "DequantizeLinear" for o in node.output
+    }
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    quantized = [node.name.split("/")[1] for node in convolutions if node.input[1] in whole]
+    # All of the encoder but the first, and of the decoder those without a PN block.
+    assert quantized == [f"encoder.{i}" for i in range(1, 6)] + [f"decoder.{i}" for i in range(3)]
+    with pytest.raises(BadData, match="calibrate"):
+        export_file(*arguments)
+
+
+def test_calibration_needs_photos(tmp_path: Path, photo_tree: Path) -> None:
+    feeds = composites(photo_tree, 60, multiple=8)
+    assert len(feeds) == 6
+    assert all(f["image"].shape == (1, 3, 56, 56) and 0 < f["mask"].mean() < 1 for f in feeds)
+    with pytest.raises(BadData, match="expected photos with masks"):
+        composites(tmp_path, 64)
+    (tmp_path / "a.jpg").write_bytes(b"junk")
+    (tmp_path / "a.png").write_bytes(b"junk")
+    with pytest.raises(BadData, match="a: expected a photo with a mask"):
+        composites(tmp_path, 64)

@@ -10,10 +10,11 @@ from phnet.cli import app
 
 
 class Storage(StrEnum):
-    """How weights are stored; they are computed with in float32."""
+    """How weights are stored: whole, in half the space, or as whole numbers."""
 
     fp32 = "fp32"
     fp16 = "fp16"
+    int8 = "int8"
 
 
 @app.command()
@@ -76,9 +77,13 @@ def export(
     pieces: Annotated[
         bool, typer.Option("--pieces", help="Write sum-checked pieces of at most 15 MB.")
     ] = False,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Photos ID.jpg with masks ID.png, for int8."),
+    ] = None,
 ) -> None:
     """Write a network as ONNX, after checking that ONNX Runtime computes the same."""
-    from phnet.errors import BadOutput, MissingExtra
+    from phnet.errors import BadInput, BadOutput, MissingExtra
 
     try:
         from phnet.learn.export import export_file
@@ -87,7 +92,11 @@ def export(
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise BadOutput(f"{output}: the output is also the input; choose another name")
     stored = storage or (Storage.fp16 if pieces else Storage.fp32)
-    difference, files = export_file(checkpoint, output, stored.value, resolution, name, pieces)
+    if (stored is Storage.int8) != (calibrate is not None):
+        raise BadInput("phnet export: --storage int8 and --calibrate DIR belong together")
+    difference, files = export_file(
+        checkpoint, output, stored.value, resolution, name, pieces, calibrate
+    )
     for file in files:
         print(f"{file}  {file.stat().st_size / 1e6:.2f} MB")
     print(f"torch and ONNX Runtime differ by {difference:.1e} at most")
