@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from phnet.version import __version__
 
 if TYPE_CHECKING:
+    from phnet.composer import compose
     from phnet.harmonizer import Harmonizer, harmonize
 
-__all__ = ["Harmonizer", "__version__", "harmonize"]
+__all__ = ["Harmonizer", "__version__", "compose", "harmonize"]
 
 _HOMES = {
     "Harmonizer": "phnet.harmonizer",
+    "compose": "phnet.composer",
     "harmonize": "phnet.harmonizer",
 }
 

@@ -175,7 +175,7 @@ class Harmonizer:
         from phnet.pixels import check_mask, check_pixels
 
         check_pixels(composite)
-        alpha = check_mask(_mask_array(mask), composite.shape[:2])
+        alpha = check_mask(mask_array(mask), composite.shape[:2])
         rgb = composite[..., :3]
         colours = self.colour_map(rgb, alpha, resolution, lift)
         result = colours.apply(rgb, alpha, strength, self.threads)
@@ -252,7 +252,7 @@ def _card(metadata: dict[str, str], path: Path) -> Card:
     return Card(name, resolution, multiple, about)
 
 
-def _mask_array(mask: Any) -> Any:
+def mask_array(mask: Any) -> Any:
     """A mask from a path or PIL image as an array; arrays pass."""
     if isinstance(mask, str | os.PathLike):
         from phnet.image import load_mask

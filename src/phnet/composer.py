@@ -1,0 +1,337 @@
+"""A person from a portrait in front of another background: matte, colours, place, harmony.
+
+The module is called composer so that ``phnet.compose`` is the function and nothing else: Python
+binds an imported submodule to its package under its own name.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import cv2
+import numpy as np
+
+from phnet.errors import BadImage, BadInput, BadMask
+from phnet.foreground import estimate
+from phnet.pixels import FULL_SCALE, Floats, Pixels, check_mask, check_pixels, to_float
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from phnet.harmonizer import Harmonizer
+    from phnet.matte import Matter
+
+Scene = TypeVar("Scene", bound="str | os.PathLike[str] | Image.Image | Pixels")
+
+MOST_ENLARGED = 2.0  # of a portrait whose place is not given
+SEEN = 0.5  # alpha from which a pixel counts as part of the person
+LARGEST_LAYER = 1 << 24  # pixels that a scaled portrait may have besides four times the scene's
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A person without a background, at the portrait's own size."""
+
+    colours: Floats  # (h, w, 3) in [0, 1]
+    alpha: Floats  # (h, w) in [0, 1]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a portrait goes in a scene."""
+
+    x: float  # of the portrait's left edge, in the scene's pixels; may be negative
+    y: float  # of its upper edge
+    scale: float  # the scene's pixels per pixel of the portrait
+
+    def __str__(self) -> str:
+        return f"{self.x:.0f},{self.y:.0f},{self.scale:.4g}"
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A finished picture and what it was made of, all at the scene's size."""
+
+    result: Pixels  # harmonized; of the scene's type and channels
+    composite: Pixels  # the same before harmonization
+    foreground: Floats  # the person's colours before harmonization, (H, W, 3)
+    mask: Floats  # (H, W)
+    place: Place
+
+
+class Composer:
+    """Composes again and again with the same networks.
+
+    Args:
+        harmonizer: None for the embedded network.
+        matter: None for the embedded network; it is loaded when a portrait comes without a mask.
+        foreground: how colours at soft edges are estimated: "blur-fusion", "ml" (extra
+            ``matte``) or "none".
+    """
+
+    def __init__(
+        self,
+        harmonizer: "Harmonizer | None" = None,
+        matter: "Matter | None" = None,
+        foreground: str = "blur-fusion",
+    ) -> None:
+        from phnet.harmonizer import Harmonizer
+
+        self.harmonizer = harmonizer or Harmonizer()
+        self.foreground = foreground
+        self._matter = matter
+
+    def cut_out(self, portrait: Pixels, mask: Pixels | None = None) -> Cutout:
+        """Take the person out of a portrait.
+
+        Args:
+            portrait: (h, w, 3), or (h, w, 4): an alpha that is not opaque everywhere is the mask,
+                and the colours are taken as they are.
+            mask: (h, w), where the person is; None: the person is found.
+
+        Raises:
+            BadInput: no person was found.
+        """
+        check_pixels(portrait, "portrait")
+        rgb, size = to_float(portrait[..., :3]), portrait.shape[:2]
+        if mask is not None:
+            alpha = check_mask(mask, size)
+        elif portrait.shape[2] == 4 and to_float(portrait[..., 3]).min() < 1:
+            return Cutout(rgb, check_mask(portrait[..., 3], size, "the portrait's alpha"))
+        else:
+            from phnet.matte import Matter
+
+            self._matter = self._matter or Matter(threads=self.harmonizer.threads)
+            alpha = self._matter.matte(rgb)
+        return Cutout(estimate(rgb, alpha, self.foreground), alpha)
+
+    def compose(
+        self,
+        cutout: Cutout,
+        scene: Pixels,
+        place: Place | None = None,
+        strength: float = 1.0,
+    ) -> Composition:
+        """Put a person into a scene.
+
+        Args:
+            cutout: the person.
+            scene: the background, (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1].
+            place: None for :func:`default_place`.
+            strength: how much of the harmonization to take, in [0, 1].
+
+        Raises:
+            BadMask: nothing of the person would be in the picture.
+        """
+        check_pixels(scene, "background")
+        size = (scene.shape[0], scene.shape[1])
+        place = place or default_place(cutout.alpha, size)
+        colours, mask = put(cutout, size, place)
+        if float(mask.max(initial=0)) < 0.5 / 255:
+            raise BadMask(f"place {place}: expected to see the person, but it is outside")
+        composite = over(colours, mask, scene)
+        look = self.harmonizer.colour_map(composite[..., :3], mask)
+        inside = (mask > 0).astype(np.float32)
+        harmonized = look.apply(colours, inside, strength, self.harmonizer.threads)
+        return Composition(over(harmonized, mask, scene), composite, colours, mask, place)
+
+
+def compose(
+    portrait: "str | os.PathLike[str] | Image.Image | Pixels",
+    background: Scene,
+    *,
+    mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+    place: tuple[float, float, float] | None = None,
+    fit: str | None = None,
+    strength: float = 1.0,
+    composer: Composer | None = None,
+) -> Scene:
+    """Put the person of a portrait in front of another background, in harmony with it.
+
+    Args:
+        portrait: a path, a PIL image, or an array (h, w, 3) or (h, w, 4), uint8, uint16, or
+            floats in [0, 1]; an alpha that is not opaque everywhere is the mask.
+        background: likewise, of any size.
+        mask: where the person is in the portrait; None: the person is found.
+        place: x, y of the portrait's upper left corner in the background's pixels, and its scale;
+            None: see :func:`default_place`.
+        fit: "cover": the portrait covers the whole background instead, as in a video call.
+        strength: how much of the harmonization to take, in [0, 1].
+        composer: sessions to use again; None: the embedded networks.
+
+    Returns:
+        The picture, of the background's type, size and depth (for a path a PIL image). Pixels
+        where the person is not are those of the background, bit for bit.
+
+    Raises:
+        BadInput: what is handed in cannot be used, or no person was found; says why.
+    """
+    from PIL import Image
+
+    if not 0 <= strength <= 1:
+        raise BadInput(f"strength: expected a number between 0 and 1, got {strength}")
+    scene = _array(background, "background")
+    person = _array(portrait, "portrait")
+    chosen = choose_place(place, fit, person.shape[:2], scene.shape[:2])
+    composer = composer or Composer()
+    cutout = composer.cut_out(person, None if mask is None else _mask(mask))
+    result: Any = composer.compose(cutout, scene, chosen, strength).result
+    if not isinstance(background, np.ndarray):
+        result = Image.fromarray(result)
+        result.info = dict(getattr(background, "info", {}))
+    return cast(Scene, result)
+
+
+# -- placing ------------------------------------------------------------------------------
+
+
+def choose_place(
+    place: tuple[float, float, float] | None,
+    fit: str | None,
+    portrait: tuple[int, ...],
+    scene: tuple[int, ...],
+) -> Place | None:
+    """What ``place`` and ``fit`` ask for; None where both leave it open.
+
+    Args:
+        place: x, y, scale.
+        fit: "cover" or None.
+        portrait: (h, w).
+        scene: (H, W).
+
+    Raises:
+        BadInput: both are given, or one is not usable.
+    """
+    if fit not in (None, "cover"):
+        raise BadInput(f"fit: expected cover, got {fit!r}")
+    if place is not None and fit is not None:
+        raise BadInput("place and fit: expected one of them, got both")
+    if fit:
+        scale = max(scene[0] / portrait[0], scene[1] / portrait[1])
+        return Place(
+            (scene[1] - portrait[1] * scale) / 2, (scene[0] - portrait[0] * scale) / 2, scale
+        )
+    if place is None:
+        return None
+    if not (len(place) == 3 and np.isfinite(place).all() and place[2] > 0):
+        raise BadInput(f"place: expected x, y and a scale above 0, got {place}")
+    return Place(*place)
+
+
+def default_place(alpha: Floats, scene: tuple[int, int]) -> Place:
+    """At the bottom, centred, as large as the scene's height allows, enlarged at most twice.
+
+    The portrait's height is the measure, so the room above the head stays; what is centred and
+    stands on the bottom is the person. A person wider than the scene is made narrower.
+
+    Args:
+        alpha: the portrait's (h, w) in [0, 1].
+        scene: (H, W).
+    """
+    _, bottom, left, right = extent(alpha)
+    scale = min(scene[0] / alpha.shape[0], scene[1] / (right - left), MOST_ENLARGED)
+    return Place(scene[1] / 2 - scale * (left + right) / 2, scene[0] - scale * bottom, scale)
+
+
+def extent(alpha: Floats) -> tuple[int, int, int, int]:
+    """First row, last row + 1, first column, last column + 1 of the person in (h, w)."""
+    person = alpha >= min(SEEN, float(alpha.max()))
+    rows, columns = np.flatnonzero(person.any(1)), np.flatnonzero(person.any(0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def cut_sides(alpha: Floats) -> list[str]:
+    """At which of left, right and top the portrait's own frame cuts the person off."""
+    least = max(1, round(0.02 * max(alpha.shape)))
+    edges = {"left": alpha[:, 0], "right": alpha[:, -1], "top": alpha[0]}
+    return [name for name, edge in edges.items() if (edge >= SEEN).sum() >= least]
+
+
+def put(cutout: Cutout, scene: tuple[int, int], place: Place) -> tuple[Floats, Floats]:
+    """Bring a cutout to its place: colours (H, W, 3) and mask (H, W) at the scene's size.
+
+    Colours are weighted by alpha while they are resized, so none from outside the person flow in.
+
+    Raises:
+        BadInput: the portrait would become far larger than the scene.
+    """
+    height, width = scene
+    rows, columns = (max(1, round(side * place.scale)) for side in cutout.alpha.shape)
+    if rows * columns > LARGEST_LAYER + 4 * height * width:
+        raise BadInput(f"place {place}: the portrait would be enlarged to {columns}x{rows} pixels")
+    shrinks = place.scale < 1
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    layer = np.dstack([cutout.colours * cutout.alpha[..., None], cutout.alpha])
+    layer = np.clip(cv2.resize(layer, (columns, rows), interpolation=how), 0, 1)
+    x, y = round(place.x), round(place.y)
+    colours, mask = np.zeros((height, width, 3), np.float32), np.zeros(scene, np.float32)
+    top, bottom = max(0, y), min(height, y + rows)
+    left, right = max(0, x), min(width, x + columns)
+    if top < bottom and left < right:
+        seen = layer[top - y : bottom - y, left - x : right - x]
+        alpha = np.where(seen[..., 3] < 0.5 / 255, 0, seen[..., 3])
+        mask[top:bottom, left:right] = alpha
+        premultiplied = seen[..., :3] / np.maximum(alpha, 0.5 / 255)[..., None]
+        colours[top:bottom, left:right] = np.clip(premultiplied, 0, 1)
+    return colours, mask
+
+
+def over(colours: Floats, mask: Floats, scene: Pixels) -> Pixels:
+    """Blend colours over a scene (eq. 1) in the scene's own type; its alpha, if any, grows.
+
+    Args:
+        colours: (H, W, 3) in [0, 1].
+        mask: (H, W) in [0, 1]; where it is 0 the scene comes back bit for bit.
+        scene: (H, W, 3) or (H, W, 4) with alpha not multiplied into the colours.
+    """
+    result = scene.copy()
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not rows.size:
+        return result
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = FULL_SCALE.get(scene.dtype, 1)
+    alpha = mask[box][..., None]
+    below = to_float(scene[box])
+    share = alpha
+    if scene.shape[2] == 4:
+        total = alpha + below[..., 3:] * (1 - alpha)
+        share = alpha / np.maximum(total, 1e-6)
+        below[..., 3:] = total
+    below[..., :3] += (colours[box] - below[..., :3]) * share
+    if scene.dtype.kind == "u":
+        below = np.rint(np.clip(below, 0, 1) * scale).astype(np.float32)
+    inside = mask[box] > 0
+    result[box][inside] = below[inside].astype(scene.dtype)
+    return result
+
+
+# -- what is handed in --------------------------------------------------------------------
+
+
+def _array(picture: Any, name: str) -> Pixels:
+    """A path, PIL image or array as an array (H, W, 3) or (H, W, 4) in its own depth."""
+    from PIL import Image
+
+    if isinstance(picture, str | os.PathLike):
+        from phnet.image import load
+
+        loaded = load(picture)
+        rgb = np.rint(loaded.rgb * 255).astype(np.uint8)
+        if loaded.alpha is None:
+            return rgb
+        return np.dstack([rgb, np.rint(to_float(loaded.alpha) * 255).astype(np.uint8)])
+    if isinstance(picture, Image.Image):
+        alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+        return np.asarray(picture.convert("RGBA" if alpha else "RGB"))
+    if not isinstance(picture, np.ndarray):
+        raise BadImage(
+            f"{name}: expected a path, a PIL image or a numpy array, got {type(picture).__name__}"
+        )
+    check_pixels(picture, name)
+    return picture
+
+
+def _mask(mask: Any) -> Pixels:
+    from phnet.harmonizer import mask_array
+
+    return cast(Pixels, mask_array(mask))
