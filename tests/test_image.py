@@ -17,10 +17,12 @@ from PIL import Image
 from phnet.errors import BadImage, BadMask, BadOutput, PHNetError
 from phnet.image import (
     Picture,
+    Source,
     blend,
     check_image,
     check_mask,
     check_output,
+    encoded,
     load,
     load_mask,
     mask_notes,
@@ -547,11 +549,27 @@ def test_a_write_that_fails_leaves_the_old_file(
     path = tmp_path / "out.jpg"
     path.write_bytes(b"old")
 
-    def full(*_: object, **__: object) -> None:
+    def full(place: Path, _: bytes) -> None:
+        place.touch()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(BadOutput, match="No space left"):
         save(path, picture, picture.rgb, some_mask())
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_bytes_in_memory_are_read_and_written_as_files_are(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg", "a.webp", "a.tif"):
+        path, mask = tmp_path / name, some_mask()
+        values = random_pixels((40, 60, 3), np.uint16 if name in ("a.png", "a.tif") else np.uint8)
+        save(path, Picture(values), values, mask)
+        picture, from_memory = load(path), load(Source("upload", path.read_bytes()))
+        assert np.array_equal(from_memory.pixels, picture.pixels)
+        assert (from_memory.format, from_memory.lossless) == (picture.format, picture.lossless)
+        save(path, picture, picture.colours, mask)
+        assert encoded(picture.format, picture, picture.colours, mask) == path.read_bytes()
+        assert np.array_equal(load_mask(Source("mask", path.read_bytes())), load_mask(path))
+    with pytest.raises(BadImage, match="upload: expected at most 0 megapixels, got 60x40"):
+        load(Source("upload", path.read_bytes(), most_pixels=2399))

@@ -9,12 +9,11 @@ import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phnet.decoding import decode, opened, upright
+from phnet.decoding import Source, decode, opened, source_of, upright
 from phnet.errors import BadImage, BadMask
 from phnet.pixels import (
     Floats,
@@ -27,18 +26,20 @@ from phnet.pixels import (
     to_float,
 )
 from phnet.profiles import LUMA, describes, to_srgb
-from phnet.saving import DESCRIPTIVE, SUB_IFDS, check_output, merged, save
+from phnet.saving import DESCRIPTIVE, SUB_IFDS, check_output, encoded, merged, save
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
     "Picture",
+    "Source",
     "blend",
     "check_image",
     "check_mask",
     "check_output",
     "check_pixels",
+    "encoded",
     "load",
     "load_mask",
     "mask_notes",
@@ -80,8 +81,8 @@ class Picture:
         return to_float(self.colours)
 
 
-def load(path: str | os.PathLike[str]) -> Picture:
-    """Read a composite or photo.
+def load(path: str | os.PathLike[str] | Source) -> Picture:
+    """Read a composite or photo, from a file or (as a :class:`Source`) from memory.
 
     EXIF orientation is applied. CMYK, YCbCr and Lab become sRGB by the file's profile.
 
@@ -89,15 +90,15 @@ def load(path: str | os.PathLike[str]) -> Picture:
         BadImage: missing, truncated, animated, too large, or of an unknown kind.
         MissingExtra: a HEIC file without the extra ``heic``.
     """
-    path = Path(path)
-    with opened(path, BadImage) as image:
+    source = source_of(path)
+    with opened(source, BadImage) as image:
         kind, jpeg = image.format or "", _jpeg(image)
-        lossless = kind in ("PNG", "TIFF", "BMP", "GIF") or _is_lossless_webp(path)
+        lossless = kind in ("PNG", "TIFF", "BMP", "GIF") or _is_lossless_webp(source)
         orientation, exif = _exif(image)
         xmp, dpi = _xmp(image), _dpi(image)
         icc = image.info.get("icc_profile")
         converted = image.mode in ("CMYK", "YCbCr", "LAB")
-        values = decode(image, path, BadImage)
+        values = decode(image, source, BadImage)
     values = upright(values, orientation)
     alpha = None
     if values.ndim == 3 and values.shape[2] in (2, 4):
@@ -105,7 +106,7 @@ def load(path: str | os.PathLike[str]) -> Picture:
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.ndim == 3 and values.shape[2] != 3:
-        raise BadImage(f"{path}: expected 1 to 4 channels, got {values.shape[2]}")
+        raise BadImage(f"{source}: expected 1 to 4 channels, got {values.shape[2]}")
     if converted or not describes(icc, values.ndim if values.ndim == 3 else 1):
         icc = None
     if dpi and orientation > 4:
@@ -114,16 +115,16 @@ def load(path: str | os.PathLike[str]) -> Picture:
     return Picture(pixels, alpha, kind, icc, exif, xmp, dpi, jpeg, lossless)
 
 
-def load_mask(path: str | os.PathLike[str]) -> Floats:
+def load_mask(path: str | os.PathLike[str] | Source) -> Floats:
     """Read a mask as float32 (H, W) in [0, 1]: its alpha where that says something, else its grey.
 
     Raises:
         BadMask: missing, truncated, animated, too large, or of an unknown kind.
     """
-    path = Path(path)
-    with opened(path, BadMask) as image:
+    source = source_of(path)
+    with opened(source, BadMask) as image:
         orientation, _ = _exif(image)
-        values = decode(image, path, BadMask)
+        values = decode(image, source, BadMask)
     floats = to_float(upright(values, orientation))
     if floats.ndim == 2:
         return floats
@@ -150,9 +151,9 @@ def _jpeg(image: "Image.Image") -> dict[str, Any] | None:
     return {"qtables": tables, "subsampling": subsampling, "progressive": progressive}
 
 
-def _is_lossless_webp(path: Path) -> bool:
+def _is_lossless_webp(source: Source) -> bool:
     """Whether a WebP file has a VP8L chunk, looking at chunk names alone (RFC 9649)."""
-    with path.open("rb") as handle:
+    with source.open() as handle:
         head = handle.read(12)
         if head[:4] != b"RIFF" or head[8:] != b"WEBP":
             return False

@@ -6,6 +6,7 @@ is lossy too.
 """
 
 import dataclasses
+import io
 import os
 import struct
 import zlib
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from phnet.errors import BadOutput
-from phnet.files import replacing
+from phnet.files import write_bytes
 from phnet.pixels import Floats, Pixels
 from phnet.profiles import deep, from_srgb, to_srgb
 
@@ -92,8 +93,12 @@ def save(path: str | os.PathLike[str], picture: "Picture", result: Pixels, mask:
     """
     path = Path(path)
     check_output(path, picture=picture)
+    write_bytes(path, encoded(WRITABLE[path.suffix.lower()], picture, result, mask))
+
+
+def encoded(kind: str, picture: "Picture", result: Pixels, mask: Floats) -> bytes:
+    """The file that :func:`save` writes; ``kind`` is PNG, JPEG, WEBP or TIFF."""
     pixels = merged(picture, result, mask)
-    kind = WRITABLE[path.suffix.lower()]
     deep_grey_alpha = picture.alpha is not None and pixels.dtype == np.uint16
     if pixels.ndim == 2 and (kind == "WEBP" or (kind == "TIFF" and deep_grey_alpha)):
         # WebP has no grey, and few readers know a TIFF of 16-bit grey with alpha.
@@ -102,13 +107,9 @@ def save(path: str | os.PathLike[str], picture: "Picture", result: Pixels, mask:
     if picture.alpha is not None:
         alpha = picture.alpha if pixels.dtype == picture.alpha.dtype else deep(picture.alpha)
         pixels = np.dstack([pixels, alpha])
-    with replacing(path) as temporary:
-        if kind == "PNG":
-            temporary.write_bytes(_png(pixels, picture))
-        elif kind == "TIFF":
-            _write_tiff(temporary, pixels, picture)
-        else:
-            _write_by_pillow(temporary, kind, pixels, picture)
+    if kind == "PNG":
+        return _png(pixels, picture)
+    return _tiff(pixels, picture) if kind == "TIFF" else _by_pillow(kind, pixels, picture)
 
 
 def merged(picture: "Picture", result: Pixels, mask: Floats) -> Pixels:
@@ -116,7 +117,7 @@ def merged(picture: "Picture", result: Pixels, mask: Floats) -> Pixels:
     return from_srgb(picture.pixels, picture.colours, result, mask, picture.icc)
 
 
-def _write_by_pillow(path: Path, kind: str, pixels: Pixels, picture: "Picture") -> None:
+def _by_pillow(kind: str, pixels: Pixels, picture: "Picture") -> bytes:
     from PIL import Image
 
     if pixels.dtype == np.uint16:
@@ -129,7 +130,9 @@ def _write_by_pillow(path: Path, kind: str, pixels: Pixels, picture: "Picture") 
         options |= {"lossless": picture.lossless, "quality": 95, "exact": True}
     if picture.xmp:
         options["xmp"] = picture.xmp
-    Image.fromarray(pixels).save(path, kind, **options)
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, kind, **options)
+    return target.getvalue()
 
 
 def _png(pixels: Pixels, picture: "Picture") -> bytes:
@@ -156,7 +159,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + checksum
 
 
-def _write_tiff(path: Path, pixels: Pixels, picture: "Picture") -> None:
+def _tiff(pixels: Pixels, picture: "Picture") -> bytes:
     """A TIFF; the EXIF and GPS tables, which tifffile does not write, are put behind the pixels."""
     import tifffile
     from PIL import Image
@@ -175,8 +178,9 @@ def _write_tiff(path: Path, pixels: Pixels, picture: "Picture") -> None:
     # tifffile refuses to write these two: numbers beside theirs, which keep the order, stand in.
     tags += [(tag - 1, "I", 1, 0, True) for tag in tables]
     has_alpha = picture.alpha is not None
+    target = io.BytesIO()
     tifffile.imwrite(
-        path,
+        target,
         pixels,
         photometric="minisblack" if picture.pixels.ndim == 2 else "rgb",
         planarconfig="contig",
@@ -191,22 +195,23 @@ def _write_tiff(path: Path, pixels: Pixels, picture: "Picture") -> None:
         metadata=None,
     )
     for tag, table in tables.items():
-        _append_table(path, tag, table)
+        _append_table(target, tag, table)
+    return target.getvalue()
 
 
-def _append_table(path: Path, tag: int, table: dict[int, Any]) -> None:
+def _append_table(target: io.BytesIO, tag: int, table: dict[int, Any]) -> None:
     """Put a table of tags behind the file's end; ``tag - 1`` becomes ``tag`` and points to it."""
     import tifffile
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    with tifffile.TiffFile(path) as tiff:
+    target.seek(0)  # where tifffile takes the file to begin
+    with tifffile.TiffFile(target) as tiff:
         order, entry = tiff.byteorder, tiff.pages.first.tags[tag - 1].offset
     directory = ImageFileDirectory_v2(ifh=b"II*\0\0\0\0\0" if order == "<" else b"MM\0*\0\0\0\0")
     for name, value in table.items():
         directory[name] = value
-    with path.open("r+b") as handle:
-        end = handle.seek(0, os.SEEK_END)
-        start = end + end % 2
-        handle.write(b"\0" * (start - end) + directory.tobytes(start))
-        handle.seek(entry)
-        handle.write(struct.pack(f"{order}HHII", tag, 4, 1, start))
+    end = target.seek(0, os.SEEK_END)
+    start = end + end % 2
+    target.write(b"\0" * (start - end) + directory.tobytes(start))
+    target.seek(entry)
+    target.write(struct.pack(f"{order}HHII", tag, 4, 1, start))
