@@ -1,0 +1,66 @@
+"""``phnet serve``: the demo application."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phnet.cli import app
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
+    ] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with the token that /v1 asks for (Authorization: Bearer TOKEN).",
+            show_default=False,
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine without a token.")
+    ] = False,
+) -> None:
+    """Serve the API under http://HOST:PORT/v1 until stopped (extra 'serve')."""
+    from phnet.errors import BadInput, MissingExtra
+
+    token = None if token_file is None else read_token(token_file)
+    if token is None and not insecure and not is_loopback(host):
+        raise BadInput(
+            f"{host}: expected --token-file for an address that other machines reach "
+            "(or --insecure, to let everyone in)"
+        )
+    try:
+        from phnet.web.server import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("phnet"):
+            raise
+        raise MissingExtra("serve", "phnet serve") from error
+    run(host, port, token)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_token(path: Path) -> str:
+    """The token in a file, without the space around it."""
+    from phnet.errors import BadInput
+
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: expected a readable file with a token in ASCII") from error
+    if not token or not token.isprintable() or " " in token:
+        raise BadInput(f"{path}: expected one token without spaces")
+    return token

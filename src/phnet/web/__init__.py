@@ -1,0 +1,1 @@
+"""The demo application: harmonizing over HTTP (extra ``serve``)."""

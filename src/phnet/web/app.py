@@ -1,0 +1,176 @@
+"""The application: ``/v1`` for programs, ``/healthz`` and ``/metrics`` for whoever runs it."""
+
+import asyncio
+import hmac
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from phnet.version import __version__
+from phnet.web import forms, metrics, problems
+from phnet.web.limits import Limits, Pool
+from phnet.web.problems import Problem, answers
+from phnet.web.service import MEDIA_TYPES, Models, Service
+
+_log = logging.getLogger(__name__)
+NOTES = "PHNet-Notes"  # a header of the answer
+
+
+def create_app(token: str | None = None, limits: Limits | None = None) -> FastAPI:
+    """Load the networks and make the application.
+
+    Args:
+        token: what ``/v1`` asks for as a bearer token; None: it is open to all.
+        limits: what a request may cost.
+    """
+    limits = limits or Limits()
+    pool, service = Pool(limits), Service(limits)
+    counters = metrics.Metrics(pool)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        pool.close()
+
+    app = FastAPI(
+        title="PHNet",
+        summary="Makes a person pasted into a photo belong there.",
+        version=__version__,
+        lifespan=life,
+        docs_url=None,  # FastAPI's pages fetch scripts from another host
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.add_middleware(_Recorder, counters=counters)
+    app.include_router(_operations(service, pool, limits, token))
+
+    @app.get("/healthz", summary="Whether the server is alive", tags=["operation"])
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get(
+        "/metrics",
+        summary="Counters for Prometheus",
+        tags=["operation"],
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
+    async def metrics_() -> Response:
+        return Response(counters.text(), media_type=metrics.MEDIA_TYPE)
+
+    _describe_problems(app)
+    return app
+
+
+def _operations(service: Service, pool: Pool, limits: Limits, token: str | None) -> APIRouter:
+    """What is under ``/v1``."""
+    bearer = HTTPBearer(auto_error=False, description="The token of phnet serve --token-file.")
+
+    async def allowed(
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    ) -> None:
+        known = given is not None and hmac.compare_digest(
+            given.credentials.encode(), (token or "").encode()
+        )
+        if not known:
+            raise Problem(401, "expected the server's bearer token", {"WWW-Authenticate": "Bearer"})
+
+    guards = [] if token is None else [Depends(allowed)]
+    refusals = answers() if token is None else answers(401)
+    router = APIRouter(prefix="/v1", tags=["harmonize"], dependencies=guards, responses=refusals)
+
+    @router.get("/models", summary="The networks that can be chosen")
+    async def models() -> Models:
+        return service.models()
+
+    images: dict[str, Any] = {
+        media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES.values()
+    }
+    notes = {
+        "description": "What a person should know, sentences joined by semicolons.",
+        "schema": {"type": "string"},
+    }
+
+    @router.post(
+        "/harmonize",
+        summary="Harmonize a composite",
+        description=(
+            "The pasted person's colours become those of the photo; pixels outside the mask stay "
+            "as they are. The answer has the composite's size and type, PNG where that type "
+            f"cannot be written. A request has at most {limits.body >> 20} MiB, a picture at most "
+            f"{limits.pixels // 10**6} megapixels."
+        ),
+        openapi_extra={"requestBody": forms.schema()},
+        response_class=Response,
+        responses={
+            200: {
+                "description": "The harmonized picture.",
+                "content": images,
+                "headers": {NOTES: notes},
+            },
+            **answers(400, 408, 413, 415, 422, 429, 503),
+        },
+    )
+    async def harmonize(request: Request) -> Response:
+        with pool.place():
+            end = time.monotonic() + limits.seconds
+            try:
+                async with asyncio.timeout(limits.seconds):
+                    form = await forms.read(request, limits)
+            except TimeoutError as error:
+                late = f"expected the whole request within {limits.seconds:g} seconds"
+                raise Problem(408, late) from error
+            try:
+                async with asyncio.timeout(end - time.monotonic()):
+                    answer = await pool.run(lambda: service.harmonize(form))
+            except TimeoutError as error:
+                late = f"the work took more than {limits.seconds:g} seconds and was given up"
+                raise Problem(503, late, {"Retry-After": "10"}) from error
+        headers = {"Cache-Control": "no-store"}
+        if answer.notes:
+            headers[NOTES] = "; ".join(answer.notes)
+        return Response(answer.content, media_type=answer.media_type, headers=headers)
+
+    return router
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the schema of problems, which no operation returns by itself, into the OpenAPI."""
+    made = app.openapi()
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    schemas["ProblemDetails"] = problems.ProblemDetails.model_json_schema()
+
+
+class _Recorder:
+    """Counts every request and logs one line about it: the route, never a name or an address."""
+
+    def __init__(self, app: ASGIApp, counters: metrics.Metrics) -> None:
+        self._app = app
+        self._counters = counters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun, status = time.perf_counter(), 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            seconds = time.perf_counter() - begun
+            route = getattr(scope.get("route"), "path", "(none)")
+            method = scope["method"] if route != "(none)" else "-"
+            self._counters.count(method, route, status, seconds)
+            _log.info("%s %s %d %.3f s", method, route, status, seconds)

@@ -1,0 +1,51 @@
+"""Counters for Prometheus: how many requests, how long, how full. Never what was in them."""
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+from phnet.web.limits import Pool
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
+
+
+class Metrics:
+    """The counters of one application."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._requests = Counter(
+            "phnet_requests",
+            "Requests, by route and status.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "phnet_request_seconds",
+            "From a request's head to its whole answer.",
+            ["route"],
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        taken = Gauge(
+            "phnet_places_taken",
+            "Requests that are worked on or wait for a worker.",
+            registry=self._registry,
+        )
+        taken.set_function(lambda: pool.taken)
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return generate_latest(self._registry)

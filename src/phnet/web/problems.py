@@ -1,0 +1,87 @@
+"""Errors as ``application/problem+json`` (RFC 9457), each with a sentence."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from phnet.errors import PHNetError
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger(__name__)
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's name
+    """A request that is refused."""
+
+    def __init__(
+        self, status: int, sentence: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.headers = headers
+
+
+class ProblemDetails(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field("about:blank", description="Always about:blank: the status says it all.")
+    title: str = Field(description="The status in words.", examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(
+        description="One sentence: what was expected, and what came.",
+        examples=["mask: expected the composite's aspect (640x480), got 100x100"],
+    )
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of an operation, for its OpenAPI."""
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    return {
+        status: {"description": _title(status), "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+
+    @app.exception_handler(Problem)
+    async def refused(_: Request, error: Problem) -> JSONResponse:
+        return _response(error.status, str(error), error.headers)
+
+    @app.exception_handler(PHNetError)
+    async def unusable(_: Request, error: PHNetError) -> JSONResponse:
+        return _response(422, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def by_starlette(_: Request, error: HTTPException) -> JSONResponse:
+        sentence = {
+            404: "there is nothing at this address; /openapi.json lists what there is",
+            405: "this address does not know the method; /openapi.json lists what there is",
+        }.get(error.status_code, str(error.detail))
+        return _response(error.status_code, sentence, error.headers)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+        # The server logs the traceback.
+        _log.error("a request failed with %s", type(error).__name__)
+        return _response(500, "something went wrong here, which is not the request's fault")
+
+
+def _response(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    details = ProblemDetails(
+        type="about:blank", title=_title(status), status=status, detail=sentence
+    )
+    return JSONResponse(
+        details.model_dump(), status, dict(headers or {}) or None, media_type=MEDIA_TYPE
+    )
+
+
+def _title(status: int) -> str:
+    return HTTPStatus(status).phrase
