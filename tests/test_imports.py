@@ -31,6 +31,7 @@ FLOORS = {
     "phnet.matte": 1,
     "phnet.composer": 1,
     "phnet.foreground": 1,
+    "phnet.placing": 1,
     "phnet.video": 1,
     "phnet.stream": 1,
     "phnet.data": 2,

@@ -9,9 +9,10 @@ import typer
 from phnet.cli import app
 
 if TYPE_CHECKING:
-    from phnet.composer import Composer, Composition, Cutout
+    from phnet.composer import Composer, Composition
     from phnet.image import Picture
     from phnet.pixels import Pixels
+    from phnet.placing import Cutout
 
 PARTS = ("foreground.png", "mask.png", "composite.png")
 
@@ -94,10 +95,11 @@ def compose(
     import sys
     import warnings
 
-    from phnet.composer import Composer, choose_place, cut_sides
+    from phnet.composer import Composer
     from phnet.harmonizer import Harmonizer
     from phnet.image import check_output, load
     from phnet.matte import Matter
+    from phnet.placing import choose_place, cut_sides
 
     # What matters is said in our own sentences.
     warnings.filterwarnings("ignore", module="PIL")
