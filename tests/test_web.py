@@ -370,6 +370,22 @@ def test_mutated_pictures_give_a_picture_or_a_refusal(client: Client) -> None:
     assert statuses == {200, 422}
 
 
+def test_the_page_is_whole_and_asks_no_other_host(client: Client) -> None:
+    status, headers, body = client.ask("GET", "/")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in headers["content-security-policy"]
+    text = body.decode()
+    for link in re.findall(r'(?:src|href)="([^"]+)"', text):
+        if not link.startswith("data:"):
+            status, _, part = client.ask("GET", f"/{link}")
+            assert status == 200
+            text += part.decode()
+    assert not re.findall(r"(?:https?:)?//[a-z]", text)
+    names = set(re.findall(r'<(?:input|select)[^>]* name="(\w+)"', text))
+    assert names == {"composite", "mask", "strength", "lift", "model", "invert_mask"}
+    assert set(re.findall(r'find\("([\w-]+)"\)', text)) <= set(re.findall(r' id="([\w-]+)"', text))
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

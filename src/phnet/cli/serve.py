@@ -25,7 +25,7 @@ def serve(
         bool, typer.Option("--insecure", help="Listen beyond this machine without a token.")
     ] = False,
 ) -> None:
-    """Serve the API under http://HOST:PORT/v1 until stopped (extra 'serve')."""
+    """Serve the page at http://HOST:PORT/ and the API under /v1 until stopped (extra 'serve')."""
     from phnet.errors import BadInput, MissingExtra
 
     token = None if token_file is None else read_token(token_file)

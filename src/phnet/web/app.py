@@ -1,4 +1,7 @@
-"""The application: ``/v1`` for programs, ``/healthz`` and ``/metrics`` for whoever runs it."""
+"""The application: the page at ``/``, and ``/v1`` for programs.
+
+``/healthz`` and ``/metrics`` are for whoever runs it.
+"""
 
 import asyncio
 import hmac
@@ -13,7 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phnet.version import __version__
-from phnet.web import forms, metrics, problems
+from phnet.web import forms, metrics, page, problems
 from phnet.web.limits import Limits, Pool
 from phnet.web.problems import Problem, answers
 from phnet.web.service import MEDIA_TYPES, Models, Service
@@ -49,6 +52,7 @@ def create_app(token: str | None = None, limits: Limits | None = None) -> FastAP
     problems.install(app)
     app.add_middleware(_Recorder, counters=counters)
     app.include_router(_operations(service, pool, limits, token))
+    app.include_router(page.router())
 
     @app.get("/healthz", summary="Whether the server is alive", tags=["operation"])
     async def healthz() -> dict[str, str]:
