@@ -205,7 +205,7 @@ def test_alpha_is_not_lost_in_a_jpeg(run: Run, tmp_path: Path) -> None:
 def test_the_example_in_a_new_process(tmp_path: Path) -> None:
     examples = ROOT / "examples"
     shutil.copy(examples / "composite.jpg", tmp_path)
-    command = [sys.executable, "-m", "tests.run_cli", "harmonize", tmp_path / "composite.jpg"]
+    command = [sys.executable, "-m", "phnet", "harmonize", tmp_path / "composite.jpg"]
     command += [examples / "mask.png", "-o", tmp_path / "out.png"]
     result = subprocess.run(
         list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=True

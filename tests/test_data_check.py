@@ -79,7 +79,7 @@ def test_missing_lists_and_folders_are_problems_too(tree: Path) -> None:
 
 
 def test_the_command_lists_and_ends_with_two(tree: Path) -> None:
-    command = [sys.executable, "-m", "tests.run_cli", "data", "check", "--jobs", "2"]
+    command = [sys.executable, "-m", "phnet", "data", "check", "--jobs", "2"]
     sound = subprocess.run(
         [*command, str(tree)], cwd=ROOT, capture_output=True, text=True, check=False
     )

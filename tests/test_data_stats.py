@@ -94,7 +94,7 @@ def test_bars_are_as_high_as_their_counts() -> None:
 def test_the_command_writes_the_page(tree: Path, tmp_path: Path) -> None:
     output = tmp_path / "stats.html"
     done = subprocess.run(
-        [sys.executable, "-m", "tests.run_cli", "data", "stats", str(tree), "-o", str(output)],
+        [sys.executable, "-m", "phnet", "data", "stats", str(tree), "-o", str(output)],
         cwd=ROOT,
         capture_output=True,
         text=True,

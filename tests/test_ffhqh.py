@@ -425,7 +425,7 @@ def test_ray_gives_the_same_bytes_also_when_an_actor_is_killed(
 
 
 def command(*arguments: str | int | Path) -> list[str]:
-    return [sys.executable, "-m", "tests.run_cli", "data", "build", *map(str, arguments)]
+    return [sys.executable, "-m", "phnet", "data", "build", *map(str, arguments)]
 
 
 def run(*arguments: str | int | Path) -> subprocess.CompletedProcess[str]:

@@ -205,7 +205,7 @@ def test_closed_form_refines_the_band_only(matter: Matter) -> None:
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.run_cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "phnet", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
