@@ -27,6 +27,7 @@ from skimage.data import astronaut
 pytest.importorskip("fastapi")
 uvicorn = pytest.importorskip("uvicorn")
 
+import phnet  # noqa: E402
 from phnet.cli import main  # noqa: E402
 from phnet.harmonizer import Harmonizer  # noqa: E402
 from phnet.web import app as web  # noqa: E402
@@ -34,6 +35,7 @@ from phnet.web.limits import Limits  # noqa: E402
 
 Reply = tuple[int, dict[str, str], bytes]
 BOUNDARY = "edge"
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 SECRET_NAME = "holiday-with-anna.png"
 
 
@@ -82,8 +84,10 @@ class Client:
             connection.close()
 
     def harmonize(self, headers: dict[str, str] | None = None, **parts: bytes | str) -> Reply:
-        kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        return self.ask("POST", "/v1/harmonize", form(**parts), kind | (headers or {}))
+        return self.ask("POST", "/v1/harmonize", form(**parts), FORM | (headers or {}))
+
+    def compose(self, **parts: bytes | str) -> Reply:
+        return self.ask("POST", "/v1/compose", form(**parts), FORM)
 
 
 @contextmanager
@@ -192,6 +196,30 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(
     assert SECRET_NAME not in said
 
 
+def test_compose_puts_the_person_where_it_is_asked_to(client: Client) -> None:
+    scene = np.full((80, 120, 3), (40, 90, 150), np.uint8)
+    parts = {"portrait": encoded(composite()), "background": encoded(scene, "TIFF")}
+    status, headers, body = client.compose(mask=encoded(mask()), place="10,8,1.0", **parts)
+    assert (status, headers["content-type"]) == (200, "image/tiff")
+    result = np.asarray(Image.open(io.BytesIO(body)))
+    expected = phnet.compose(composite(), scene, mask=mask(), place=(10, 8, 1))
+    assert int(np.abs(result.astype(int) - expected).max()) <= 1
+    inside = np.zeros((80, 120), bool)
+    inside[8:72, 10:74] = mask() > 0
+    assert np.array_equal(result[~inside], scene[~inside])
+    assert (result[inside] != scene[inside]).any(-1).mean() > 0.9
+    assert "cuts the person off" not in headers.get("phnet-notes", "")
+    grey = encoded(np.full((50, 50), 128, np.uint8))
+    status, _, body = client.compose(
+        portrait=parts["portrait"], background=grey, mask=encoded(mask()), fit="cover"
+    )
+    assert status == 200
+    assert Image.open(io.BytesIO(body)).mode == "RGB"
+    for place in ("1,2", "nan,0,1", "1e9,0,1", "0,0,0", "0,0,999999", "9999,0,1"):
+        problem(client.compose(mask=encoded(mask()), place=place, **parts), 422)
+    assert problem(client.compose(portrait=grey), 422) == "background: expected a picture, got none"
+
+
 def test_broken_requests_are_refused(client: Client) -> None:
     assert "multipart" in problem(client.ask("POST", "/v1/harmonize", b"{}"), 415)
     for kind in ("multipart/form-data", "multipart/form-data; boundary=other"):
@@ -213,10 +241,9 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
 def test_a_large_body_is_refused_while_it_is_read() -> None:
     with running(workers=1, body=3 << 20) as client:
         declared = problem(client.harmonize(composite=b"\0" * (4 << 20)), 413)
-        kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         endless = form(composite=b"\0" * (4 << 20))
         chunks = (endless[i : i + 65536] for i in range(0, len(endless), 65536))
-        chunked = problem(client.ask("POST", "/v1/harmonize", chunks, kind), 413)
+        chunked = problem(client.ask("POST", "/v1/harmonize", chunks, FORM), 413)
     assert declared == chunked == "expected a request of at most 3 MiB"
 
 

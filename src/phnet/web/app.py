@@ -7,7 +7,7 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -17,9 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phnet.version import __version__
 from phnet.web import forms, metrics, page, problems
+from phnet.web.forms import Chosen, Fields, Form
 from phnet.web.limits import Limits, Pool
 from phnet.web.problems import Problem, answers
-from phnet.web.service import MEDIA_TYPES, Models, Service
+from phnet.web.service import MEDIA_TYPES, Answer, Models, Service
 
 _log = logging.getLogger(__name__)
 NOTES = "PHNet-Notes"  # a header of the answer
@@ -101,47 +102,73 @@ def _operations(service: Service, pool: Pool, limits: Limits, token: str | None)
         "schema": {"type": "string"},
     }
 
+    bounds = (
+        f"A request has at most {limits.body >> 20} MiB, a picture at most "
+        f"{limits.pixels // 10**6} megapixels."
+    )
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"description": "The picture.", "content": images, "headers": {NOTES: notes}},
+        **answers(400, 408, 413, 415, 422, 429, 503),
+    }
+
     @router.post(
         "/harmonize",
         summary="Harmonize a composite",
         description=(
             "The pasted person's colours become those of the photo; pixels outside the mask stay "
             "as they are. The answer has the composite's size and type, PNG where that type "
-            f"cannot be written. A request has at most {limits.body >> 20} MiB, a picture at most "
-            f"{limits.pixels // 10**6} megapixels."
+            f"cannot be written. {bounds}"
         ),
-        openapi_extra={"requestBody": forms.schema()},
+        openapi_extra={"requestBody": forms.HARMONIZE.schema()},
         response_class=Response,
-        responses={
-            200: {
-                "description": "The harmonized picture.",
-                "content": images,
-                "headers": {NOTES: notes},
-            },
-            **answers(400, 408, 413, 415, 422, 429, 503),
-        },
+        responses=responses,
     )
     async def harmonize(request: Request) -> Response:
-        with pool.place():
-            end = time.monotonic() + limits.seconds
-            try:
-                async with asyncio.timeout(limits.seconds):
-                    form = await forms.read(request, limits)
-            except TimeoutError as error:
-                late = f"expected the whole request within {limits.seconds:g} seconds"
-                raise Problem(408, late) from error
-            try:
-                async with asyncio.timeout(end - time.monotonic()):
-                    answer = await pool.run(lambda: service.harmonize(form))
-            except TimeoutError as error:
-                late = f"the work took more than {limits.seconds:g} seconds and was given up"
-                raise Problem(503, late, {"Retry-After": "10"}) from error
-        headers = {"Cache-Control": "no-store"}
-        if answer.notes:
-            headers[NOTES] = "; ".join(answer.notes)
-        return Response(answer.content, media_type=answer.media_type, headers=headers)
+        return await _answered(request, forms.HARMONIZE, service.harmonize, pool, limits)
+
+    @router.post(
+        "/compose",
+        summary="Put a person in front of another background",
+        description=(
+            "The portrait's person is placed in the background and harmonized with it. The answer "
+            f"has the background's size and type, PNG where that type cannot be written. {bounds}"
+        ),
+        openapi_extra={"requestBody": forms.COMPOSE.schema()},
+        response_class=Response,
+        responses=responses,
+    )
+    async def compose(request: Request) -> Response:
+        return await _answered(request, forms.COMPOSE, service.compose, pool, limits)
 
     return router
+
+
+async def _answered(
+    request: Request,
+    fields: Fields[Chosen],
+    work: Callable[[Form[Chosen]], Answer],
+    pool: Pool,
+    limits: Limits,
+) -> Response:
+    """Read the form and have a thread work on it, within the limits."""
+    with pool.place():
+        end = time.monotonic() + limits.seconds
+        try:
+            async with asyncio.timeout(limits.seconds):
+                form = await forms.read(request, fields, limits)
+        except TimeoutError as error:
+            late = f"expected the whole request within {limits.seconds:g} seconds"
+            raise Problem(408, late) from error
+        try:
+            async with asyncio.timeout(end - time.monotonic()):
+                answer = await pool.run(lambda: work(form))
+        except TimeoutError as error:
+            late = f"the work took more than {limits.seconds:g} seconds and was given up"
+            raise Problem(503, late, {"Retry-After": "10"}) from error
+    headers = {"Cache-Control": "no-store"}
+    if answer.notes:
+        headers[NOTES] = "; ".join(answer.notes)
+    return Response(answer.content, media_type=answer.media_type, headers=headers)
 
 
 def _describe_problems(app: FastAPI) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,68 +13,110 @@ from starlette.requests import ClientDisconnect
 from phnet.web.limits import Limits
 from phnet.web.problems import Problem
 
-FILES = ("composite", "mask")
 LONGEST_OPTION = 1024  # bytes
+NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
 
 
 class Options(BaseModel):
-    """How to harmonize."""
+    """What every form may say besides its pictures."""
 
     model_config = ConfigDict(extra="forbid")
 
-    lift: Literal["guided", "lut", "none"] = Field(
-        "guided", description="How the network's small result comes to full size."
-    )
     strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
         1.0, description="How much of the change to take."
+    )
+    model: str = Field("portrait", description="A name that GET /v1/models lists.")
+
+
+class HarmonizeOptions(Options):
+    """How to harmonize."""
+
+    lift: Literal["guided", "lut", "none"] = Field(
+        "guided", description="How the network's small result comes to full size."
     )
     resolution: Annotated[int, Field(ge=16, le=1024)] | None = Field(
         None, description="Side that the network sees; the model's own if left out."
     )
     invert_mask: bool = Field(False, description="The mask is white where the background is.")
-    model: str = Field("portrait", description="A name that GET /v1/models lists.")
+
+
+class ComposeOptions(Options):
+    """How to compose."""
+
+    place: Annotated[str, Field(pattern=f"^{NUMBER},{NUMBER},{NUMBER}$")] | None = Field(
+        None,
+        description=(
+            "x,y,scale: the portrait's upper left corner in the background's pixels, and the "
+            "background's pixels per pixel of the portrait. Left out: at the bottom, centred."
+        ),
+        examples=["120,40,0.5"],
+    )
+    fit: Literal["cover"] | None = Field(
+        None, description="Let the portrait cover the whole background instead."
+    )
+
+
+Chosen = TypeVar("Chosen", bound=Options)
 
 
 @dataclass(frozen=True)
-class Form:
+class Fields(Generic[Chosen]):
+    """What a form has: its files, with descriptions, and its options."""
+
+    required: dict[str, str]
+    optional: dict[str, str]
+    options: type[Chosen]
+
+    def schema(self) -> dict[str, Any]:
+        """For OpenAPI, with examples, which FastAPI cannot know of a form that is read by hand."""
+        described = self.options.model_json_schema()["properties"]
+        for option in described.values():
+            option.pop("title", None)
+        binary = {
+            name: {"type": "string", "format": "binary", "description": text}
+            for name, text in (self.required | self.optional).items()
+        }
+        content = {
+            "schema": {
+                "type": "object",
+                "required": list(self.required),
+                "additionalProperties": False,
+                "properties": binary | described,
+            },
+            "examples": {
+                "all defaults": {"value": dict.fromkeys(self.required, "(bytes)")},
+                "with a mask, half the change": {
+                    "value": dict.fromkeys(binary, "(bytes)") | {"strength": 0.5}
+                },
+            },
+        }
+        return {"required": True, "content": {"multipart/form-data": content}}
+
+
+@dataclass(frozen=True)
+class Form(Generic[Chosen]):
     """What was handed in."""
 
-    composite: bytes
-    mask: bytes | None
-    options: Options
+    files: dict[str, bytes]
+    options: Chosen
 
 
-def schema() -> dict[str, Any]:
-    """The form, for OpenAPI: with examples, which FastAPI cannot know of a form read by hand."""
-    described = Options.model_json_schema()["properties"]
-    for option in described.values():
-        option.pop("title", None)
-    files = {
-        "composite": "The picture with the pasted person: PNG, JPEG, WebP or TIFF.",
-        "mask": "White (or opaque) where the pasted person is; left out, the person is found.",
-    }
-    binary = {
-        name: {"type": "string", "format": "binary", "description": text}
-        for name, text in files.items()
-    }
-    content = {
-        "schema": {
-            "type": "object",
-            "required": ["composite"],
-            "additionalProperties": False,
-            "properties": binary | described,
-        },
-        "examples": {
-            "with a mask": {"value": {"composite": "(bytes)", "mask": "(bytes)"}},
-            "half the change": {
-                "value": {"composite": "(bytes)", "mask": "(bytes)", "strength": 0.5}
-            },
-        },
-    }
-    return {"required": True, "content": {"multipart/form-data": content}}
+HARMONIZE = Fields(
+    {"composite": "The picture with the pasted person: PNG, JPEG, WebP or TIFF."},
+    {"mask": "White (or opaque) where the pasted person is; left out, the person is found."},
+    HarmonizeOptions,
+)
+COMPOSE = Fields(
+    {
+        "portrait": "A photo of a person, or a cut-out with alpha.",
+        "background": "The new background; the answer has its size and type.",
+    },
+    {"mask": "White where the person is in the portrait; left out, the person is found."},
+    ComposeOptions,
+)
 
 
-async def read(request: Request, limits: Limits) -> Form:
+async def read(request: Request, fields: Fields[Chosen], limits: Limits) -> Form[Chosen]:
     """Read the request's form.
 
     Raises:
@@ -85,8 +127,8 @@ async def read(request: Request, limits: Limits) -> Form:
     parser = MultiPartParser(
         request.headers,
         _bounded(request, limits.body),
-        max_files=len(FILES),
-        max_fields=len(Options.model_fields),
+        max_files=len(fields.required) + len(fields.optional),
+        max_fields=len(fields.options.model_fields),
         max_part_size=LONGEST_OPTION,
     )
     # More than the body can have: a file stays in memory.
@@ -98,36 +140,41 @@ async def read(request: Request, limits: Limits) -> Form:
     except ClientDisconnect as error:
         raise Problem(400, "the connection was closed before the form was whole") from error
     try:
-        return await _checked(form.multi_items())
+        return await _checked(form.multi_items(), fields)
     finally:
         await form.close()
 
 
-async def _checked(items: list[tuple[str, str | UploadFile]]) -> Form:
+async def _checked(
+    items: list[tuple[str, str | UploadFile]], fields: Fields[Chosen]
+) -> Form[Chosen]:
+    expected = list(fields.required | fields.optional)
     files: dict[str, bytes] = {}
     options: dict[str, str] = {}
     for name, value in items:
         if name in files or name in options:
-            raise Problem(422, f"{name}: expected once, got it twice")
+            raise Problem(422, "expected each field once, got one of them twice")
         if isinstance(value, UploadFile):
-            if name not in FILES:
-                raise Problem(422, "expected files named composite and mask, got another name")
+            if name not in expected:
+                named = " and ".join(expected)
+                raise Problem(422, f"expected files named {named}, got another name")
             files[name] = await value.read()
-        elif name in FILES:
+        elif name in expected:
             raise Problem(422, f"{name}: expected a file, got text")
         elif value:  # browsers send an empty text for what was not chosen
             options[name] = value
     # Browsers send an empty file for one that was not chosen.
-    if not files.get("composite"):
-        raise Problem(422, "composite: expected a picture, got none")
+    files = {name: content for name, content in files.items() if content}
+    for name in fields.required:
+        if name not in files:
+            raise Problem(422, f"{name}: expected a picture, got none")
     try:
-        chosen = Options.model_validate(options)
+        return Form(files, fields.options.model_validate(options))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][:1])
-        known = where if where in Options.model_fields else "an unknown option"
+        where = str(first["loc"][0])
+        known = where if where in fields.options.model_fields else "an unknown option"
         raise Problem(422, f"{known}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
-    return Form(files["composite"], files.get("mask") or None, chosen)
 
 
 async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:

@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from pydantic import BaseModel, Field
 
+from phnet.composer import Composer
 from phnet.decoding import Source
 from phnet.errors import BadModel
 from phnet.harmonizer import Harmonizer, find_model
-from phnet.image import check_mask, encoded, load, load_mask, mask_notes
+from phnet.image import Picture, check_mask, encoded, load, load_mask, mask_notes
 from phnet.matte import Matter
-from phnet.web.forms import Form
+from phnet.pixels import Floats, Pixels
+from phnet.placing import choose_place, cut_sides
+from phnet.web.forms import ComposeOptions, Form, HarmonizeOptions
 from phnet.web.limits import Limits
 from phnet.web.problems import Problem
 
@@ -73,7 +77,7 @@ class Service:
             ]
         )
 
-    def harmonize(self, form: Form) -> Answer:
+    def harmonize(self, form: Form[HarmonizeOptions]) -> Answer:
         """Decode, harmonize and encode.
 
         Raises:
@@ -81,16 +85,13 @@ class Service:
             Problem: the model does not exist.
         """
         options = form.options
-        harmonizer = self._harmonizers.get(options.model)
-        if harmonizer is None:
-            raise Problem(422, f"model: expected one of {', '.join(self._harmonizers)}")
+        harmonizer = self._chosen(options.model)
         notes: list[str] = []
-        picture = load(Source("composite", form.composite, self._limits.pixels))
-        if form.mask is None:
+        picture = self._picture(form.files, "composite")
+        alpha = self._mask(form.files)
+        if alpha is None:
             alpha = self._matter.matte(picture.rgb)
             notes.append("no mask was given; the person was found in the picture itself")
-        else:
-            alpha = load_mask(Source("mask", form.mask, self._limits.pixels))
         if options.invert_mask:
             alpha = 1 - alpha
         alpha = check_mask(alpha, picture.size)
@@ -102,6 +103,58 @@ class Service:
             lift=options.lift,
             strength=options.strength,
         )
-        kind = "JPEG" if picture.format == "MPO" else picture.format
-        kind = kind if kind in MEDIA_TYPES else "PNG"
-        return Answer(encoded(kind, picture, result, alpha), MEDIA_TYPES[kind], notes)
+        return _answer(picture, result, alpha, notes)
+
+    def compose(self, form: Form[ComposeOptions]) -> Answer:
+        """Put a portrait's person in front of another background, in harmony with it.
+
+        Raises:
+            PHNetError: the pictures cannot be used; says why.
+            Problem: the model does not exist.
+        """
+        options = form.options
+        composer = Composer(self._chosen(options.model), self._matter)
+        portrait = self._picture(form.files, "portrait")
+        scene = self._picture(form.files, "background")
+        place = None
+        if options.place is not None:
+            x, y, scale = (float(part) for part in options.place.split(","))
+            place = (x, y, scale)
+        chosen = choose_place(place, options.fit, portrait.size, scene.size)
+        cutout = composer.cut_out(_with_alpha(portrait), self._mask(form.files))
+        made = composer.compose(cutout, _with_alpha(scene), chosen, options.strength)
+        if scene.pixels.ndim == 2:  # a grey background gets a person in colour
+            scene = replace(scene, pixels=scene.colours, icc=None)
+        if scene.alpha is not None:
+            scene = replace(scene, alpha=made.result[..., 3].astype(scene.alpha.dtype))
+        notes = []
+        if sides := cut_sides(cutout.alpha):
+            notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
+        return _answer(scene, made.result[..., :3], made.mask, notes)
+
+    def _chosen(self, model: str) -> Harmonizer:
+        if model not in self._harmonizers:
+            raise Problem(422, f"model: expected one of {', '.join(self._harmonizers)}")
+        return self._harmonizers[model]
+
+    def _picture(self, files: dict[str, bytes], name: str) -> Picture:
+        return load(Source(name, files[name], self._limits.pixels))
+
+    def _mask(self, files: dict[str, bytes]) -> Floats | None:
+        if "mask" not in files:
+            return None
+        return load_mask(Source("mask", files["mask"], self._limits.pixels))
+
+
+def _with_alpha(picture: Picture) -> Pixels:
+    """A picture's sRGB colours with its alpha, if it has one, in one array."""
+    if picture.alpha is None:
+        return picture.colours
+    return np.dstack([picture.colours, picture.alpha.astype(picture.colours.dtype)])
+
+
+def _answer(picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]) -> Answer:
+    """The result in the picture's own type, PNG where that cannot be written."""
+    kind = "JPEG" if picture.format == "MPO" else picture.format
+    kind = kind if kind in MEDIA_TYPES else "PNG"
+    return Answer(encoded(kind, picture, result, mask), MEDIA_TYPES[kind], notes)
