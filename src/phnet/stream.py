@@ -44,7 +44,8 @@ class Steady:
         self.stabilise = stabilise
         self.cuts = 0
         """How many cuts were seen."""
-        self._map: ColourMap | None = None
+        self.current: ColourMap | None = None
+        """The map of the last frame."""
         self._thumbnail: Pixels | None = None
 
     def is_cut(self, frame: Pixels) -> bool:
@@ -54,12 +55,12 @@ class Steady:
         if before is None or float(np.abs(small - before).mean()) < CUT:
             return False
         self.cuts += 1
-        self._map = None
+        self.current = None
         return True
 
     def smooth(self, fresh: ColourMap) -> ColourMap:
         """The map to use now, given the one that was fitted to this frame."""
-        before = self._map
+        before = self.current
         if (
             isinstance(before, Field)
             and isinstance(fresh, Field)
@@ -67,7 +68,7 @@ class Steady:
         ):
             share = np.float32(self.stabilise)
             fresh = Field(before.coefficients * share + fresh.coefficients * (1 - share))
-        self._map = fresh
+        self.current = fresh
         return fresh
 
 
