@@ -139,6 +139,14 @@ def test_a_checkpoint_without_its_contents_is_refused(tmp_path: Path, state: dic
     assert not (tmp_path / "a.onnx").exists()
 
 
+def test_a_checkpoint_that_asks_for_too_much_is_refused(tmp_path: Path) -> None:
+    config = asdict(PHNetConfig()) | {"widths": (3, *[10**6] * 6)}
+    about = {"format": FORMAT, "recipe": {"name": "a"}, "images": 1, "model": {}}
+    torch.save({**about, "config": config}, tmp_path / "a.pt")
+    with pytest.raises(BadModel, match=r"a\.pt: .*at most 2048"):
+        export_file(tmp_path / "a.pt", tmp_path / "a.onnx")
+
+
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     net = network()
     with torch.no_grad():

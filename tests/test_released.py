@@ -118,6 +118,14 @@ def test_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match="encoder"):
         from_state({k: v for k, v in state.items() if not k.startswith("encoder.2")}, "a.pth")
 
+    with pytest.raises(BadModel, match=r"'skip\.0\.rconv\.weight' holds no tensor"):
+        from_state(state | {"skip.0.rconv.weight": 3}, "a.pth")
+    with pytest.raises(BadModel, match="too few dimensions"):
+        from_state(state | {"normalizers.0.grid_weights": torch.zeros(1)}, "a.pth")
+    wide = torch.zeros(1).expand(1 << 14, 3, 4, 4)
+    with pytest.raises(BadModel, match="usable network"):
+        from_state(state | {"encoder.0.0.weight": wide}, "a.pth")
+
     class Evil:
         def __reduce__(self) -> tuple:
             return (Path(tmp_path / "ran").touch, ())

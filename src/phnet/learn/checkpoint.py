@@ -76,7 +76,10 @@ def network_of(state: dict[str, Any], path: str | Path) -> PHNet:
     Raises:
         BadModel: weights and configuration disagree; ``path`` is named.
     """
-    net = PHNet(config_from(state["config"]))
+    try:
+        net = PHNet(config_from(state["config"]))
+    except BadModel as error:
+        raise BadModel(f"{path}: {error}") from error
     try:
         net.load_state_dict(state.get("ema") or state["model"])
     except RuntimeError as error:

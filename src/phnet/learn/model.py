@@ -23,6 +23,7 @@ OutputForm = Literal["image", "residual", "affine"]
 
 VARIANCE_EPS = 1e-5  # under every square root, so that flat images have a finite gradient
 AREA_EPS = 1e-3  # a region of less than this many pixels has no statistics of its own
+MOST_CHANNELS = 2048  # twice the paper's; a file that asks for more is not one of ours
 LOGIT_EPS = 1 / 512  # the residual form never asks for the logit of 0 or 1
 
 
@@ -41,6 +42,13 @@ class PHNetConfig:
     def __post_init__(self) -> None:
         if len(self.widths) != 7 or self.widths[0] != 3 or min(self.widths) < 1:
             raise ValueError(f"widths: expected 3 and six positive widths, got {self.widths}")
+        if max(self.widths) > MOST_CHANNELS:
+            raise ValueError(f"widths: expected at most {MOST_CHANNELS}, got {self.widths}")
+        if not 1 <= self.pfe_grid <= 64 or self.se_reduction < 1:
+            raise ValueError(
+                "expected a pfe_grid of 1 to 64 and a se_reduction of at least 1, "
+                f"got {self.pfe_grid} and {self.se_reduction}"
+            )
         if not set(self.pn_layers) <= {2, 3, 4, 5, 6}:
             raise ValueError(f"pn_layers: expected layers between 2 and 6, got {self.pn_layers}")
         if self.output not in ("image", "residual", "affine"):

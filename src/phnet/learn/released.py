@@ -18,6 +18,7 @@ from phnet.errors import BadModel
 
 EXTRACTOR_EPS = 1e-8
 NORMALIZER_EPS = 1e-7
+MOST_CHANNELS = 2048  # twice the large network's
 LARGE = ((3, 16, 64, 128, 256, 512, 1024), (4, 3, 2, 1))  # widths and grids of 39.9M parameters
 SMALL = ((3, 16, 32, 64, 128, 256, 512), (10, 5, 1))  # of 10.0M
 
@@ -227,20 +228,30 @@ def from_state(state: Mapping[str, Any], path: str | Path) -> ReleasedPHNet:
     Raises:
         BadModel: a key is missing or unknown, or a tensor has another shape than it should.
     """
+    for key, value in state.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise BadModel(
+                f"{path}: expected the released network's weights, but {key!r} holds no tensor"
+            )
     try:
         widths = (3, *(int(state[f"encoder.{i}.0.weight"].shape[0]) for i in range(6)))
         count = sum(key.endswith(".grid_weights") and key.startswith("norm") for key in state)
         grids = tuple(int(state[f"normalizers.{j}.grid_weights"].shape[2]) for j in range(count))
-    except (KeyError, AttributeError, IndexError) as error:
+    except KeyError as error:
         raise BadModel(
-            f"{path}: expected the released network's weights, but {error} is missing or no tensor"
+            f"{path}: expected the released network's weights, but {error} is missing"
         ) from error
-    if not 2 <= len(grids) <= 6 or max(widths) > 4096 or max(grids) > 64 or widths[6] < 8:
+    except IndexError as error:
+        raise BadModel(
+            f"{path}: expected the released network's weights, but a tensor that the sizes are "
+            "read off has too few dimensions"
+        ) from error
+    if not 2 <= len(grids) <= 6 or max(widths) > MOST_CHANNELS or max(grids) > 64 or widths[6] < 8:
         raise BadModel(f"{path}: expected a usable network, got widths {widths}, grids {grids}")
     net = ReleasedPHNet(widths, grids)
     try:
         net.load_state_dict(dict(state))
-    except (RuntimeError, AttributeError) as error:
+    except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
         raise BadModel(f"{path}: expected the released network's weights, but {first}") from error
     return net.eval()
