@@ -57,8 +57,12 @@ class Harmonizer:
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        # Weights outside the file are looked for below the file itself, where nothing can be:
+        # a model from a stranger must not read other files.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(self.path / "outside")
+        )
         try:
-            # From bytes: a file that refers to data outside itself is refused.
             content = self.path.read_bytes()
             self._session = ort.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
