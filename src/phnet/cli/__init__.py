@@ -36,7 +36,7 @@ def _root(
 
 
 # Each command module registers its commands on `app` when it is imported.
-from phnet.cli import compose, data, evaluate, harmonize, matte, model, serve, train  # noqa: E402, F401
+from phnet.cli import compose, data, evaluate, harmonize, matte, model, serve, train, video  # noqa: E402, F401
 
 
 def main() -> None:

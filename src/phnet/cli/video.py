@@ -1,0 +1,87 @@
+"""``phnet video``: the person of a video in front of another background."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from phnet.cli import app
+
+if TYPE_CHECKING:
+    from phnet.pixels import Pixels
+    from phnet.stream import Live
+
+
+@app.command()
+def video(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The video.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The video to write: .mp4, .mov, .mkv or .webm.",
+            show_default=False,
+        ),
+    ],
+    background: Annotated[
+        Path, typer.Option(help="A picture or a video; it covers the frame.", show_default=False)
+    ],
+    mask: Annotated[
+        str,
+        typer.Option(
+            metavar="MASKS/|auto",
+            help="A folder with a mask for each frame, in order of name; auto finds the person.",
+        ),
+    ] = "auto",
+    stabilise: Annotated[
+        float, typer.Option(min=0, max=1, help="How much of the look stays from frame to frame.")
+    ] = 0.85,
+    every: Annotated[
+        int, typer.Option(min=1, help="Run the harmonization network once in so many frames.")
+    ] = 1,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Another ONNX network, or 'full'.", show_default="the embedded one"),
+    ] = None,
+    matte: Annotated[
+        Path | None,
+        typer.Option(help="Another matting model.", show_default="the embedded one"),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads.", show_default="all cores")
+    ] = None,
+) -> None:
+    """Put the person of IN in front of another background, in harmony with it; sound is kept."""
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from phnet.errors import BadMask
+    from phnet.harmonizer import Harmonizer
+    from phnet.matte import Matter
+    from phnet.stream import Live
+    from phnet.video import check_video_output, convert, frame_count
+
+    check_video_output(output, source, background)
+    masks = None if mask == "auto" else Path(mask)
+    if masks is not None and not masks.is_dir():
+        raise BadMask(f"{mask}: expected a folder of masks, or auto")
+    harmonizer, matter = Harmonizer(model, threads), Matter(matte, threads)
+
+    def live(scene: "Pixels") -> "Live":
+        return Live(scene, stabilise=stabilise, every=every, harmonizer=harmonizer, matter=matter)
+
+    total = frame_count(source)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(output.name, total=total)
+        report = convert(source, output, background, live, masks, lambda: progress.advance(task))
+    if report.broken:
+        report.notes.append(f"{source}: {report.broken} broken packets were left out")
+    for note in report.notes:
+        print(f"phnet: note: {note}", file=sys.stderr)
+    print(f"{output}: {report.frames} frames, {report.cuts} cuts")
+    if report.stopped:
+        print(f"phnet: stopped; {output} holds what was done until then", file=sys.stderr)
+        raise typer.Exit(130)
