@@ -153,7 +153,7 @@ def bad_inputs(folder: Path) -> None:
         (["composite.png", "huge.png"], "huge.png: expected at most 200 megapixels"),
         (["composite.png", "aspect.png"], "aspect.png: expected .* aspect .*120x120.* got 90x120"),
         (["composite.png", "empty.png"], "empty.png: .*empty"),
-        (["folder", "mask.png"], "folder: expected an image file, but there is a folder"),
+        (["folder", "mask.png"], "folder: expected pictures in this folder, found none"),
         (["composite.png", "mask.png", "--model", "net.onnx"], "net.onnx: expected an ONNX"),
         (["composite.png", "mask.png", "--model", "no.onnx"], "no.onnx: expected an ONNX file"),
         (["composite.png", "--matte", "no.onnx"], "no.onnx: "),

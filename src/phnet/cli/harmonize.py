@@ -49,21 +49,25 @@ class Done:
 def harmonize(
     composite: Annotated[
         Path,
-        typer.Argument(help="The composite: PNG, JPEG, WebP, TIFF or HEIC.", show_default=False),
+        typer.Argument(
+            help="The composite: PNG, JPEG, WebP, TIFF or HEIC; or a folder of them.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
         Path,
         typer.Option(
             "-o",
             "--output",
-            help="The picture to write: .png, .jpg, .webp or .tif.",
+            help="The picture to write: .png, .jpg, .webp or .tif; or a folder.",
             show_default=False,
         ),
     ],
     mask: Annotated[
         Path | None,
         typer.Argument(
-            help="White (or opaque) where the pasted person is; without it, the person is found.",
+            help="White (or opaque) where the pasted person is, or a folder of masks of the "
+            "composites' names; without it, the person is found.",
             show_default=False,
         ),
     ] = None,
@@ -100,6 +104,13 @@ def harmonize(
             show_default="the embedded one",
         ),
     ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Of a folder: pictures at once.")] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Of a folder: skip pictures that are written already.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Of a folder: print a summary as JSON.")
+    ] = False,
 ) -> None:
     """Make the person pasted into COMPOSITE belong there; the background stays as it is."""
     import logging
@@ -113,6 +124,12 @@ def harmonize(
     # What matters is said in our own sentences.
     warnings.filterwarnings("ignore", module="PIL")
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    options = Options(invert_mask, resolution, lift, strength)
+    if composite.is_dir():
+        _harmonize_folder(
+            composite, mask, output, options, model, threads, matte, jobs, resume, as_json, save_lut
+        )
+        return
     inputs = [composite, mask, Path(model) if model else None, matte]
     check_output(output, *inputs)
     if save_lut:
@@ -122,7 +139,7 @@ def harmonize(
         composite,
         mask,
         output,
-        Options(invert_mask, resolution, lift, strength),
+        options,
         matter=Matter(matte, threads) if mask is None else None,
         save_lut=save_lut,
     )
@@ -130,6 +147,73 @@ def harmonize(
         print(f"phnet: note: {note}", file=sys.stderr)
     height, width = done.size
     print(f"{done.output}: {width}x{height}, {done.foreground:.0%} of it foreground, harmonized")
+
+
+def _harmonize_folder(
+    composites: Path,
+    masks: Path | None,
+    output: Path,
+    options: Options,
+    model: str | None,
+    threads: int | None,
+    matte: Path | None,
+    jobs: int,
+    resume: bool,
+    as_json: bool,
+    save_lut: Path | None,
+) -> None:
+    """Harmonize each picture of a folder; exit code 1 if any failed."""
+    import json
+    import os
+    import sys
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from phnet.errors import BadInput, BadOutput
+    from phnet.folders import Item, Summary, match, work_through
+    from phnet.harmonizer import Harmonizer
+    from phnet.matte import Matter
+
+    if save_lut:
+        raise BadInput("--save-lut: expected one composite, got a folder")
+    items = match(composites, masks, output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOutput(f"{output}: expected a folder to write to, but {error.strerror}") from error
+    threads = threads or max(1, (os.cpu_count() or 1) // jobs)
+    harmonizer = Harmonizer(model, threads)
+    matter = Matter(matte, threads) if masks is None else None
+
+    def work(item: Item) -> Sequence[str]:
+        done = harmonize_file(
+            harmonizer, item.composite, item.mask, item.output, options, matter=matter
+        )
+        return done.notes
+
+    summary = Summary()
+    console = Console(stderr=True)
+    outcomes = work_through(items, work, jobs, resume)
+    for outcome in track(
+        outcomes,
+        "Harmonizing",
+        total=len(items),
+        console=console,
+        disable=not console.is_terminal,
+    ):
+        summary.add(outcome)
+        for note in outcome.notes:
+            console.print(f"phnet: note: {note}", markup=False, highlight=False, soft_wrap=True)
+    for failure in sorted(summary.failed, key=lambda outcome: str(outcome.item.composite)):
+        print(f"phnet: {failure.sentence}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"output": str(output), **summary.as_json()}, indent=2))
+    else:
+        skipped = f", {summary.skipped} skipped" if summary.skipped else ""
+        print(f"{output}: {summary.done} harmonized{skipped}, {len(summary.failed)} failed")
+    if summary.failed:
+        raise typer.Exit(1)
 
 
 def harmonize_file(
