@@ -117,6 +117,8 @@ def convert(
                         report.frames += 1
                         on_frame()
                 except KeyboardInterrupt:
+                    if not report.frames:
+                        raise
                     report.stopped = True
                 if not report.frames:
                     raise BadImage(f"{source}: expected a video, but no frame could be decoded")
