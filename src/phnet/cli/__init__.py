@@ -36,7 +36,18 @@ def _root(
 
 
 # Each command module registers its commands on `app` when it is imported.
-from phnet.cli import compose, data, evaluate, harmonize, matte, model, serve, train, video  # noqa: E402, F401
+from phnet.cli import (  # noqa: E402
+    benchmark,  # noqa: F401
+    compose,  # noqa: F401
+    data,  # noqa: F401
+    evaluate,  # noqa: F401
+    harmonize,  # noqa: F401
+    matte,  # noqa: F401
+    model,  # noqa: F401
+    serve,  # noqa: F401
+    train,  # noqa: F401
+    video,  # noqa: F401
+)
 
 
 def main() -> None:

@@ -1,0 +1,62 @@
+"""``phnet benchmark``: times and memory on this machine, each with its spread."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from phnet.cli import app
+
+
+@app.command()
+def benchmark(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads for the figures at 256.")] = 1,
+    large_threads: Annotated[
+        int, typer.Option(min=1, help="CPU threads for the large pictures.")
+    ] = 2,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs of which the median is told.")] = 5,
+    lift: Annotated[
+        bool, typer.Option("--lift", help="What the lift loses instead, in decibels.")
+    ] = False,
+    photos: Annotated[
+        Path, typer.Option(help="For --lift: photos NAME.jpg with masks NAME.png.")
+    ] = Path("tests/portraits"),
+) -> None:
+    """Time the product on this machine; let nothing else run meanwhile."""
+    import json
+
+    from phnet.benchmark import large_figures, machine, small_figures, spread, start_figures
+    from phnet.idealpairs import lift_figures
+
+    figures: dict[str, Any]
+    if lift:
+        figures = lift_figures(photos)
+    else:
+        figures = {"machine": machine(), "repeat": repeat, "small": small_figures(threads, repeat)}
+        try:
+            from phnet.learn.timing import paper_seconds
+        except ModuleNotFoundError:
+            figures["paper_in_torch"] = None  # torch is not installed
+        else:
+            figures["paper_in_torch"] = spread(paper_seconds(threads, repeat))
+            paper = figures["paper_in_torch"]["median_s"]
+            for name in ("end_to_end", "with_lift"):
+                ratio = paper / figures["small"][name]["median_s"]
+                figures["small"][name]["times_faster_than_paper"] = round(ratio, 1)
+        figures["large"] = large_figures(large_threads, repeat)
+        figures["new_process"] = start_figures(repeat)
+    if as_json:
+        print(json.dumps(figures, indent=2))
+        return
+    _show(figures)
+
+
+def _show(figures: dict[str, Any], name: str = "") -> None:
+    """Print the leaves of nested figures, one a line."""
+    for key, value in figures.items():
+        path = f"{name}.{key}" if name else key
+        if isinstance(value, dict):
+            _show(value, path)
+        else:
+            print(f"{path}: {'not measured' if value is None else value}")
