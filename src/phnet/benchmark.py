@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from phnet.harmonizer import Harmonizer
-from phnet.pixels import Pixels
+from phnet.pixels import Pixels, to_float
 
 SIZES = {"3840x2160": (2160, 3840), "12_megapixels": (3000, 4000)}  # (H, W)
 PACKAGES = ("phnet", "numpy", "onnxruntime", "opencv-python-headless", "torch")
@@ -131,7 +131,7 @@ def small_figures(threads: int, repeat: int, side: int = 256) -> dict[str, Any]:
     harmonizer = Harmonizer(threads=threads)
     composite, mask = picture(side, side)
     large, large_mask = picture(2 * side, 2 * side)
-    floats, alpha = composite.astype(np.float32) / 255, mask.astype(np.float32) / 255
+    floats, alpha = to_float(composite), to_float(mask)
 
     def own() -> object:
         return harmonizer.harmonize(composite, mask, resolution=side)
