@@ -1,5 +1,7 @@
 """Small folders of photos and pairs that tests share."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -26,6 +28,24 @@ def disc_mask(height: int, width: int) -> np.ndarray:
     mask = np.zeros((height, width), np.uint8)
     cv2.circle(mask, (width // 2, height // 2), min(height, width) // 3, 255, -1)
     return cv2.GaussianBlur(mask, (5, 5), 1)
+
+
+@pytest.fixture
+def command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run ``phnet`` with arguments, as a person would: status, out, err."""
+    from phnet.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["phnet", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    return run
 
 
 @pytest.fixture(scope="session")

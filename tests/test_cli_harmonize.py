@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import imagecodecs
@@ -16,7 +17,6 @@ import tifffile
 from PIL import Image
 from skimage.data import astronaut
 
-from phnet.cli import main
 from phnet.image import load
 
 ROOT = Path(__file__).parent.parent
@@ -24,22 +24,14 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Run) -> Run:
     """Run ``phnet harmonize`` in a folder with a composite and a mask: status, out, err."""
     monkeypatch.chdir(tmp_path)
     photo = Image.fromarray(astronaut()).resize((120, 120))
     photo.save("composite.png")
     Image.fromarray(person_mask(120, 120)).save("mask.png")
 
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["phnet", "harmonize", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return run
+    return partial(command_line, "harmonize")
 
 
 def person_mask(height: int, width: int) -> np.ndarray:

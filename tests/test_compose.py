@@ -1,7 +1,7 @@
 """``phnet.compose`` and ``phnet compose``: a person in front of another background."""
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,6 @@ from PIL import Image
 from skimage.data import astronaut
 
 import phnet
-from phnet.cli import main
 from phnet.composer import Composer, over
 from phnet.errors import BadInput, BadMask
 from phnet.foreground import blur_fusion, estimate
@@ -219,21 +218,13 @@ def test_a_place_outside_the_picture_is_refused() -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Run) -> Run:
     """Run ``phnet compose`` in a folder with a portrait and a background: status, out, err."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(astronaut()).resize((128, 128)).save("portrait.png")
     Image.fromarray(scene()).save("background.png")
 
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["phnet", "compose", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return run
+    return partial(command_line, "compose")
 
 
 def test_the_picture_has_the_backgrounds_size_and_the_parts_explain_it(

@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from phnet.cli import main
 from phnet.errors import BadInput, BadOutput
 from phnet.folders import Item, match, work_through
 from tests.conftest import disc_mask, smooth_photo
@@ -20,7 +20,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Run) -> Run:
     """Run ``phnet harmonize`` beside folders of three pictures and masks: status, out, err."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
@@ -30,16 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         Image.fromarray(smooth_photo(rng, 64, 48)).save(f"composites/{name}")
         Image.fromarray(disc_mask(64, 48)).save(f"masks/{Path(name).stem}.png")
 
-    def run(*arguments: object) -> tuple[int, str, str]:
-        command = ["phnet", "harmonize", "composites", "masks", "-o", "out"]
-        monkeypatch.setattr(sys, "argv", [*command, *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return run
+    return partial(command_line, "harmonize", "composites", "masks", "-o", "out")
 
 
 def test_a_folder_is_harmonized(run: Run) -> None:

@@ -1,8 +1,8 @@
 """``phnet video``: times, sound, range, and what goes wrong; without the extra it is skipped."""
 
-import sys
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from phnet.cli import main
 from phnet.errors import BadOutput
 from phnet.stream import Live
 from phnet.video import check_video_output, convert
@@ -64,7 +63,7 @@ def decoded(path: Path) -> tuple[list[float], list[np.ndarray], Any]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Run) -> Run:
     """Run ``phnet video`` in a folder with in.mp4, green.png and masks: status, out, err."""
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "in.mp4")
@@ -73,15 +72,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     for i in range(len(TIMES)):
         Image.fromarray(disc_mask(96, 96)).save(f"masks/{i:03d}.png")
 
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["phnet", "video", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return run
+    return partial(command_line, "video")
 
 
 def test_times_and_sound_stay_and_the_background_is_new(run: Run, tmp_path: Path) -> None:

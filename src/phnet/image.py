@@ -5,9 +5,11 @@ are ever replaced, so the background of a lossless file comes back bit for bit. 
 sRGB. :mod:`phnet.decoding` decodes and :mod:`phnet.saving` writes.
 """
 
+import logging
 import os
 import re
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,7 @@ __all__ = [
     "load_mask",
     "mask_notes",
     "merged",
+    "quiet_readers",
     "save",
     "to_float",
 ]
@@ -79,6 +82,35 @@ class Picture:
     def rgb(self) -> Floats:
         """As sRGB float32 (H, W, 3) in [0, 1], made anew at each use."""
         return to_float(self.colours)
+
+    @property
+    def colours_with_alpha(self) -> Pixels:
+        """``colours`` and, where there is one, alpha in one array (H, W, 3 or 4)."""
+        if self.alpha is None:
+            return self.colours
+        return np.dstack([self.colours, self.alpha.astype(self.colours.dtype)])
+
+    def behind(self, result: Pixels) -> "Picture":
+        """What a composition over this picture is saved with: in colour, with the result's alpha.
+
+        Args:
+            result: (H, W, 3), or (H, W, 4) where the picture has alpha, in its depth.
+        """
+        picture = self
+        if picture.pixels.ndim == 2:  # a grey background gets a person in colour
+            picture = replace(picture, pixels=picture.colours, icc=None)
+        if picture.alpha is not None:
+            picture = replace(picture, alpha=result[..., 3].astype(picture.alpha.dtype))
+        return picture
+
+
+def quiet_readers() -> None:
+    """Silence the libraries that read files: what matters is said in our own sentences.
+
+    For programs, which own their process; a library's user decides that for themselves.
+    """
+    warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def load(path: str | os.PathLike[str] | Source) -> Picture:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
+from phnet.cli.options import Matte, Model, Threads
 
 if TYPE_CHECKING:
     from phnet.composer import Composer, Composition
     from phnet.image import Picture
-    from phnet.pixels import Pixels
     from phnet.placing import Cutout
 
 PARTS = ("foreground.png", "mask.png", "composite.png")
@@ -78,32 +78,20 @@ def compose(
     strength: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the harmonization to take.")
     ] = 1.0,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Another ONNX network, or 'full'.", show_default="the embedded one"),
-    ] = None,
-    matte: Annotated[
-        Path | None,
-        typer.Option(help="Another matting model.", show_default="the embedded one"),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads.", show_default="all cores")
-    ] = None,
+    model: Model = None,
+    matte: Matte = None,
+    threads: Threads = None,
 ) -> None:
     """Put the person of PORTRAIT in front of BACKGROUND, in harmony with it."""
-    import logging
     import sys
-    import warnings
 
     from phnet.composer import Composer
     from phnet.harmonizer import Harmonizer
-    from phnet.image import check_output, load
+    from phnet.image import check_output, load, quiet_readers
     from phnet.matte import Matter
     from phnet.placing import choose_place, cut_sides
 
-    # What matters is said in our own sentences.
-    warnings.filterwarnings("ignore", module="PIL")
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    quiet_readers()
     inputs = [portrait, background, mask, Path(model) if model else None, matte]
     check_output(output, *inputs)
     if save_parts:
@@ -115,7 +103,7 @@ def compose(
     matter = Matter(matte, threads) if mask is None else None
     composer = Composer(Harmonizer(model, threads), matter, foreground.value)
     cutout = _cut_out(composer, portrait, photo, mask)
-    made = composer.compose(cutout, _with_alpha(scene), chosen, strength)
+    made = composer.compose(cutout, scene.colours_with_alpha, chosen, strength)
     _save(output, scene, made)
     if save_parts:
         _write_parts(save_parts, made)
@@ -149,7 +137,7 @@ def _cut_out(composer: "Composer", path: Path, photo: "Picture", mask: Path | No
 
     alpha = None if mask is None else load_mask(mask)
     try:
-        return composer.cut_out(_with_alpha(photo), alpha)
+        return composer.cut_out(photo.colours_with_alpha, alpha)
     except BadMask as error:
         raise BadMask(f"{mask or path}: {error}") from error
     except BadInput as error:
@@ -158,27 +146,11 @@ def _cut_out(composer: "Composer", path: Path, photo: "Picture", mask: Path | No
         raise BadInput(f"{path}: {error}; hand in a mask with --mask") from error
 
 
-def _with_alpha(picture: "Picture") -> "Pixels":
-    """A picture's sRGB colours with its alpha, if it has one, in one array."""
-    import numpy as np
-
-    if picture.alpha is None:
-        return picture.colours
-    return np.dstack([picture.colours, picture.alpha.astype(picture.colours.dtype)])
-
-
 def _save(output: Path, scene: "Picture", made: "Composition") -> None:
     """Write the result with all that the background's file had."""
-    import dataclasses
-
     from phnet.image import save
 
-    if scene.pixels.ndim == 2:  # a grey background gets a person in colour
-        scene = dataclasses.replace(scene, pixels=scene.colours, icc=None)
-    result = made.result
-    if scene.alpha is not None:
-        scene = dataclasses.replace(scene, alpha=result[..., 3].astype(scene.alpha.dtype))
-    save(output, scene, result[..., :3], made.mask)
+    save(output, scene.behind(made.result), made.result[..., :3], made.mask)
 
 
 def _check_parts(folder: Path, *taken: Path | None) -> None:

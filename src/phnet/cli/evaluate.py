@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
+from phnet.cli.options import Threads
 
 if TYPE_CHECKING:
     from phnet.evaluation import Method
@@ -80,9 +81,7 @@ def predict(
             "--untouched", help="Hand in the real photos; written to OUTPUT/untouched, for a check."
         ),
     ] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads.", show_default="all cores")
-    ] = None,
+    threads: Threads = None,
 ) -> None:
     """Write a method's prediction for every composite of a data set, under its file name.
 

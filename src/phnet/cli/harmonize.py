@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
+from phnet.cli.options import Model, Threads
 
 if TYPE_CHECKING:
     from phnet.harmonizer import Harmonizer
@@ -71,10 +72,7 @@ def harmonize(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Another ONNX network, or 'full'.", show_default="the embedded one"),
-    ] = None,
+    model: Model = None,
     invert_mask: Annotated[
         bool, typer.Option("--invert-mask", help="The mask is white where the background is.")
     ] = False,
@@ -94,9 +92,7 @@ def harmonize(
     strength: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the change to take.")
     ] = 1.0,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads.", show_default="all cores")
-    ] = None,
+    threads: Threads = None,
     matte: Annotated[
         Path | None,
         typer.Option(
@@ -113,17 +109,13 @@ def harmonize(
     ] = False,
 ) -> None:
     """Make the person pasted into COMPOSITE belong there; the background stays as it is."""
-    import logging
     import sys
-    import warnings
 
     from phnet.harmonizer import Harmonizer
-    from phnet.image import check_output
+    from phnet.image import check_output, quiet_readers
     from phnet.matte import Matter
 
-    # What matters is said in our own sentences.
-    warnings.filterwarnings("ignore", module="PIL")
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    quiet_readers()
     options = Options(invert_mask, resolution, lift, strength)
     if composite.is_dir():
         _harmonize_folder(

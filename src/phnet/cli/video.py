@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
+from phnet.cli.options import Matte, Model, Threads
 
 if TYPE_CHECKING:
     from phnet.pixels import Pixels
@@ -40,17 +41,9 @@ def video(
     every: Annotated[
         int, typer.Option(min=1, help="Run the harmonization network once in so many frames.")
     ] = 1,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Another ONNX network, or 'full'.", show_default="the embedded one"),
-    ] = None,
-    matte: Annotated[
-        Path | None,
-        typer.Option(help="Another matting model.", show_default="the embedded one"),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads.", show_default="all cores")
-    ] = None,
+    model: Model = None,
+    matte: Matte = None,
+    threads: Threads = None,
 ) -> None:
     """Put the person of IN in front of another background, in harmony with it; sound is kept."""
     import sys

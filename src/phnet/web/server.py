@@ -2,11 +2,11 @@
 
 import logging
 import socket
-import warnings
 
 import uvicorn
 
 from phnet.errors import BadInput
+from phnet.image import quiet_readers
 from phnet.web.app import create_app
 from phnet.web.limits import Limits
 
@@ -18,10 +18,9 @@ def run(host: str, port: int, token: str | None, limits: Limits | None = None) -
         BadInput: the address cannot be listened on.
     """
     limits = limits or Limits()
-    warnings.filterwarnings("ignore", module="PIL")
+    quiet_readers()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("phnet").setLevel(logging.INFO)
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)

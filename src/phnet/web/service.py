@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 from pydantic import BaseModel, Field
 
 from phnet.composer import Composer
@@ -121,16 +120,12 @@ class Service:
             x, y, scale = (float(part) for part in options.place.split(","))
             place = (x, y, scale)
         chosen = choose_place(place, options.fit, portrait.size, scene.size)
-        cutout = composer.cut_out(_with_alpha(portrait), self._mask(form.files))
-        made = composer.compose(cutout, _with_alpha(scene), chosen, options.strength)
-        if scene.pixels.ndim == 2:  # a grey background gets a person in colour
-            scene = replace(scene, pixels=scene.colours, icc=None)
-        if scene.alpha is not None:
-            scene = replace(scene, alpha=made.result[..., 3].astype(scene.alpha.dtype))
+        cutout = composer.cut_out(portrait.colours_with_alpha, self._mask(form.files))
+        made = composer.compose(cutout, scene.colours_with_alpha, chosen, options.strength)
         notes = []
         if sides := cut_sides(cutout.alpha):
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
-        return _answer(scene, made.result[..., :3], made.mask, notes)
+        return _answer(scene.behind(made.result), made.result[..., :3], made.mask, notes)
 
     def _chosen(self, model: str) -> Harmonizer:
         if model not in self._harmonizers:
@@ -144,13 +139,6 @@ class Service:
         if "mask" not in files:
             return None
         return load_mask(Source("mask", files["mask"], self._limits.pixels))
-
-
-def _with_alpha(picture: Picture) -> Pixels:
-    """A picture's sRGB colours with its alpha, if it has one, in one array."""
-    if picture.alpha is None:
-        return picture.colours
-    return np.dstack([picture.colours, picture.alpha.astype(picture.colours.dtype)])
 
 
 def _answer(picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]) -> Answer:
