@@ -33,6 +33,11 @@ def test_there_are_recipes_for_the_papers_tables() -> None:
     assert table1 | table2 | stages | others <= names
 
 
+def test_no_two_recipes_share_a_run_folder() -> None:
+    """A run's folder is named after its recipe's file alone."""
+    assert len({path.stem for path in RECIPES}) == len(RECIPES)
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: str(p.relative_to(ROOT / "recipes")))
 def test_every_recipe_takes_two_steps(
     path: Path, tmp_path: Path, photo_tree: Path, pair_tree: Path
