@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from importlib import resources
+from pathlib import Path
 
 from fastapi import APIRouter, Response
 
-MEDIA_TYPES = {"index.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+FILES = ("index.html", "page.css", "page.js", "remote.js")
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -20,7 +22,8 @@ HEADERS = {
 def router() -> APIRouter:
     """The page's files, read once."""
     made = APIRouter()
-    for name, media_type in MEDIA_TYPES.items():
+    for name in FILES:
+        media_type = MEDIA_TYPES[Path(name).suffix]
         content = (resources.files(__name__) / name).read_bytes()
         made.add_api_route(
             "/" if name == "index.html" else f"/{name}",

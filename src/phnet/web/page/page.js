@@ -1,6 +1,7 @@
-"use strict";
 // The page of `phnet serve`: everything it shows comes from this server or from the visitor's disk.
 
+const engineFile = document.querySelector('meta[name="phnet-engine"]').content;
+const { engine } = await import(`./${engineFile}`);
 const find = (id) => document.getElementById(id);
 const form = find("form");
 const endings = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/tiff": "tif" };
@@ -16,11 +17,6 @@ function show(element, blob, attribute = "src") {
 function say(sentence, bad = false) {
   find("status").textContent = sentence;
   find("status").classList.toggle("bad", bad);
-}
-
-function authorization() {
-  const token = find("token").querySelector("input").value.trim();
-  return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
 function filesChanged() {
@@ -54,16 +50,12 @@ function setUpDrop(name) {
   form.elements[name].addEventListener("change", filesChanged);
 }
 
-async function refusal(answer) {
-  if (answer.status === 401) {
+function refused(error) {
+  if (error.status === 401) {
     find("token").hidden = false;
     find("token").querySelector("input").focus();
   }
-  try {
-    return (await answer.json()).detail;
-  } catch {
-    return `the server answered with status ${answer.status}`;
-  }
+  say(`Sorry: ${error.message}.`, true);
 }
 
 async function harmonize() {
@@ -75,21 +67,20 @@ async function harmonize() {
   find("progress").hidden = false;
   say("Harmonizing…");
   try {
-    const answer = await fetch("v1/harmonize", {
-      method: "POST", body: new FormData(form), headers: authorization(), signal: mine.signal,
-    });
-    if (!answer.ok) throw new Error(await refusal(answer));
-    const picture = await answer.blob();
+    const { strength, lift, model, mask } = form.elements;
+    const { picture, notes } = await engine.harmonize({
+      composite, mask: mask.files[0] ?? null,
+      strength: Number(strength.value), lift: lift.value, model: model.value,
+    }, mine.signal);
     show(find("before"), composite);
     show(find("after"), picture);
     show(find("download"), picture, "href");
     const stem = composite.name.replace(/\.[^.]*$/, "");
     find("download").download = `${stem}-harmonized.${endings[picture.type] || "png"}`;
     find("result").hidden = false;
-    const notes = answer.headers.get("PHNet-Notes");
     say(notes ? `Done. Note: ${notes}.` : "Done.");
   } catch (error) {
-    if (error.name !== "AbortError") say(`Sorry: ${error.message}.`, true);
+    if (error.name !== "AbortError") refused(error);
     else if (running === mine) say("");
   } finally {
     if (running === mine) {
@@ -100,12 +91,7 @@ async function harmonize() {
 }
 
 async function listModels() {
-  const answer = await fetch("v1/models", { headers: authorization() });
-  if (!answer.ok) {
-    await refusal(answer);
-    return;
-  }
-  const { models } = await answer.json();
+  const models = await engine.models();
   const select = form.elements.model;
   select.replaceChildren(...models.map((m) => new Option(m.name, m.name, m.default, m.default)));
   find("models").hidden = models.length < 2;
@@ -117,10 +103,13 @@ form.addEventListener("submit", (event) => { event.preventDefault(); harmonize()
 form.elements.strength.addEventListener("input", (event) => {
   find("strength-shown").textContent = `${Math.round(100 * event.target.value)}%`;
 });
-for (const name of ["strength", "lift", "model", "invert_mask"]) {
+for (const name of ["strength", "lift", "model"]) {
   form.elements[name].addEventListener("change", () => { if (!find("result").hidden) harmonize(); });
 }
-find("token").querySelector("input").addEventListener("change", listModels);
+find("token").querySelector("input").addEventListener("change", (event) => {
+  engine.token = event.target.value.trim();
+  listModels().catch(refused);
+});
 find("no-mask").addEventListener("click", () => { form.elements.mask.value = ""; filesChanged(); });
 find("divide").addEventListener("input", (event) => {
   event.target.parentElement.style.setProperty("--shown", `${event.target.value}%`);
@@ -128,4 +117,4 @@ find("divide").addEventListener("input", (event) => {
 find("after").addEventListener("error", () => {
   say("Done. Your browser cannot show this type of picture; download it to see it.");
 });
-listModels().catch(() => say("The server cannot be reached.", true));
+listModels().catch(refused);
