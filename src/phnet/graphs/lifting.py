@@ -1,0 +1,181 @@
+"""What :mod:`phnet.lift` computes, as a graph: the fit at the small size, and strips of the large.
+
+Every function says which one of there it repeats; the constants are those of there.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from phnet.graphs.nodes import Graph, Value
+from phnet.graphs.resizing import Kind
+from phnet.lift import LEAST_WEIGHT, RADIUS, RIDGE, SMOOTHING, STRIP_PIXELS
+
+BLUR_REACH = 2  # rows to each side that OpenCV's Gaussian of SMOOTHING takes in
+
+
+def unblended(composite: Value, result: Value, mask: Value) -> tuple[Value, Value]:
+    """See :func:`phnet.lift.unblend`; pictures (3, h, w), mask (1, h, w)."""
+    predicted = composite + (result - composite) / mask.at_least(0.1)
+    weight = mask * mask * (mask > 0.1).cast(np.float32)
+    return predicted, weight
+
+
+def solved(left: Value, right: Value, size: int) -> Value:
+    """Solve (n, size, size) @ x = (n, size, k) by elimination; ``left`` is positive definite."""
+    graph = left.graph
+    rows = graph.join([left, right], 2)
+    for i in range(size):
+        pivot = rows.part(i, i + 1, 1)
+        pivot = pivot / pivot.part(i, i + 1, 2)
+        here = graph.constant(np.arange(size).reshape(1, size, 1) == i, np.bool_)
+        rows = graph.where(here, pivot, rows - rows.part(i, i + 1, 2) * pivot)
+    return rows.part(size, 1 << 20, 2)
+
+
+def whole_map(composite: Value, predicted: Value, weight: Value) -> Value:
+    """See :func:`phnet.lift.affine_fit`: (1, 4, 3), float64."""
+    graph = composite.graph
+    w = weight.reshape([1, 1, -1]).cast(np.float64)
+    ones = w * 0 + 1
+    x = graph.join([composite.reshape([1, 3, -1]).cast(np.float64), ones], 1)  # (1, 4, n)
+    y = predicted.reshape([1, 3, -1]).cast(np.float64)
+    scale = w.sum(2, keep=True).at_least(1e-9)
+    ridge = RIDGE * np.eye(4)
+    left = (x * w) @ x.transpose(0, 2, 1) / scale + graph.constant(ridge[None], np.float64)
+    right = (x * w) @ y.transpose(0, 2, 1) / scale
+    return solved(left, right + graph.constant(ridge[None, :, :3], np.float64), 4)
+
+
+def mirrored(graph: Graph, side: Value, reach: Value, edge_twice: bool) -> Value:
+    """Rows that a window of 2 reach + 1 sees, mirrored at the edges: (2 reach + 1, side)."""
+    offset = graph.count(reach * 2 + 1) - reach
+    place = graph.count(side).wider(0) + offset.wider(1)
+    again = 0 if edge_twice else 2
+    period = (side * 2 - again).at_least(1)
+    place = graph.op("Mod", place, period)  # has the sign of the period
+    return place.at_most(side * 2 - (1 if edge_twice else 2) - place)
+
+
+def window_matrix(
+    graph: Graph, side: Value, reach: Value, weights: Value, edge_twice: bool
+) -> Value:
+    """A filter along one axis as a matrix (side, side); weights (2 reach + 1,)."""
+    seen = mirrored(graph, side, reach, edge_twice).wider(2)
+    hits = seen.equals(graph.count(side)).cast(np.float32)  # (taps, side, side)
+    return (hits * weights.wider(1, 2)).sum(0)
+
+
+def smoothing(graph: Graph, height: Value, width: Value) -> tuple[Value, Value]:
+    """OpenCV's Gaussian blur of :func:`phnet.lift._smooth` as two matrices."""
+    place = np.arange(-BLUR_REACH, BLUR_REACH + 1)
+    weights = np.exp(-(place**2) / (2 * SMOOTHING**2))
+    kernel = graph.constant(weights / weights.sum(), np.float32)
+    reach = graph.whole(BLUR_REACH)
+    down = window_matrix(graph, height, reach, kernel, edge_twice=False)
+    across = window_matrix(graph, width, reach, kernel, edge_twice=False)
+    return down, across.transpose(1, 0)
+
+
+def boxes(graph: Graph, height: Value, width: Value) -> tuple[Value, Value]:
+    """The window of :func:`phnet.lift.fit_field` as two matrices; outside is zero."""
+    shorter = height.at_most(width).cast(np.float64)
+    reach = (shorter * RADIUS).rounded().cast(np.int64).at_least(1)
+    matrices = []
+    for side in (height, width):
+        place = graph.count(side)
+        apart = graph.op("Abs", place.wider(0) - place.wider(1))
+        near = (apart < reach + 1).cast(np.float32)
+        matrices.append(near / (reach * 2 + 1).cast(np.float32))
+    return matrices[0], matrices[1]
+
+
+def field(composite: Value, result: Value, mask: Value) -> Value:
+    """See :func:`phnet.lift.fit_field`: coefficients (12, h, w)."""
+    graph = composite.graph
+    height, width = composite.side(1), composite.side(2)
+    predicted, weight = unblended(composite, result, mask)
+    whole = whole_map(composite, predicted, weight)
+    down, across = smoothing(graph, height, width)
+    amount = down @ weight @ across
+
+    def smooth(values: Value) -> Value:
+        blurred = down @ (values * weight) @ across
+        inside = amount > LEAST_WEIGHT
+        return graph.where(inside, blurred / amount.at_least(LEAST_WEIGHT), values)
+
+    x, y = smooth(composite), smooth(predicted)
+    box_down, box_across = boxes(graph, height, width)
+
+    def window(values: Value) -> Value:
+        return box_down @ values @ box_across
+
+    area = window(weight)
+    trust = area.at_least(LEAST_WEIGHT)
+    mean_x, mean_y = window(x * weight) / trust, window(y * weight) / trust
+    left, right = [], []
+    for i in range(3):
+        row = x.part(i, i + 1)
+        mean_row = mean_x.part(i, i + 1)
+        left.append(window(row * weight * x) / trust - mean_row * mean_x)
+        right.append(window(row * weight * y) / trust - mean_row * mean_y)
+
+    def matrices(rows: list[Value]) -> Value:
+        stacked = graph.join(rows, 0).reshape([3, 3, -1]).transpose(2, 0, 1)
+        return stacked.cast(np.float64)  # (n, 3, 3)
+
+    ridge = graph.constant(RIDGE * np.eye(3)[None], np.float64)
+    slope_of_all = whole.part(0, 3, 1)  # (1, 3, 3)
+    slope = solved(matrices(left) + ridge, matrices(right) + slope_of_all * RIDGE, 3)
+    known = (area > LEAST_WEIGHT).reshape([-1, 1, 1])
+    means_x = mean_x.reshape([3, 1, -1]).transpose(2, 1, 0).cast(np.float64)  # (n, 1, 3)
+    means_y = mean_y.reshape([3, 1, -1]).transpose(2, 1, 0).cast(np.float64)
+    offset = graph.where(known, means_y - means_x @ slope, whole.part(3, 4, 1))
+    slope = graph.where(known, slope, slope_of_all)
+    planes = graph.join([slope, offset], 1).cast(np.float32)  # (n, 4 inputs, 3 outputs)
+    planes = planes.transpose(2, 1, 0).reshape([12, height, width])
+    return window(planes * trust) / window(trust)
+
+
+def in_strips(
+    composite: Value,
+    planes: Value,
+    channels: int,
+    taps: Kind,
+    changed: Callable[[Value, Value, Value], Value],
+) -> Value:
+    """Enlarge ``planes`` to the composite's size and use them, a strip of rows at a time.
+
+    Args:
+        composite: uint8 (H, W, 4).
+        planes: float32 (channels, h, w).
+        channels: how many planes there are.
+        taps: how they are enlarged.
+        changed: (rows, pixels (4, S, W) in [0, 255], planes (channels, S, W)) -> uint8 (S, W, ...).
+
+    Returns:
+        uint8 (H, W, ...).
+    """
+    graph = composite.graph
+    height, width = composite.side(0), composite.side(1)
+    begin = graph.zeros([channels, planes.side(1), width])
+    wide = taps(graph, planes.side(2), width).apply(planes, 2, begin)
+    step = (graph.whole(STRIP_PIXELS) // width).at_least(1).at_most(height)
+    lines = taps(graph, planes.side(1), height)
+
+    def strip(number: Value) -> Value:
+        rows = (number * step + graph.count(step)).at_most(height - 1)
+        pixels = composite.take(rows).cast(np.float32).transpose(2, 0, 1)
+
+        def term(k: Value) -> Value:
+            index, weight = lines.tap(k)
+            return wide.take(index.take(rows), 1) * weight.take(rows).wider(0, 2)
+
+        enlarged = graph.summed(lines.count, graph.zeros([channels, step, width]), term)
+        return changed(rows, pixels, enlarged)
+
+    strips = graph.stacked((height + step - 1) // step, strip)
+    # (strips, S, W, ...) -> (H, W, ...)
+    after = graph.op("Shape", strips, dtype=np.int64, start=2)
+    joined = strips.reshape(graph.join([graph.whole([-1]), after], 0))
+    return joined.part(graph.whole(0), height)

@@ -1,0 +1,92 @@
+"""One graph that finds the person in a picture of any size: what :func:`phnet.matte.matte` does.
+
+Input: ``photo`` uint8 (H, W, 4), whose alpha is not looked at. Outputs: ``alpha`` uint8 (H, W);
+``person``, a scalar: the share of the picture that is person, at the network's size.
+"""
+
+from importlib import resources
+
+import numpy as np
+import onnx
+
+from phnet.graphs.lifting import in_strips, window_matrix
+from phnet.graphs.nodes import Graph, Value
+from phnet.graphs.resizing import area_or_linear, linear_taps
+from phnet.matte import GUIDE_EPSILON, GUIDE_SIDE
+
+
+def matting_model() -> onnx.ModelProto:
+    """The graph, with the embedded network inside; the edge is refined as by "guided"."""
+    network = onnx.load_from_string(
+        (resources.files("phnet") / "weights" / "matte.onnx").read_bytes()
+    )
+    side = 256
+    graph = Graph()
+    photo = graph.input("photo", np.uint8)
+    height, width = photo.side(0), photo.side(1)
+    square = area_or_linear(photo, graph.whole(side), graph.whole(side), 4) / 255
+    picture = square.transpose(2, 0, 1).part(0, 3).wider(0)
+    coarse = graph.embed(network, {"image": picture}, "alpha").between(0, 1)
+    person = (coarse > 0.5).cast(np.float32)
+    person = graph.op("ReduceMean", person, keepdims=0)
+
+    longest = height.at_least(width).cast(np.float64)
+    scale = (GUIDE_SIDE / longest).at_most(1.0)
+
+    def fitted(length: Value) -> Value:
+        return (length.cast(np.float64) * scale).rounded().cast(np.int64).at_least(1)
+
+    high, broad = fitted(height), fitted(width)
+    guide = area_or_linear(photo, high, broad, 4) / 255
+    coarse = area_or_linear(coarse.reshape([side, side, 1]), high, broad, 1)
+    planes = guided_planes(guide.transpose(2, 0, 1).part(0, 3), coarse.transpose(2, 0, 1))
+
+    def sharpened(_: Value, pixels: Value, enlarged: Value) -> Value:
+        rgb = pixels.part(0, 3) / 255
+        soft = ((enlarged.part(0, 3) * rgb).sum(0) + enlarged.take(3)).between(0, 1)
+        person, background = soft * soft, (1 - soft) * (1 - soft)
+        return (person / (person + background) * 255).rounded().cast(np.uint8)
+
+    alpha = in_strips(photo, planes, 4, linear_taps, sharpened)
+    return graph.model(
+        {"photo": (np.uint8, ["height", "width", 4])},
+        {"alpha": (alpha, ["height", "width"]), "person": (person, [])},
+        {},
+    )
+
+
+def guided_planes(guide: Value, coarse: Value) -> Value:
+    """See :func:`phnet.matte.refine_guided`: slopes and offset (4, h, w), averaged.
+
+    Args:
+        guide: RGB (3, h, w) in [0, 1].
+        coarse: alpha (1, h, w) in [0, 1].
+    """
+    graph = guide.graph
+    height, width = guide.side(1), guide.side(2)
+    longest = height.at_least(width).cast(np.float64)
+    reach = (longest / 110).rounded().cast(np.int64).at_least(1)
+    taps = (reach * 2 + 1).reshape([1])
+    ones = graph.op("Expand", graph.constant([1.0], np.float32), taps)
+    weights = ones / taps.cast(np.float32)
+    down = window_matrix(graph, height, reach, weights, edge_twice=True)
+    across = window_matrix(graph, width, reach, weights, edge_twice=True).transpose(1, 0)
+
+    def mean(values: Value) -> Value:
+        return down @ values @ across
+
+    red, green, blue = (guide.part(i, i + 1) for i in range(3))
+    r, g, b, p = mean(red), mean(green), mean(blue), mean(coarse)
+    rr, gg, bb = (mean(x * x) - m * m + GUIDE_EPSILON for x, m in ((red, r), (green, g), (blue, b)))
+    rg, rb, gb = mean(red * green) - r * g, mean(red * blue) - r * b, mean(green * blue) - g * b
+    x, y, z = (mean(c * coarse) - m * p for c, m in ((red, r), (green, g), (blue, b)))
+    c00, c01, c02 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
+    c11, c12, c22 = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
+    scale_by = 1 / (rr * c00 + rg * c01 + rb * c02)
+    slopes = (
+        (c00 * x + c01 * y + c02 * z) * scale_by,
+        (c01 * x + c11 * y + c12 * z) * scale_by,
+        (c02 * x + c12 * y + c22 * z) * scale_by,
+    )
+    offset = p - slopes[0] * r - slopes[1] * g - slopes[2] * b
+    return mean(graph.join([*slopes, offset], 0))
