@@ -7,7 +7,7 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -17,24 +17,28 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phnet.version import __version__
 from phnet.web import forms, metrics, page, problems
-from phnet.web.forms import Chosen, Fields, Form
-from phnet.web.limits import Limits, Pool
+from phnet.web.forms import Chosen, Fields
+from phnet.web.limits import Limits
 from phnet.web.problems import Problem, answers
-from phnet.web.service import MEDIA_TYPES, Answer, Models, Service
+from phnet.web.service import MEDIA_TYPES, Models, Service
+from phnet.web.workers import Maker, Pool
 
 _log = logging.getLogger(__name__)
 NOTES = "PHNet-Notes"  # a header of the answer
 
 
-def create_app(token: str | None = None, limits: Limits | None = None) -> FastAPI:
-    """Load the networks and make the application.
+def create_app(
+    token: str | None = None, limits: Limits | None = None, make: Maker = Service
+) -> FastAPI:
+    """Start the workers, which load the networks, and make the application.
 
     Args:
         token: what ``/v1`` asks for as a bearer token; None: it is open to all.
         limits: what a request may cost.
+        make: the service of each worker process; a module's function or class.
     """
     limits = limits or Limits()
-    pool, service = Pool(limits), Service(limits)
+    pool = Pool(limits, make)
     counters = metrics.Metrics(pool)
 
     @asynccontextmanager
@@ -52,7 +56,7 @@ def create_app(token: str | None = None, limits: Limits | None = None) -> FastAP
     )
     problems.install(app)
     app.add_middleware(_Recorder, counters=counters)
-    app.include_router(_operations(service, pool, limits, token))
+    app.include_router(_operations(pool, limits, token))
     app.include_router(page.router())
 
     @app.get("/healthz", summary="Whether the server is alive", tags=["operation"])
@@ -73,7 +77,7 @@ def create_app(token: str | None = None, limits: Limits | None = None) -> FastAP
     return app
 
 
-def _operations(service: Service, pool: Pool, limits: Limits, token: str | None) -> APIRouter:
+def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
     """What is under ``/v1``."""
     bearer = HTTPBearer(auto_error=False, description="The token of phnet serve --token-file.")
 
@@ -92,7 +96,7 @@ def _operations(service: Service, pool: Pool, limits: Limits, token: str | None)
 
     @router.get("/models", summary="The networks that can be chosen")
     async def models() -> Models:
-        return service.models()
+        return pool.models
 
     images: dict[str, Any] = {
         media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES.values()
@@ -124,7 +128,7 @@ def _operations(service: Service, pool: Pool, limits: Limits, token: str | None)
         responses=responses,
     )
     async def harmonize(request: Request) -> Response:
-        return await _answered(request, forms.HARMONIZE, service.harmonize, pool, limits)
+        return await _answered(request, forms.HARMONIZE, "harmonize", pool, limits)
 
     @router.post(
         "/compose",
@@ -138,7 +142,7 @@ def _operations(service: Service, pool: Pool, limits: Limits, token: str | None)
         responses=responses,
     )
     async def compose(request: Request) -> Response:
-        return await _answered(request, forms.COMPOSE, service.compose, pool, limits)
+        return await _answered(request, forms.COMPOSE, "compose", pool, limits)
 
     return router
 
@@ -146,12 +150,12 @@ def _operations(service: Service, pool: Pool, limits: Limits, token: str | None)
 async def _answered(
     request: Request,
     fields: Fields[Chosen],
-    work: Callable[[Form[Chosen]], Answer],
+    work: str,
     pool: Pool,
     limits: Limits,
 ) -> Response:
-    """Read the form and have a thread work on it, within the limits."""
-    with pool.place():
+    """Read the form and have a worker's service do ``work`` with it, within the limits."""
+    with pool.place(forms.size(request, limits)):
         end = time.monotonic() + limits.seconds
         try:
             async with asyncio.timeout(limits.seconds):
@@ -159,12 +163,7 @@ async def _answered(
         except TimeoutError as error:
             late = f"expected the whole request within {limits.seconds:g} seconds"
             raise Problem(408, late) from error
-        try:
-            async with asyncio.timeout(end - time.monotonic()):
-                answer = await pool.run(lambda: work(form))
-        except TimeoutError as error:
-            late = f"the work took more than {limits.seconds:g} seconds and was given up"
-            raise Problem(503, late, {"Retry-After": "10"}) from error
+        answer = await pool.run(work, form, end)
     headers = {"Cache-Control": "no-store"}
     if answer.notes:
         headers[NOTES] = "; ".join(answer.notes)

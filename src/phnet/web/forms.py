@@ -177,6 +177,13 @@ async def _checked(
         raise Problem(422, f"{known}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
 
 
+def size(request: Request, limits: Limits) -> int:
+    """How many bytes the body has, or may have."""
+    length = request.headers.get("content-length", "")
+    known = length.isascii() and length.isdigit()
+    return min(int(length), limits.body) if known else limits.body
+
+
 async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
     """The request's body, refused as soon as it is known to be too large."""
     too_large = Problem(413, f"expected a request of at most {most >> 20} MiB")

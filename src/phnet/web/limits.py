@@ -1,16 +1,11 @@
-"""What one request may cost, and the pool where pictures are worked on."""
+"""What one request may cost, and how much may be worked on at once."""
 
-import asyncio
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
-
-from phnet.web.problems import Problem
-
-Result = TypeVar("Result")
 
 
 def _workers() -> int:
@@ -22,9 +17,11 @@ class Limits:
     """What one request may cost, and how many may be here at once."""
 
     body: int = 64 << 20  # bytes of one request
+    bodies: int = 512 << 20  # bytes of all requests that are here
     pixels: int = 50_000_000  # of one picture, read off its header
+    pixels_at_once: int = 100_000_000  # of all pictures that are worked on
     seconds: float = 30  # from a request's first byte to its answer
-    workers: int = field(default_factory=_workers)  # pictures worked on at the same time
+    workers: int = field(default_factory=_workers)  # processes: requests worked on at once
     waiting: int = 16  # requests that may wait for a worker
 
     @property
@@ -33,42 +30,41 @@ class Limits:
         return max(1, (os.cpu_count() or 1) // self.workers)
 
 
-class Pool:
-    """Threads for the work, and a bounded number of requests that wait for one.
+class Budget:
+    """So much may be held at once; who wants more waits, first come first served.
 
-    A request takes its place before its body is read, so that memory is bounded too: at most
-    ``workers + waiting`` bodies.
+    Args:
+        most: who wants more than this gets all of it, alone.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._executor = ThreadPoolExecutor(limits.workers, "phnet")
-        self.taken = 0
-        """Requests that have a place now."""
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: deque[object] = deque()
+        self._changed = threading.Condition()
+        self.held = 0
+        """How much is held now."""
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place.
+    def hold(self, amount: int, seconds: float) -> Iterator[None]:
+        """Hold an amount as soon as it is there.
 
         Raises:
-            Problem: 429, when none is left.
+            TimeoutError: it was not there in so many seconds.
         """
-        if self.taken >= self._limits.workers + self._limits.waiting:
-            raise Problem(
-                429,
-                f"all {self._limits.waiting} places in the queue are taken; try again soon",
-                {"Retry-After": "2"},
+        amount, ticket = min(amount, self._most), object()
+        with self._changed:
+            self._waiting.append(ticket)
+            granted = self._changed.wait_for(
+                lambda: self._waiting[0] is ticket and self.held + amount <= self._most, seconds
             )
-        self.taken += 1
+            self._waiting.remove(ticket)
+            self.held += amount if granted else 0
+            self._changed.notify_all()  # there may be room for the next one, too
+        if not granted:
+            raise TimeoutError
         try:
             yield
         finally:
-            self.taken -= 1
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Run ``work`` in a thread; cancelled, it is not begun, but what has begun runs on."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-
-    def close(self) -> None:
-        """Finish what is running."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+            with self._changed:
+                self.held -= amount
+                self._changed.notify_all()

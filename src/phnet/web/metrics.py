@@ -9,7 +9,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from phnet.web.limits import Pool
+from phnet.web.workers import Pool
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
@@ -40,6 +40,18 @@ class Metrics:
             registry=self._registry,
         )
         taken.set_function(lambda: pool.taken)
+        pixels = Gauge(
+            "phnet_pixels_held",
+            "Pixels of the pictures that are worked on.",
+            registry=self._registry,
+        )
+        pixels.set_function(lambda: pool.pixels.held)
+        killed = Gauge(
+            "phnet_workers_killed",
+            "Worker processes that took too long or crashed, so far.",
+            registry=self._registry,
+        )
+        killed.set_function(lambda: pool.killed)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

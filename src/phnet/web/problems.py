@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from phnet.errors import PHNetError
 
 MEDIA_TYPE = "application/problem+json"
+UNFORESEEN = "something went wrong here, which is not the request's fault"
 _log = logging.getLogger(__name__)
 
 
@@ -71,7 +72,7 @@ def install(app: FastAPI) -> None:
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
         # The server logs the traceback.
         _log.error("a request failed with %s", type(error).__name__)
-        return _response(500, "something went wrong here, which is not the request's fault")
+        return _response(500, UNFORESEEN)
 
 
 def _response(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
