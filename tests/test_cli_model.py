@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from phnet.cli import main
-from phnet.learn.model import CONFIGS
+from phnet.learn.describe import NAMED
 from phnet.learn.training import Trainer
 from tests.test_training import recipe
 
@@ -34,7 +34,7 @@ def test_the_paper(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 
 def test_the_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "model", "--list") == 0
-    assert capsys.readouterr().out.split() == list(CONFIGS)
+    assert capsys.readouterr().out.split() == list(NAMED)
 
 
 def test_from_checkpoint_to_harmonized_picture(

@@ -151,7 +151,7 @@ def test_what_a_run_leaves(tmp_path: Path, photo_tree: Path) -> None:
     assert all(float(row["val_untouched"]) > 0 for row in _rows(tmp_path))
     assert list(tmp_path.glob("events.out.tfevents.*"))
     assert [p.images for p in seen] == list(range(4, 44, 4))
-    assert sum(p.val_mse is not None for p in seen) == 2
+    assert sum(p.val is not None for p in seen) == 2
     grid = trainer.picture_grid()
     assert grid.shape == (3, 3 * 32, 3 * 32)
     net = load_network(tmp_path / "best.pt")

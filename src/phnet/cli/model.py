@@ -36,22 +36,21 @@ def model(
 
     try:
         from phnet.learn import describe, pieces
-        from phnet.learn.model import CONFIGS
     except ModuleNotFoundError as error:
         raise MissingExtra("train", "phnet model") from error
     from phnet.files import write_bytes
 
     if show_list:
-        print("\n".join(CONFIGS))
+        print("\n".join(describe.NAMED))
         return
     if what is None:
-        raise BadInput(f"phnet model: expected a file, or a name: {', '.join(CONFIGS)}")
+        raise BadInput(f"phnet model: expected a file, or a name: {', '.join(describe.NAMED)}")
     if output is not None:
         if not pieces.is_pieces(Path(what)):
             raise BadInput(f"{what}: expected a list of pieces (NAME.pieces.json) to join")
         write_bytes(output, pieces.read_pieces(Path(what)))
         what = str(output)
-    known = what in CONFIGS
+    known = what in describe.NAMED
     about = describe.describe_name(what) if known else describe.describe_file(what)
     if as_json:
         print(json.dumps(about))

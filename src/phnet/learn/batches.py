@@ -241,7 +241,9 @@ class TrainingImages(Dataset[dict[str, Any]]):
         if rng.random() < data.masks:
             other = self.cache.pixels[int(rng.integers(len(self.cache)))][..., 3]
             mask = vary_mask(mask, binarise(_fit(np.asarray(other), data.size)), rng)
-        if rng.random() < data.light:
+        if data.untouched and rng.random() < data.untouched:
+            composite = photo.copy()
+        elif rng.random() < data.light:
             composite = np.where(mask[..., None], vary_light(photo, rng), photo)
         else:
             composite = make_composite(photo, mask, rng).image

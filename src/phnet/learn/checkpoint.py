@@ -8,7 +8,9 @@ import torch
 
 from phnet.errors import BadModel
 from phnet.files import replacing
+from phnet.learn.matting import MatteConfig
 from phnet.learn.model import PHNet, PHNetConfig
+from phnet.learn.tasks import Config, Network, network
 
 FORMAT = "phnet-checkpoint-1"
 LARGEST = 4 * 1024**3  # bytes; a file beyond this is not one of ours
@@ -55,29 +57,31 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return state
 
 
-def config_from(values: dict[str, Any]) -> PHNetConfig:
-    """A PHNetConfig from the plain values that a checkpoint keeps."""
-    known = {f.name for f in fields(PHNetConfig)}
-    if set(values) != known:
-        raise BadModel(f"expected a configuration with {sorted(known)}, got {sorted(values)}")
+def config_from(values: dict[str, Any]) -> Config:
+    """The configuration that a checkpoint keeps as plain values."""
+    kinds: tuple[type[Config], ...] = (PHNetConfig, MatteConfig)
+    fitting = [k for k in kinds if set(values) == {f.name for f in fields(k)}]
+    if not fitting:
+        known = sorted(f.name for f in fields(PHNetConfig))
+        raise BadModel(f"expected a configuration with {known}, got {sorted(values)}")
     plain: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list | tuple) else value
         for key, value in values.items()
     }
     try:
-        return PHNetConfig(**plain)
+        return fitting[0](**plain)
     except (TypeError, ValueError) as error:
         raise BadModel(f"expected a usable configuration, but {error}") from error
 
 
-def network_of(state: dict[str, Any], path: str | Path) -> PHNet:
+def network_of(state: dict[str, Any], path: str | Path) -> Network:
     """The network of a loaded checkpoint, with averaged weights where there are any.
 
     Raises:
         BadModel: weights and configuration disagree; ``path`` is named.
     """
     try:
-        net = PHNet(config_from(state["config"]))
+        net = network(config_from(state["config"]))
     except BadModel as error:
         raise BadModel(f"{path}: {error}") from error
     try:
@@ -89,5 +93,8 @@ def network_of(state: dict[str, Any], path: str | Path) -> PHNet:
 
 
 def load_network(path: str | Path) -> PHNet:
-    """The network of a checkpoint file, in eval mode; see :func:`network_of`."""
-    return network_of(load_checkpoint(path), path)
+    """The harmonization network of a checkpoint file, in eval mode; see :func:`network_of`."""
+    net = network_of(load_checkpoint(path), path)
+    if not isinstance(net, PHNet):
+        raise BadModel(f"{path}: expected a harmonization network, got one for mattes")
+    return net

@@ -11,9 +11,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from phnet.errors import BadModel
 from phnet.learn.checkpoint import FORMAT, load_state, network_of
+from phnet.learn.matting import MATTES, MatteNet
 from phnet.learn.model import CONFIGS, PHNet
 from phnet.learn.pieces import is_pieces, read_pieces
 from phnet.learn.released import ReleasedPHNet, from_state, is_released
+from phnet.learn.tasks import Config, network
+
+NAMED: dict[str, Config] = {**CONFIGS, **MATTES}  # networks without weights, by name
 
 
 def load_any(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -62,6 +66,8 @@ def card_of(net: nn.Module, name: str) -> dict[str, Any]:
             "widths": list(net.widths),
             "grids": list(net.grids),
         }
+    if isinstance(net, MatteNet):
+        return card | {"kind": "matte", "widths": list(net.config.widths)}
     assert isinstance(net, PHNet)
     config = net.config
     return card | {
@@ -76,7 +82,8 @@ def card_of(net: nn.Module, name: str) -> dict[str, Any]:
 def gflop_256(net: nn.Module) -> float:
     """Work of one 256x256 image in GFLOP; a multiply-add counts as two."""
     with torch.device("meta"):
-        inputs = torch.empty(1, 3, 256, 256), torch.empty(1, 1, 256, 256)
+        inputs = [torch.empty(1, 3, 256, 256), torch.empty(1, 1, 256, 256)]
+        inputs = inputs[: 1 if isinstance(net, MatteNet) else 2]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         deepcopy(net).to("meta").eval()(*inputs)
     return float(round(counter.get_total_flops() / 1e9, 2))
@@ -84,10 +91,10 @@ def gflop_256(net: nn.Module) -> float:
 
 def describe_name(name: str) -> dict[str, Any]:
     """Describe one of the networks that have a name; no weights are made."""
-    if name not in CONFIGS:
-        raise BadModel(f"{name}: expected a file, or one of {', '.join(CONFIGS)}")
+    if name not in NAMED:
+        raise BadModel(f"{name}: expected a file, or one of {', '.join(NAMED)}")
     with torch.device("meta"):
-        net = PHNet(CONFIGS[name])
+        net = network(NAMED[name])
     return card_of(net, name) | {"gflop_256": gflop_256(net)}
 
 

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from phnet.errors import BadData, BadModel
 from phnet.files import write_bytes
 from phnet.learn.describe import gflop_256, load_any
+from phnet.learn.matting import MatteNet
+from phnet.learn.matting import to_onnx as to_matte_onnx
 from phnet.learn.pieces import write_pieces
 from phnet.learn.quantize import Feed, composites, quantize
 
@@ -56,6 +58,8 @@ def export_file(
         The largest difference seen, and the files written.
     """
     net, card = load_any(source)
+    if isinstance(net, MatteNet):
+        return _export_matte(net, path, card, storage, resolution, name)
     card |= {"resolution": resolution, "storage": storage, "name": name or card["name"]}
     card["gflop_256"] = gflop_256(net)
     feeds = []
@@ -67,6 +71,23 @@ def export_file(
     if pieces:
         return difference, write_pieces(content, Path(path))
     write_bytes(path, content)
+    return difference, [Path(path)]
+
+
+def _export_matte(
+    net: MatteNet,
+    path: str | Path,
+    card: dict[str, Any],
+    storage: str,
+    resolution: int,
+    name: str | None,
+) -> tuple[float, list[Path]]:
+    """A matting network has one size and one input; ``phnet matte --matte FILE`` runs it."""
+    if storage == "int8":
+        raise BadData("int8: expected a harmonization network, got one for mattes")
+    card |= {"resolution": resolution, "storage": storage, "name": name or card["name"]}
+    content, difference = to_matte_onnx(net, card, resolution)
+    write_bytes(path, store_as_fp16(content) if storage == "fp16" else content)
     return difference, [Path(path)]
 
 

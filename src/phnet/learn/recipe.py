@@ -6,10 +6,12 @@ All problems of a file are reported at once. ``Recipe.as_dict`` is what checkpoi
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from phnet.errors import BadRecipe
-from phnet.learn.model import CONFIGS, PHNetConfig
+from phnet.learn.matting import MATTES, MatteConfig
+from phnet.learn.model import CONFIGS
+from phnet.learn.tasks import Config, task_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Data:
     vary: float = 0.0  # share of photos whose light, crop and side are changed first
     light: float = 0.0  # share of composites under a foreign light instead of the paper's recipe
     masks: float = 0.0  # share of composites whose foreground is a part, another photo's, ...
+    untouched: float = 0.0  # share of composites that are the photo itself and need no change
     workers: int = 1  # loader processes
 
 
@@ -55,6 +58,8 @@ class Loss:
     fn_mse: float = 0.01
     gradient: float = 0.01
     root_fmse: float = 0.0
+    bce: float = 0.0  # matting networks: cross-entropy, and
+    iou: float = 0.0  # 1 - soft intersection over union
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Recipe:
     """A whole run."""
 
     name: str
-    model: PHNetConfig
+    model: Config
     data: Data = field(default_factory=Data)
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
@@ -113,6 +118,8 @@ _FREEZABLE = {"encoder", "attention", "decoder", "batchnorm"}
 
 def _coerce(kind: Any, value: Any) -> Any:
     """``value`` as ``kind``, or TypeError; TOML has no tuples, and 1 is a fine float."""
+    if get_origin(kind) is Literal:
+        return value  # the configuration itself says what it takes
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise TypeError
@@ -144,22 +151,22 @@ def _read_table(cls: Any, table: Any, where: str, problems: list[str]) -> dict[s
     return values
 
 
-def _read_model(table: Any, problems: list[str]) -> PHNetConfig:
+def _read_model(table: Any, problems: list[str]) -> Config:
     if not isinstance(table, dict):
         problems.append("[model] should be a table")
         return CONFIGS["paper"]
     rest = dict(table)
     name = rest.pop("name", "paper")
-    if name not in CONFIGS:
-        problems.append(f"[model] name should be one of {', '.join(CONFIGS)}, got {name!r}")
+    known: dict[str, Config] = {**CONFIGS, **MATTES}
+    if not isinstance(name, str) or name not in known:
+        problems.append(f"[model] name should be one of {', '.join(known)}, got {name!r}")
         return CONFIGS["paper"]
-    output = rest.pop("output", CONFIGS[name].output)
-    hints_table = _read_table(PHNetConfig, rest, "model", problems)
+    chosen = known[name]
     try:
-        return replace(CONFIGS[name], **hints_table, output=output)
+        return replace(chosen, **_read_table(type(chosen), rest, "model", problems))
     except ValueError as error:
         problems.append(f"[model] {error}")
-        return CONFIGS[name]
+        return chosen
 
 
 def _check_values(recipe: Recipe) -> list[str]:
@@ -172,11 +179,16 @@ def _check_values(recipe: Recipe) -> list[str]:
     data, schedule, run = recipe.data, recipe.schedule, recipe.run
     if (schedule.epochs > 0) == (schedule.images > 0):
         problems.append("[schedule] wants either epochs or images above 0")
+    terms = task_of(recipe.model).objective
+    if any(weight and name not in terms for name, weight in asdict(recipe.loss).items()):
+        problems.append(f"[loss] for this network takes {', '.join(terms)}")
+    if isinstance(recipe.model, MatteConfig) and data.size % 32:
+        problems.append(f"[data] size should be a multiple of 32 for a matte, got {data.size}")
     if data.size < 16 or 0 < data.cache_size < data.size:
         problems.append("[data] size should be at least 16 and cache_size at least size (or 0)")
     problems += [
         f"[data] {key} should lie in [0, 1], got {getattr(data, key)}"
-        for key in ("vary", "light", "masks")
+        for key in ("vary", "light", "masks", "untouched")
         if not 0 <= getattr(data, key) <= 1
     ]
     if not 0 <= schedule.decay <= 1:

@@ -32,25 +32,15 @@ from phnet.learn.batches import (
     photo_sources,
 )
 from phnet.learn.checkpoint import load_checkpoint, save_checkpoint
-from phnet.learn.losses import objective
-from phnet.learn.model import PHNet
 from phnet.learn.recipe import Optimizer, Recipe
+from phnet.learn.tasks import Network, network, task_of
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 log = logging.getLogger(__name__)
 
-METRICS = (
-    "images",
-    "loss",
-    "lr",
-    "images_per_s",
-    "waiting",
-    "val_mse",
-    "val_untouched",
-    "val_psnr",
-)
+COLUMNS = ("images", "loss", "lr", "images_per_s", "waiting")  # of metrics.csv; measures follow
 
 
 @dataclass(frozen=True)
@@ -62,7 +52,7 @@ class Progress:
     loss: float
     images_per_s: float
     waiting: float  # share of the time spent waiting for data
-    val_mse: float | None  # [0, 255] scale; only right after a validation
+    val: float | None  # the first measure (MSE on [0, 255]); only right after a validation
 
 
 def make_optimizer(settings: Optimizer, net: nn.Module) -> torch.optim.Optimizer:
@@ -94,14 +84,15 @@ def rate_factor(images: int, total: int, warmup: int, decay: float) -> float:
 class Trainer:
     """A run of a recipe in a folder.
 
-    The folder gets ``last.pt`` (to resume), ``best.pt`` (by validation MSE), ``metrics.csv``,
-    TensorBoard's event files, and ``cache/`` with decoded photos.
+    The folder gets ``last.pt`` (to resume), ``best.pt`` (lowest first measure: MSE, or 1 - IoU),
+    ``metrics.csv``, TensorBoard's event files, and ``cache/`` with decoded photos.
     """
 
     def __init__(
         self, recipe: Recipe, folder: Path, cache: Path | None = None, pictures: bool = True
     ) -> None:
         self.recipe = recipe
+        self.task = task_of(recipe.model)
         self.folder = folder
         self.world = dist.get_world_size() if dist.is_initialized() else 1
         self.rank = dist.get_rank() if dist.is_initialized() else 0
@@ -147,7 +138,7 @@ class Trainer:
     def _build(self) -> None:
         run = self.recipe.run
         torch.manual_seed(run.seed)
-        net = PHNet(self.recipe.model)
+        net = network(self.recipe.model)
         if run.init:
             self._take_weights(net, run.init)
         net = net.to(self.device, self.dtype)
@@ -158,7 +149,7 @@ class Trainer:
                 getattr(net, part).requires_grad_(False)
         if run.sync_batchnorm and self.world > 1:
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)  # type: ignore[no-untyped-call]
-        self.net: PHNet = net
+        self.net: Network = net
         self.optimizer = make_optimizer(self.recipe.optimizer, net)
         self.average = deepcopy(net).requires_grad_(False) if run.ema else None
         self.runner: nn.Module = net
@@ -169,7 +160,7 @@ class Trainer:
         if run.compile:
             self.runner.compile()
 
-    def _take_weights(self, net: PHNet, path: str) -> None:
+    def _take_weights(self, net: Network, path: str) -> None:
         """Weights of another run; only a PFE may be missing there (section 5.1, stage 2)."""
         state = load_checkpoint(path)
         try:
@@ -278,17 +269,18 @@ class Trainer:
         )
         return iter(loader)
 
-    def _on_device(self, planes: Tensor) -> Tensor:
-        return planes.to(self.device, non_blocking=True).to(self.dtype)
+    def _planes(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """A batch on the device: pictures in [0, 1], masks 0 and 1."""
+        found = {
+            name: batch[name].to(self.device, non_blocking=True).to(self.dtype)
+            for name in ("composite", "mask", "real")
+        }
+        return {name: x if name == "mask" else x / 255 for name, x in found.items()}
 
     def _step(self, batch: dict[str, Any]) -> float:
         """One step of the optimizer on one global batch; returns this process's mean loss."""
         run, schedule = self.recipe.run, self.recipe.schedule
-        composite, real = (
-            self._on_device(batch["composite"]) / 255,
-            self._on_device(batch["real"]) / 255,
-        )
-        mask = self._on_device(batch["mask"])
+        planes = self._planes(batch)
         factor = rate_factor(self.step * run.batch, self.total, schedule.warmup, schedule.decay)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.lr * factor
@@ -299,8 +291,8 @@ class Trainer:
                     module.eval()
         self.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
-            predicted = self.runner(composite, mask)
-        loss = objective(predicted, real, mask, asdict(self.recipe.loss)).mean()
+            predicted = self.task.predict(self.runner, planes)
+        loss = self.task.loss(predicted, planes, asdict(self.recipe.loss)).mean()
         if self._together(not bool(loss.isfinite())):
             raise TrainingStopped(
                 f"the loss is {loss.item()} at {self.step * run.batch} images, in the batch of "
@@ -340,29 +332,20 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """MSE and PSNR over the whole validation set ([0, 255], means of per-image values)."""
+        """The task's measures, means of per-image values over the whole validation set."""
         net = self.average if self.average is not None else self.net
         was_training = net.training
         net.eval()
+        names = self.task.measures
         places = list(range(self.rank, len(self.validation), self.world))
-        sums = torch.zeros(4, dtype=torch.float64, device=self.device)
+        sums = torch.zeros(len(names) + 1, dtype=torch.float64, device=self.device)
         for batch in DataLoader(self.validation, 16, sampler=places):
-            composite, real = (
-                self._on_device(batch["composite"]) / 255,
-                self._on_device(batch["real"]) / 255,
-            )
-            predicted = net(composite, self._on_device(batch["mask"]))
-            mse = _mse_255(predicted, real)
-            untouched = _mse_255(composite, real)
-            psnr = 10 * torch.log10(255**2 / mse.clamp_min(1e-3))
-            sums += torch.stack(
-                [mse.sum(), untouched.sum(), psnr.sum(), torch.ones_like(mse).sum()]
-            )
+            scores = self.task.score(net, self._planes(batch))
+            sums += torch.cat([scores.sum(0), sums.new_tensor([len(scores)])])
         net.train(was_training)
         if self.world > 1:
             dist.all_reduce(sums)
-        mse, untouched, psnr = (sums[:3] / sums[3]).tolist()
-        return {"val_mse": mse, "val_untouched": untouched, "val_psnr": psnr}
+        return dict(zip(names, (sums[:-1] / sums[-1]).tolist(), strict=True))
 
     def _validate_and_log(self, meter: "_Meter") -> float:
         result = self.validate()
@@ -377,24 +360,23 @@ class Trainer:
             **result,
         }
         if self.rank == 0:
-            log.info(
-                "%d images: loss %.4g, val MSE %.1f (untouched %.1f), %.1f images/s",
-                *(images, row["loss"], result["val_mse"], result["val_untouched"], speed),
-            )
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
+            log.info("%d images: loss %.4g, %s, %.1f images/s", images, row["loss"], shown, speed)
             path = self.folder / "metrics.csv"
             fresh = not path.exists()
             with path.open("a", newline="") as handle:
-                writer = csv.DictWriter(handle, METRICS)
+                writer = csv.DictWriter(handle, list(row))
                 if fresh:
                     writer.writeheader()
                 writer.writerow(
                     {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
                 )
             self._tensorboard(row)
-        if result["val_mse"] < self.best:
-            self.best = result["val_mse"]
+        first = result[self.task.measures[0]]
+        if first < self.best:
+            self.best = first
             self._save("best.pt")
-        return result["val_mse"]
+        return first
 
     def _tensorboard(self, row: dict[str, float]) -> None:
         if not self.pictures:
@@ -406,13 +388,12 @@ class Trainer:
         for name, value in row.items():
             if name != "images":
                 self.writer.add_scalar(name, value, int(row["images"]))
-        title = "composite, harmonized, real"
-        self.writer.add_image(title, self.picture_grid(), int(row["images"]))
+        self.writer.add_image("validation", self.picture_grid(), int(row["images"]))
         self.writer.flush()
 
     @torch.no_grad()
     def picture_grid(self, count: int = 8) -> Tensor:
-        """Some validation images: rows composite, harmonized, real; (3, 3 S, count S)."""
+        """Some validation images, a column of three pictures each: (3, 3 S, count S)."""
         net = self.average if self.average is not None else self.net
         was_training = net.training
         net.eval()
@@ -420,10 +401,8 @@ class Trainer:
         columns = []
         for row in range(0, min(len(self.validation), step * count), step):
             item = self.validation[row]
-            composite = self._on_device(item["composite"])[None] / 255
-            harmonized = net(composite, self._on_device(item["mask"])[None]).float()
-            real = self._on_device(item["real"])[None] / 255
-            columns.append(torch.cat([composite.float(), harmonized, real.float()], 2)[0])
+            one = {name: item[name][None] for name in ("composite", "mask", "real")}
+            columns.append(self.task.column(net, self._planes(one)))
         net.train(was_training)
         return torch.cat(columns, 2).clamp(0, 1).cpu()
 
@@ -443,7 +422,7 @@ class Trainer:
         rows = self._metrics_rows()
         kept = [row for row in rows if int(row["images"]) <= images]
         if self.rank == 0 and len(kept) < len(rows):
-            lines = [",".join(METRICS)] + [",".join(row[k] for k in METRICS) for row in kept]
+            lines = [",".join(rows[0]), *(",".join(row.values()) for row in kept)]
             write_text(self.folder / "metrics.csv", "\n".join(lines) + "\n")
 
 
@@ -478,9 +457,3 @@ class _Meter:
     def rates(self) -> tuple[float, float]:
         seconds = max(time.monotonic() - self.start, 1e-9)
         return self.images / seconds, self.waited / seconds
-
-
-def _mse_255(predicted: Tensor, real: Tensor) -> Tensor:
-    """Per-image MSE (B,) on [0, 255], float64, of the picture rounded to 8 bits."""
-    rounded = (predicted.double().clamp(0, 1) * 255).round()
-    return (rounded - real.double() * 255).square().mean((1, 2, 3))
