@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from phnet.harmonizer import Harmonizer
+    from phnet.lift import Kind
     from phnet.matte import Matter
 
 Scene = TypeVar("Scene", bound="str | os.PathLike[str] | Image.Image | Pixels")
@@ -87,6 +88,7 @@ class Composer:
         scene: Pixels,
         place: Place | None = None,
         strength: float = 1.0,
+        lift: "Kind" = "guided",
     ) -> Composition:
         """Put a person into a scene.
 
@@ -95,6 +97,7 @@ class Composer:
             scene: the background, (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1].
             place: None for :func:`default_place`.
             strength: how much of the harmonization to take, in [0, 1].
+            lift: "guided", "lut" or "none", see :mod:`phnet.lift`.
 
         Raises:
             BadMask: nothing of the person would be in the picture.
@@ -106,7 +109,7 @@ class Composer:
         if float(mask.max(initial=0)) < 0.5 / 255:
             raise BadMask(f"place {place}: expected to see the person, but it is outside")
         composite = over(colours, mask, scene)
-        look = self.harmonizer.colour_map(composite[..., :3], mask)
+        look = self.harmonizer.colour_map(composite[..., :3], mask, lift=lift)
         inside = (mask > 0).astype(np.float32)
         harmonized = look.apply(colours, inside, strength, self.harmonizer.threads)
         return Composition(over(harmonized, mask, scene), composite, colours, mask, place)

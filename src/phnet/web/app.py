@@ -144,6 +144,23 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
     async def compose(request: Request) -> Response:
         return await _answered(request, forms.COMPOSE, "compose", pool, limits)
 
+    @router.post(
+        "/matte",
+        summary="Find the person in a photo",
+        description=(
+            "A grey PNG of the photo's size, white where the person is, soft at the edges: the "
+            f"mask that harmonize and compose use where they are given none. {bounds}"
+        ),
+        openapi_extra={"requestBody": forms.MATTE.schema()},
+        response_class=Response,
+        responses={
+            200: {"description": "The mask.", "content": {"image/png": images["image/png"]}},
+            **answers(400, 408, 413, 415, 422, 429, 503),
+        },
+    )
+    async def matte(request: Request) -> Response:
+        return await _answered(request, forms.MATTE, "matte", pool, limits)
+
     return router
 
 

@@ -18,29 +18,37 @@ NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
 
 
 class Options(BaseModel):
-    """What every form may say besides its pictures."""
+    """What a form may say besides its pictures."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class MatteOptions(Options):
+    """How to find the person: there is nothing to choose."""
+
+
+class ColourOptions(Options):
+    """What every form that asks for harmonized colours may say."""
 
     strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
         1.0, description="How much of the change to take."
     )
     model: str = Field("portrait", description="A name that GET /v1/models lists.")
-
-
-class HarmonizeOptions(Options):
-    """How to harmonize."""
-
     lift: Literal["guided", "lut", "none"] = Field(
         "guided", description="How the network's small result comes to full size."
     )
+
+
+class HarmonizeOptions(ColourOptions):
+    """How to harmonize."""
+
     resolution: Annotated[int, Field(ge=16, le=1024)] | None = Field(
         None, description="Side that the network sees; the model's own if left out."
     )
     invert_mask: bool = Field(False, description="The mask is white where the background is.")
 
 
-class ComposeOptions(Options):
+class ComposeOptions(ColourOptions):
     """How to compose."""
 
     place: Annotated[str, Field(pattern=f"^{NUMBER},{NUMBER},{NUMBER}$")] | None = Field(
@@ -76,6 +84,12 @@ class Fields(Generic[Chosen]):
             name: {"type": "string", "format": "binary", "description": text}
             for name, text in (self.required | self.optional).items()
         }
+        examples: dict[str, Any] = {
+            "all defaults": {"value": dict.fromkeys(self.required, "(bytes)")}
+        }
+        if self.optional:
+            value = dict.fromkeys(binary, "(bytes)") | {"strength": 0.5}
+            examples["with a mask, half the change"] = {"value": value}
         content = {
             "schema": {
                 "type": "object",
@@ -83,12 +97,7 @@ class Fields(Generic[Chosen]):
                 "additionalProperties": False,
                 "properties": binary | described,
             },
-            "examples": {
-                "all defaults": {"value": dict.fromkeys(self.required, "(bytes)")},
-                "with a mask, half the change": {
-                    "value": dict.fromkeys(binary, "(bytes)") | {"strength": 0.5}
-                },
-            },
+            "examples": examples,
         }
         return {"required": True, "content": {"multipart/form-data": content}}
 
@@ -114,6 +123,7 @@ COMPOSE = Fields(
     {"mask": "White where the person is in the portrait; left out, the person is found."},
     ComposeOptions,
 )
+MATTE = Fields({"photo": "A photo of a person: PNG, JPEG, WebP or TIFF."}, {}, MatteOptions)
 
 
 async def read(request: Request, fields: Fields[Chosen], limits: Limits) -> Form[Chosen]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import imagecodecs
+import numpy as np
 from pydantic import BaseModel, Field
 
 from phnet.composer import Composer
@@ -14,7 +16,7 @@ from phnet.image import Picture, check_mask, encoded, load, load_mask, mask_note
 from phnet.matte import Matter
 from phnet.pixels import Floats, Pixels
 from phnet.placing import choose_place, cut_sides
-from phnet.web.forms import ComposeOptions, Form, HarmonizeOptions
+from phnet.web.forms import ComposeOptions, Form, HarmonizeOptions, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.problems import Problem
 
@@ -121,11 +123,23 @@ class Service:
             place = (x, y, scale)
         chosen = choose_place(place, options.fit, portrait.size, scene.size)
         cutout = composer.cut_out(portrait.colours_with_alpha, self._mask(form.files))
-        made = composer.compose(cutout, scene.colours_with_alpha, chosen, options.strength)
+        made = composer.compose(
+            cutout, scene.colours_with_alpha, chosen, options.strength, options.lift
+        )
         notes = []
         if sides := cut_sides(cutout.alpha):
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
         return _answer(scene.behind(made.result), made.result[..., :3], made.mask, notes)
+
+    def matte(self, form: Form[MatteOptions]) -> Answer:
+        """Find the person: a grey PNG, white where the person is.
+
+        Raises:
+            PHNetError: the picture cannot be used, or no person was found; says why.
+        """
+        alpha = self._matter.matte(self._picture(form.files, "photo").rgb)
+        grey = np.rint(alpha * 255).astype(np.uint8)
+        return Answer(bytes(imagecodecs.png_encode(grey)), MEDIA_TYPES["PNG"], [])
 
     def _chosen(self, model: str) -> Harmonizer:
         if model not in self._harmonizers:
