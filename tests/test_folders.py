@@ -1,8 +1,9 @@
 """``phnet harmonize FOLDER FOLDER -o FOLDER``: all that can be done is done, the rest is told."""
 
 import json
+import os
+import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image
 
 from phnet.errors import BadInput, BadOutput
-from phnet.folders import Item, match, work_through
+from phnet.folders import Item, match, read_manifest, work_through, write_manifest
+from phnet.onefile import FileWorker, Options, Settings
 from tests.conftest import disc_mask, smooth_photo
 
 Run = Callable[..., tuple[int, str, str]]
@@ -86,38 +88,208 @@ def test_two_composites_of_one_name_are_a_problem(run: Run) -> None:
     assert "a.jpg, a.png" in err
 
 
-def test_work_is_handed_out_as_it_is_done() -> None:
-    items = [Item(Path(f"{i}"), None, Path(f"missing/{i}")) for i in range(50)]
-    begun: list[Path] = []
-    lock = threading.Lock()
+def test_the_engines_give_the_same_bytes(run: Run) -> None:
+    assert run()[0] == 0
+    expected = contents(Path("out"))
+    Path("masks/c.png").unlink()
+    for name in ("a.png", "b.jpg"):
+        Path("out", name).unlink()
+    status, out, err = run("--engine", "processes", "--jobs", 2, "--threads", 1)
+    assert (status, out) == (1, "out: 2 harmonized, 1 failed\n")
+    assert "expected one mask c.*" in err
+    assert contents(Path("out")) == expected
 
-    def work(item: Item) -> list[str]:
-        with lock:
-            begun.append(item.composite)
-        if item.composite.name == "7":
-            raise ZeroDivisionError("unforeseen")
-        return [item.composite.name]
 
-    outcomes = work_through(items, work, jobs=2)
-    first = next(outcomes)
-    assert first.state == "done"
-    assert len(begun) <= 6
-    rest = list(outcomes)
-    assert len(rest) == 49
-    assert [o.sentence for o in rest if o.sentence] == ["7: ZeroDivisionError: unforeseen"]
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_worker_survives_what_nobody_foresaw(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr("phnet.onefile.check_output", fail)
+    status, _, err = run()
+    assert status == 1
+    assert err.count("ZeroDivisionError: unforeseen") == 3
+
+
+def test_a_wrong_model_is_one_sentence_on_every_engine(run: Run) -> None:
+    for engine in ("threads", "processes"):
+        status, out, err = run("--engine", engine, "--jobs", 2, "--model", "missing.onnx")
+        assert (status, out) == (2, "")
+        assert err == ("phnet: missing.onnx: expected an ONNX file, but there is no such file\n")
+
+
+def test_a_manifest_lists_what_there_is_to_do(run: Run, command_line: Run) -> None:
+    assert run()[0] == 0
+    lines = [
+        {"composite": "composites/a.png", "mask": "masks/a.png"},
+        {"composite": "composites/b.jpg", "mask": "masks/b.png", "output": "part/b.jpg"},
+        {"composite": "composites/c.png", "mask": "masks/c.png", "output": "../c.png"},
+        {"composite": "composites/c.png", "mask": "masks/c.png", "output": "a.png"},
+    ]
+    Path("todo.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    status, out, err = command_line("harmonize", "todo.jsonl", "-o", "listed")
+    assert (status, out) == (1, "listed: 2 harmonized, 2 failed\n")
+    assert "expected an output inside listed, got ../c.png" in err
+    assert "a.png is taken by an earlier" in err
+    for made, name in (("listed/a.png", "out/a.png"), ("listed/part/b.jpg", "out/b.jpg")):
+        assert Path(made).read_bytes() == Path(name).read_bytes()
+    assert not Path("c.png").exists()
+    assert "2 skipped" in command_line("harmonize", "todo.jsonl", "-o", "listed", "--resume")[1]
+
+
+@pytest.mark.usefixtures("run")
+def test_a_manifest_that_is_written_can_be_read(tmp_path: Path) -> None:
+    Path("masks/b.png").unlink()
+    items = match(tmp_path / "composites", tmp_path / "masks", tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    manifest = write_manifest(items, tmp_path / "out")
+    assert manifest == tmp_path / "out" / "manifest.jsonl"
+    assert read_manifest(manifest, tmp_path / "out") == [items[0], items[2]]
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "but it is empty"),
+        ("no json", "line 1: expected"),
+        ('\n{"mask": "m.png"}', "line 2: expected"),
+        ('{"composite": 3}', "line 1: expected"),
+        ("[1]", "line 1: expected"),
+        ('{"composite": "out/a.png"}', "expected another folder than those that are read"),
+    ],
+)
+def test_a_manifest_that_cannot_be_is_refused(command_line: Run, text: str, sentence: str) -> None:
+    Path("todo.jsonl").write_text(text)
+    status, _, err = command_line("harmonize", "todo.jsonl", "-o", "out")
+    assert status == 2
+    assert sentence in err
+    status, _, err = command_line("harmonize", "todo.jsonl", "masks", "-o", "out")
+    assert "expected no masks beside a manifest" in err
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("name", ["/a.png", "C:/a.png", "..\\a.png", "b/../../a.png", "\\a.png"])
+def test_an_output_stays_in_its_folder(tmp_path: Path, name: str) -> None:
+    manifest = tmp_path / "todo.jsonl"
+    manifest.write_text(json.dumps({"composite": "a.png", "output": name}))
+    (item,) = read_manifest(manifest, tmp_path / "out")
+    assert item.problem
+    assert "expected an output inside" in item.problem
+
+
+RAY_WITH_A_KILLED_ACTOR = """
+import os, signal, sys
+from pathlib import Path
+from phnet.folders import match, work_through, write_manifest
+from phnet.onefile import FileWorker, Options, Settings
+
+def descends(pid):
+    while pid > 1:
+        if pid == os.getpid():
+            return True
+        status = Path(f"/proc/{pid}/status").read_text()
+        pid = int(status.split("PPid:")[1].split()[0])
+    return False
+
+def actors():
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                line = (folder / "cmdline").read_bytes()
+                if line.startswith(b"ray::Map") and descends(int(folder.name)):
+                    yield int(folder.name)
+            except OSError:
+                pass
+
+composites, masks, output = map(Path, sys.argv[1:])
+items = match(composites, masks, output)
+settings = Settings(Options(resolution=32), threads=1)
+states, alive = [], set()
+for outcome in work_through(items, FileWorker, settings, engine="ray", jobs=2):
+    if not states:
+        alive = sorted(actors())
+        os.kill(alive[0], signal.SIGKILL)
+    states.append(outcome.state)
+    last = sorted(actors())
+print(len(alive), states.count("done"), len(states), alive[0] in last)
+"""
+
+
+@pytest.fixture
+def forty(tmp_path: Path) -> Path:
+    """A folder with forty composites and their masks."""
+    rng = np.random.default_rng(0)
+    for folder in ("composites", "masks"):
+        (tmp_path / folder).mkdir()
+    for i in range(40):
+        Image.fromarray(smooth_photo(rng, 80, 60)).save(tmp_path / f"composites/{i:02d}.png")
+        Image.fromarray(disc_mask(80, 60)).save(tmp_path / f"masks/{i:02d}.png")
+    return tmp_path
+
+
+def on_ray(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds Ray's actors in /proc")
+def test_ray_loses_nothing_when_an_actor_is_killed(forty: Path) -> None:
+    """Two actors, one of them killed: the same bytes as from a pool of processes."""
+    pytest.importorskip("ray")
+    folders = [forty / name for name in ("composites", "masks", "out")]
+    done = on_ray("-c", RAY_WITH_A_KILLED_ACTOR, *folders)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "2 40 40 False"  # Ray's words come before
+    items = match(*folders[:2], forty / "expected")
+    settings = Settings(Options(resolution=32), threads=1)
+    assert all(
+        outcome.state == "done"
+        for outcome in work_through(items, FileWorker, settings, engine="processes", jobs=2)
+    )
+    assert contents(forty / "out") == contents(forty / "expected")
+    assert len(contents(forty / "out")) == 40
+
+
+@pytest.mark.slow
+def test_ray_from_the_command_line_writes_a_manifest_and_goes_on(forty: Path) -> None:
+    pytest.importorskip("ray")
+    (forty / "masks" / "03.png").unlink()
+    out = forty / "out"
+    arguments = ["-o", out, "--engine", "ray", "--jobs", 2, "--resolution", 32]
+    whole = [forty / "composites", forty / "masks", *arguments, "--json"]
+    done = on_ray("-m", "phnet", "harmonize", *whole)
+    assert done.returncode == 1, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["done"], summary["failed"]) == (39, 1)
+    before = contents(out)
+    assert before.pop("manifest.jsonl").count(b"\n") == 39
+    for name in ("00.png", "11.png"):
+        (out / name).unlink()
+    done = on_ray("-m", "phnet", "harmonize", out / "manifest.jsonl", *arguments, "--resume")
+    assert done.stdout == f"{out}: 2 harmonized, 37 skipped, 0 failed\n", done.stderr
+    after = contents(out)
+    after.pop("manifest.jsonl")
+    assert after == before
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc")
 def test_a_thousand_pictures_need_no_more_memory_than_a_hundred(tmp_path: Path) -> None:
-    from phnet.cli.harmonize import Options, harmonize_file
-    from phnet.harmonizer import Harmonizer
-
     rng = np.random.default_rng(0)
     cv2.imwrite(str(tmp_path / "m.png"), disc_mask(80, 96))
     for i in range(4):
         cv2.imwrite(str(tmp_path / f"{i}.png"), smooth_photo(rng, 80, 96))
-    harmonizer = Harmonizer(threads=1)
 
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1])
@@ -127,15 +299,11 @@ def test_a_thousand_pictures_need_no_more_memory_than_a_hundred(tmp_path: Path) 
         for i in range(1000)
     ]
 
-    def work(item: Item) -> list[str]:
-        options = Options(resolution=32)
-        harmonize_file(harmonizer, item.composite, item.mask, item.output, options)
-        item.output.unlink()
-        return []
-
+    settings = Settings(Options(resolution=32), threads=1)
     after_hundred = 0
-    for number, outcome in enumerate(work_through(items, work), 1):
+    for number, outcome in enumerate(work_through(items, FileWorker, settings), 1):
         assert outcome.state == "done", outcome.sentence
+        outcome.item.output.unlink()
         if number == 100:
             after_hundred = resident()
     assert resident() < after_hundred * 1.05

@@ -1,25 +1,30 @@
 """Folders of composites: matched with their masks, worked on one by one, accounted for.
 
-The work on one file is handed in as a function, so that this module knows nothing of options.
-A file that fails is noted, and the others go on.
+The work on one file is handed in as a worker, so that this module knows nothing of options.
+A file that fails is noted, and the others go on. Instead of two folders a manifest can list what
+there is to do: JSON lines, one a composite::
+
+    {"composite": "in/a.jpg", "mask": "masks/a.png", "output": "part0/a.jpg"}
+
+Relative paths start at the manifest's folder. Without "mask" the person is found; without
+"output" the result is called as the composite. An output is relative to the folder of results.
 """
 
-import logging
+import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
-from phnet.errors import BadInput, BadOutput, PHNetError
-
-logger = logging.getLogger(__name__)
+from phnet.engines import ENGINES, Record, Settings, Worker
+from phnet.errors import BadInput, BadOutput
+from phnet.files import write_text
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"})
 WRITTEN = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
-AHEAD = 2  # files handed out ahead, a job
+MANIFEST = "manifest.jsonl"
 
 State = Literal["done", "skipped", "failed"]
 
@@ -118,53 +123,137 @@ def match(composites: Path, masks: Path | None, output: Path) -> list[Item]:
         elif len(paths) > 1:
             several = ", ".join(path.name for path in paths)
             problem = f"{paths[0]}: expected one composite of this name, found {several}"
-        written = paths[0].suffix if paths[0].suffix.lower() in WRITTEN else ".png"
         mask = fitting[0] if fitting else None
-        items.append(Item(paths[0], mask, output / (stem + written), problem))
+        items.append(Item(paths[0], mask, output / _result_name(paths[0]), problem))
     return items
+
+
+def _result_name(composite: Path) -> str:
+    written = composite.suffix if composite.suffix.lower() in WRITTEN else ".png"
+    return composite.stem + written
+
+
+def read_manifest(manifest: Path, output: Path) -> list[Item]:
+    """Read a manifest (see the module) of results to write below ``output``.
+
+    A line that asks for a place outside that folder, or for one that an earlier line has taken,
+    is an item with a problem.
+
+    Raises:
+        BadInput: it cannot be read, holds nothing, or a line is not such an object.
+        BadOutput: results would land among what is read.
+    """
+    try:
+        lines = manifest.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise BadInput(f"{manifest}: expected a manifest of JSON lines, but {reason}") from error
+    items: list[Item] = []
+    taken: set[Path] = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        composite, mask, wanted = _entry(line, f"{manifest}, line {number}")
+        place = manifest.parent / composite
+        name = wanted or _result_name(place)
+        problem = None
+        if not _is_below(name):
+            problem = f"{place}: expected an output inside {output}, got {name}"
+        elif output / name in taken:
+            problem = f"{place}: expected an output of its own, but {name} is taken by an earlier"
+        taken.add(output / name)
+        mask_place = manifest.parent / mask if mask else None
+        items.append(Item(place, mask_place, output / name, problem))
+    if not items:
+        raise BadInput(f"{manifest}: expected a manifest of JSON lines, but it is empty")
+    read = {path.parent for item in items for path in (item.composite, item.mask) if path}
+    written = {item.output.parent for item in items if not item.problem}
+    shared = {folder.resolve() for folder in read} & {folder.resolve() for folder in written}
+    if shared:
+        raise BadOutput(f"{min(shared)}: expected another folder than those that are read")
+    return items
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name stays in its folder, on any system."""
+    path = PureWindowsPath(name)  # knows / and \\, drives and roots
+    return not (path.drive or path.root or ".." in path.parts)
+
+
+def _entry(line: str, where: str) -> tuple[str, str | None, str | None]:
+    expected = f'{where}: expected {{"composite": "PATH", "mask": "PATH", "output": "PATH"}}'
+    try:
+        entry = json.loads(line)
+    except ValueError as error:
+        raise BadInput(f"{expected}, got no JSON") from error
+    if not isinstance(entry, dict) or not entry.get("composite"):
+        raise BadInput(f"{expected}, got {line[:80]}")
+    values = [entry.get(key) for key in ("composite", "mask", "output")]
+    if not all(value is None or isinstance(value, str) for value in values):
+        raise BadInput(f"{expected}, got {line[:80]}")
+    return entry["composite"], entry.get("mask"), entry.get("output")
+
+
+def write_manifest(items: Sequence[Item], output: Path) -> Path:
+    """List in OUTPUT/manifest.jsonl what can be worked on, as :func:`read_manifest` reads it."""
+    lines = [
+        {
+            "composite": str(item.composite.resolve()),
+            "mask": None if item.mask is None else str(item.mask.resolve()),
+            "output": item.output.relative_to(output).as_posix(),
+        }
+        for item in items
+        if item.problem is None
+    ]
+    path = output / MANIFEST
+    write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    return path
 
 
 def work_through(
     items: Sequence[Item],
-    work: Callable[[Item], Sequence[str]],
+    make: Callable[[Settings], Worker],
+    settings: Settings,
+    *,
+    engine: str = "threads",
     jobs: int = 1,
+    threads: int = 1,
     resume: bool = False,
-) -> Iterator[Outcome]:
-    """Work on each item with ``jobs`` threads; yield outcomes as they come.
+) -> Generator[Outcome]:
+    """Work on each item; yield outcomes as they come.
 
     Args:
         items: what to do.
-        work: harmonizes one item and returns notes; raises PHNetError where it cannot. Must be
-            safe from several threads.
+        make: makes a worker such as :class:`phnet.onefile.FileWorker` from ``settings``: it is
+            called with "composite", "mask" and "output", and returns "notes" or "failed".
+        settings: what the worker is made from.
+        engine: what runs the workers, see :mod:`phnet.engines`.
         jobs: how many items at once.
+        threads: CPU threads of each worker.
         resume: skip items whose output exists (files are written whole or not at all).
     """
-
-    def outcome(item: Item) -> Outcome:
-        if resume and item.output.is_file():
-            return Outcome(item, "skipped")
+    tasks: list[Record] = []
+    for number, item in enumerate(items):
         if item.problem:
-            return Outcome(item, "failed", item.problem)
-        try:
-            return Outcome(item, "done", notes=work(item))
-        except PHNetError as error:
-            return Outcome(item, "failed", str(error))
-        except Exception as error:  # one picture, whatever is wrong with it, stops no other
-            logger.exception("%s", item.composite)
-            return Outcome(item, "failed", f"{item.composite}: {type(error).__name__}: {error}")
+            yield Outcome(item, "failed", item.problem)
+        elif resume and item.output.is_file():
+            yield Outcome(item, "skipped")
+        else:
+            tasks.append(_task(item, number))
+    with closing(ENGINES[engine](make, settings, tasks, jobs, threads)) as records:
+        for record in records:
+            item = items[record["number"]]
+            if "failed" in record:
+                yield Outcome(item, "failed", record["failed"])
+            else:
+                yield Outcome(item, "done", notes=record["notes"])
 
-    waiting = iter(items)
-    with ThreadPoolExecutor(jobs) as pool:
-        # Few at a time: a million futures would be a million results in memory.
-        pending: set[Future[Outcome]] = {
-            pool.submit(outcome, item) for item in islice(waiting, jobs * AHEAD)
-        }
-        try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                pending |= {pool.submit(outcome, item) for item in islice(waiting, len(done))}
-                for future in done:
-                    yield future.result()
-        finally:
-            for future in pending:
-                future.cancel()
+
+def _task(item: Item, number: int) -> Record:
+    mask = None if item.mask is None else str(item.mask)
+    return {
+        "number": number,
+        "composite": str(item.composite),
+        "mask": mask,
+        "output": str(item.output),
+    }

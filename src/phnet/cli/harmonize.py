@@ -1,7 +1,5 @@
 """``phnet harmonize``: the pasted person's colours in tune with the photo."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,10 +10,10 @@ from phnet.cli import app
 from phnet.cli.options import Model, Threads
 
 if TYPE_CHECKING:
-    from phnet.harmonizer import Harmonizer
-    from phnet.image import Picture
-    from phnet.matte import Matter
-    from phnet.pixels import Floats
+    from collections.abc import Iterable
+
+    from phnet.folders import Item, Outcome, Summary
+    from phnet.onefile import Settings
 
 
 class Lift(StrEnum):
@@ -26,24 +24,12 @@ class Lift(StrEnum):
     none = "none"
 
 
-@dataclass(frozen=True)
-class Options:
-    """How to harmonize; the same for each file of a folder."""
+class Engine(StrEnum):
+    """What works on the pictures of a folder."""
 
-    invert_mask: bool = False
-    resolution: int | None = None
-    lift: Lift = Lift.guided
-    strength: float = 1.0
-
-
-@dataclass(frozen=True)
-class Done:
-    """What harmonizing one file came to."""
-
-    output: Path
-    size: tuple[int, int]  # (H, W)
-    foreground: float  # share of the picture
-    notes: Sequence[str]  # what a person should know, a sentence each
+    threads = "threads"
+    processes = "processes"
+    ray = "ray"
 
 
 @app.command()
@@ -51,7 +37,8 @@ def harmonize(
     composite: Annotated[
         Path,
         typer.Argument(
-            help="The composite: PNG, JPEG, WebP, TIFF or HEIC; or a folder of them.",
+            help="The composite: PNG, JPEG, WebP, TIFF or HEIC; or a folder of them; or a "
+            "manifest (.jsonl) that lists composites and masks.",
             show_default=False,
         ),
     ],
@@ -101,6 +88,10 @@ def harmonize(
         ),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Of a folder: pictures at once.")] = 1,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="Of a folder: what runs the jobs; ray: over a cluster (extra 'scale')."),
+    ] = Engine.threads,
     resume: Annotated[
         bool, typer.Option("--resume", help="Of a folder: skip pictures that are written already.")
     ] = False,
@@ -111,16 +102,19 @@ def harmonize(
     """Make the person pasted into COMPOSITE belong there; the background stays as it is."""
     import sys
 
+    from phnet.errors import BadInput
     from phnet.harmonizer import Harmonizer
     from phnet.image import check_output, quiet_readers
     from phnet.matte import Matter
+    from phnet.onefile import Options, Settings, harmonize_file
 
     quiet_readers()
-    options = Options(invert_mask, resolution, lift, strength)
-    if composite.is_dir():
-        _harmonize_folder(
-            composite, mask, output, options, model, threads, matte, jobs, resume, as_json, save_lut
-        )
+    options = Options(invert_mask, resolution, lift.value, strength)
+    if composite.is_dir() or composite.suffix.lower() == ".jsonl":
+        if save_lut:
+            raise BadInput("--save-lut: expected one composite, got a folder")
+        settings = Settings(options, model, threads, matte=str(matte) if matte else None)
+        _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, as_json)
         return
     inputs = [composite, mask, Path(model) if model else None, matte]
     check_output(output, *inputs)
@@ -145,58 +139,44 @@ def _harmonize_folder(
     composites: Path,
     masks: Path | None,
     output: Path,
-    options: Options,
-    model: str | None,
-    threads: int | None,
-    matte: Path | None,
+    settings: "Settings",
+    engine: Engine,
     jobs: int,
     resume: bool,
     as_json: bool,
-    save_lut: Path | None,
 ) -> None:
-    """Harmonize each picture of a folder; exit code 1 if any failed."""
+    """Harmonize each picture of a folder or manifest; exit code 1 if any failed."""
     import json
     import os
     import sys
+    from dataclasses import replace
 
-    from rich.console import Console
-    from rich.progress import track
+    from phnet.folders import Summary, work_through
+    from phnet.onefile import FileWorker
 
-    from phnet.errors import BadInput, BadOutput
-    from phnet.folders import Item, Summary, match, work_through
-    from phnet.harmonizer import Harmonizer
-    from phnet.matte import Matter
-
-    if save_lut:
-        raise BadInput("--save-lut: expected one composite, got a folder")
-    items = match(composites, masks, output)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadOutput(f"{output}: expected a folder to write to, but {error.strerror}") from error
-    threads = threads or max(1, (os.cpu_count() or 1) // jobs)
-    harmonizer = Harmonizer(model, threads)
-    matter = Matter(matte, threads) if masks is None else None
-
-    def work(item: Item) -> Sequence[str]:
-        done = harmonize_file(
-            harmonizer, item.composite, item.mask, item.output, options, matter=matter
-        )
-        return done.notes
-
+    items = _items(composites, masks, output, engine)
+    # Actors reserve the threads they use; here the cores are shared among the jobs.
+    cores = 1 if engine is Engine.ray else max(1, (os.cpu_count() or 1) // jobs)
+    settings = replace(
+        settings,
+        threads=settings.threads or cores,
+        finds_people=any(item.mask is None and not item.problem for item in items),
+    )
+    if engine is not Engine.threads:
+        if engine is Engine.ray:
+            settings = _for_other_machines(settings)
+        FileWorker(settings)  # what is wrong with the models is told once, here
     summary = Summary()
-    console = Console(stderr=True)
-    outcomes = work_through(items, work, jobs, resume)
-    for outcome in track(
-        outcomes,
-        "Harmonizing",
-        total=len(items),
-        console=console,
-        disable=not console.is_terminal,
-    ):
-        summary.add(outcome)
-        for note in outcome.notes:
-            console.print(f"phnet: note: {note}", markup=False, highlight=False, soft_wrap=True)
+    outcomes = work_through(
+        items,
+        FileWorker,
+        settings,
+        engine=engine.value,
+        jobs=jobs,
+        threads=settings.threads or 1,
+        resume=resume,
+    )
+    _follow(outcomes, len(items), summary)
     for failure in sorted(summary.failed, key=lambda outcome: str(outcome.item.composite)):
         print(f"phnet: {failure.sentence}", file=sys.stderr)
     if as_json:
@@ -208,59 +188,57 @@ def _harmonize_folder(
         raise typer.Exit(1)
 
 
-def harmonize_file(
-    harmonizer: "Harmonizer",
-    composite: Path,
-    mask: Path | None,
-    output: Path,
-    options: Options,
-    *,
-    matter: "Matter | None" = None,
-    save_lut: Path | None = None,
-) -> Done:
-    """Harmonize one file into another; the seam for whoever works on many.
+def _items(composites: Path, masks: Path | None, output: Path, engine: Engine) -> "list[Item]":
+    """What there is to do; the folder of results is made, with a manifest for Ray's actors."""
+    from phnet.errors import BadInput, BadOutput
+    from phnet.folders import MANIFEST, match, read_manifest, write_manifest
 
-    Args:
-        harmonizer: the session.
-        composite: the file to read.
-        mask: its mask; None: ``matter`` finds the person.
-        output: the file to write, whole or not at all.
-        options: how.
-        matter: the matting session; needed where there is no mask.
-        save_lut: where to write the look as a ``.cube`` file.
-
-    Raises:
-        PHNetError: one sentence; nothing was written then.
-    """
-    from phnet.image import check_mask, check_output, load, load_mask, mask_notes, save
-
-    check_output(output, composite, mask)
-    picture = load(composite)
-    check_output(output, picture=picture)
-    notes: list[str] = []
-    if mask is None:
-        alpha = _found(matter, picture, composite)
-        notes.append(f"{composite}: no mask was given; the person was found in the picture itself")
-        name = "matte"
+    if engine is Engine.ray:  # a worker elsewhere starts in another folder
+        composites, output = composites.resolve(), output.resolve()
+        masks = masks.resolve() if masks else None
+    if composites.is_dir():
+        items = match(composites, masks, output)
+    elif masks is not None:
+        raise BadInput(f"{masks}: expected no masks beside a manifest, which names them")
     else:
-        alpha, name = load_mask(mask), str(mask)
-    if options.invert_mask:
-        alpha = 1 - alpha
-    alpha = check_mask(alpha, picture.size, name)
-    notes += [f"{name}: {note}" for note in mask_notes(alpha)]
-    if picture.pixels.itemsize > 1 and output.suffix.lower() in (".jpg", ".jpeg", ".webp"):
-        notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
-    result = harmonizer.harmonize(
-        picture.colours,
-        alpha,
-        resolution=options.resolution,
-        lift=options.lift.value,
-        strength=options.strength,
+        items = read_manifest(composites, output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOutput(f"{output}: expected a folder to write to, but {error.strerror}") from error
+    if engine is Engine.ray and composites != output / MANIFEST:
+        write_manifest(items, output)
+    return items
+
+
+def _for_other_machines(settings: "Settings") -> "Settings":
+    """The same settings, with models named from the root of the file system."""
+    from dataclasses import replace
+
+    model, matte = settings.model, settings.matte
+    return replace(
+        settings,
+        model=str(Path(model).resolve()) if model and Path(model).is_file() else model,
+        matte=str(Path(matte).resolve()) if matte else None,
     )
-    save(output, picture, result, alpha)
-    if save_lut:
-        _write_cube(save_lut, harmonizer, picture, alpha, options)
-    return Done(output, picture.size, float(alpha.mean()), notes)
+
+
+def _follow(outcomes: "Iterable[Outcome]", count: int, summary: "Summary") -> None:
+    """Count outcomes as they come, with a progress bar where a person watches."""
+    import sys
+    from contextlib import redirect_stdout
+
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    with redirect_stdout(sys.stderr):  # Ray tells of lost actors on standard output
+        for outcome in track(
+            outcomes, "Harmonizing", count, console=console, disable=not console.is_terminal
+        ):
+            summary.add(outcome)
+            for note in outcome.notes:
+                console.print(f"phnet: note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 def check_cube(path: Path) -> None:
@@ -271,23 +249,3 @@ def check_cube(path: Path) -> None:
         raise BadOutput(f"{path}: expected a name that ends in .cube")
     if path.is_dir() or not path.parent.is_dir():
         raise BadOutput(f"{path}: expected a file name in an existing folder")
-
-
-def _found(matter: "Matter | None", picture: "Picture", composite: Path) -> "Floats":
-    from phnet.errors import BadInput
-    from phnet.matte import Matter
-
-    try:
-        return (matter or Matter()).matte(picture.rgb)
-    except BadInput as error:
-        raise BadInput(f"{composite}: {error}; hand in a mask") from error
-
-
-def _write_cube(
-    path: Path, harmonizer: "Harmonizer", picture: "Picture", alpha: "Floats", options: Options
-) -> None:
-    from phnet.lift import Lut
-
-    table = harmonizer.colour_map(picture.colours, alpha, options.resolution, "lut")
-    assert isinstance(table, Lut)
-    table.write_cube(path, title=path.stem)

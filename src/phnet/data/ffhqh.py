@@ -24,14 +24,15 @@ from pathlib import Path
 import numpy as np
 
 from phnet.data import nearduplicates
-from phnet.data.engines import ENGINES
-from phnet.data.portrait import PARTS, Options, Record
+from phnet.data.portrait import PARTS, Options, PortraitMaker, Record
 from phnet.data.samples import SPLITS, SUFFIXES
+from phnet.engines import run_processes, run_ray
 from phnet.errors import BadData, BadOutput
 from phnet.files import write_text
 from phnet.matte import REFINEMENTS, Matter
 
 PHOTO_SUFFIXES = SUFFIXES | {".heic", ".heif"}
+ENGINES = {"processes": run_processes, "ray": run_ray}
 VAL_SHARE = TEST_SHARE = 5 / 70  # section 3.2: 60,000 / 5,000 / 5,000 of 70,000
 
 
@@ -117,7 +118,7 @@ def build(
     try:
         with (
             (tree / "journal.jsonl").open("a", encoding="utf-8", newline="\n") as journal,
-            closing(ENGINES[engine](options, waiting, jobs)) as made,
+            closing(ENGINES[engine](PortraitMaker, options, waiting, jobs)) as made,
         ):
             for record in made:
                 if "failed" in record:

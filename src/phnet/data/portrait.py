@@ -1,7 +1,7 @@
 """One portrait of FFHQH: matte, recolour, blend, write (section 3.2).
 
 What a portrait becomes depends on its bytes, the seed and the options alone. The same class
-runs in a process pool and in Ray's actors; see :mod:`phnet.data.engines`.
+runs in a process pool and in Ray's actors; see :mod:`phnet.engines`.
 """
 
 import hashlib
