@@ -53,5 +53,5 @@ class Moody(Service):
         if strength == 0.5:
             os.kill(os.getpid(), signal.SIGSEGV)
         if strength == 0.75:
-            raise ZeroDivisionError("inside")
+            raise ZeroDivisionError(f"{form.options.model} quoted")
         return super().harmonize(form)
