@@ -7,7 +7,16 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-FILES = ("index.html", "page.css", "page.js", "remote.js")
+FILES = (
+    "index.html",
+    "page.css",
+    "page.js",
+    "brush.js",
+    "mask.js",
+    "pictures.js",
+    "placing.js",
+    "remote.js",
+)
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
