@@ -200,7 +200,8 @@ function arrange() {
   const unseen = files.has(own.subject) && !mask && !reading.has(own.subject);
   find("empty").hidden = Boolean(names.length);
   find("empty").textContent = unseen
-    ? "Your browser cannot show this file, but it can be harmonized and downloaded."
+    ? "Your browser cannot show this file. If it is a picture all the same, such as a TIFF, " +
+      "it can be harmonized and downloaded."
     : own.scene ? "Your portrait will be shown here: first its mask, then its place."
       : "Your picture will be shown here, with its mask.";
   const framed = pictures.get(shown === "mask" || !own.scene ? own.subject : own.scene);
@@ -420,6 +421,7 @@ function paintKeys(event) {
   event.preventDefault();
 }
 
+find("local").hidden = !engine.local;
 if (!engine.compose) find("modes").hidden = true;
 brush.size = Number(find("size").value);
 arrange();
