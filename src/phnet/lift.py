@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import Literal, Protocol
 
 import cv2
@@ -25,6 +26,7 @@ from phnet.pixels import FULL_SCALE, Floats, Pixels
 
 Kind = Literal["guided", "lut", "none"]
 
+GRID = 64  # places a side, at least, of the grid that maps are fitted on
 RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
 SMOOTHING = 0.5  # sigma, in small pixels, of the blur of both sides before the fit
 RIDGE = 1e-3  # pulls a window without contrast towards the map of the whole foreground
@@ -32,7 +34,7 @@ LEAST_WEIGHT = 1e-4  # a window that holds less foreground than this takes that 
 LUT_SIZE = 17
 LUT_SIGMA = 0.12  # how far around a table entry colours count, in [0, 1]
 LUT_SAMPLES = 4096
-STRIP_PIXELS = 1 << 18  # pixels handled at a time: bounds the memory and keeps it in the cache
+STRIP_PIXELS = 1 << 17  # pixels handled at a time: bounds the memory and keeps it in the cache
 
 
 class ColourMap(Protocol):
@@ -70,13 +72,15 @@ def unblend(composite: Floats, result: Floats, mask: Floats) -> tuple[Floats, Fl
 
 def affine_fit(composite: Floats, predicted: Floats, weight: Floats) -> npt.NDArray[np.float64]:
     """The affine map (4, 3) of the whole foreground: least squares, pulled to the identity."""
-    w = weight.reshape(-1, 1).astype(np.float64)
-    x = np.column_stack([composite.reshape(-1, 3), np.ones(w.size)]).astype(np.float64)
-    y = predicted.reshape(-1, 3).astype(np.float64)
+    inside = weight > 0
+    w = weight[inside][:, None]
+    x, y = composite[inside], predicted[inside]
+    x = np.column_stack([x, np.ones_like(w)])
+    products = ((x * w).T @ np.column_stack([x, y])).astype(np.float64)  # (4, 7)
     scale = max(float(w.sum()), 1e-9)
     ridge = RIDGE * np.eye(4)
-    left = (x * w).T @ x / scale + ridge
-    right = (x * w).T @ y / scale + ridge @ np.eye(4, 3)
+    left = products[:, :4] / scale + ridge
+    right = products[:, 4:] / scale + ridge @ np.eye(4, 3)
     return np.asarray(np.linalg.solve(left, right))
 
 
@@ -98,21 +102,24 @@ class Field:
         below = np.minimum(above + 1, grid_height - 1)
         share = (place - above).astype(np.float32)[:, None]
 
-        def changed(rgb: list[Pixels], rows: slice) -> list[Pixels]:
+        def changed(rgb: list[Floats], rows: slice) -> list[Floats]:
+            upper, lower, lean = above[rows], below[rows], share[rows]
+
+            def wide(plane: int) -> Floats:
+                small = self.coefficients[plane]
+                lines = small[upper] + (small[lower] - small[upper]) * lean
+                size = (width, lines.shape[0])
+                return np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_LINEAR))
+
             result = []
             for c in range(3):
-                total = 0.0
-                for k in range(4):
-                    small = self.coefficients[4 * c + k]
-                    lines = (
-                        small[above[rows]] * (1 - share[rows]) + small[below[rows]] * share[rows]
-                    )
-                    wide = cv2.resize(
-                        lines, (width, lines.shape[0]), interpolation=cv2.INTER_LINEAR
-                    )
-                    total = total + (wide * rgb[k] if k < 3 else wide)
+                total = wide(4 * c + 3)
+                for k in range(3):
+                    slope = wide(4 * c + k)
+                    slope *= rgb[k]
+                    total += slope
                 result.append(total)
-            return result  # type: ignore[return-value]
+            return result
 
         return _in_strips(composite, mask, strength, threads, changed)
 
@@ -120,54 +127,97 @@ class Field:
 def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
     """Fit a :class:`Field` to a small composite and its harmonized version.
 
+    Windows overlap by far more than a pixel: their sums are taken on a grid of at least GRID
+    places a side, where that divides the picture.
+
     Args:
         composite: RGB (h, w, 3) in [0, 1].
         result: the same, harmonized and blended.
         mask: (h, w) in [0, 1].
     """
     predicted, weight = unblend(composite, result, mask)
-    whole = affine_fit(composite, predicted, weight)
-    x, y = _smooth(composite, weight), _smooth(predicted, weight)
-    size = 2 * max(1, round(RADIUS * min(mask.shape))) + 1
+    whole = affine_fit(composite, predicted, weight).astype(np.float32)
+    x, y = _smooth([composite, predicted], weight)
+    step = _step(mask.shape)
+    shape = (mask.shape[0] // step, mask.shape[1] // step)
+    size = 2 * max(1, round(RADIUS * min(shape) - (1 - 1 / step) / 2)) + 1  # places, odd
 
-    def window(values: Floats) -> Floats:
+    def summed(values: Floats) -> Floats:  # over the windows, on the grid
         return np.asarray(
             cv2.boxFilter(values, -1, (size, size), borderType=cv2.BORDER_CONSTANT), np.float32
         )
 
+    def window(values: Floats) -> Floats:
+        if step > 1:
+            values = np.asarray(cv2.resize(values, shape[::-1], interpolation=cv2.INTER_AREA))
+        return summed(values)
+
     area = window(weight)
-    known = (area > LEAST_WEIGHT)[..., None]
-    safe = np.maximum(area, LEAST_WEIGHT)[..., None]
-    mean_x, mean_y = window(x * weight[..., None]) / safe, window(y * weight[..., None]) / safe
-    moments = np.empty((*mask.shape, 3, 3), np.float64)
-    mixed = np.empty_like(moments)
-    for i in range(3):
-        left = x[..., i : i + 1] * weight[..., None]
-        moments[..., i, :] = window(left * x) / safe - mean_x[..., i : i + 1] * mean_x
-        mixed[..., i, :] = window(left * y) / safe - mean_x[..., i : i + 1] * mean_y
-    ridge = RIDGE * np.eye(3)
-    slope = np.linalg.solve(moments + ridge, mixed + RIDGE * whole[:3])  # (h, w, 3, 3)
-    offset = mean_y - np.einsum("hwi,hwic->hwc", mean_x, slope)
-    slope = np.where(known[..., None], slope, whole[:3])
-    offset = np.where(known, offset, whole[3])
+    known = area > LEAST_WEIGHT
+    trust = np.maximum(area, LEAST_WEIGHT)
+    weighted = [weight * channel for channel in x]
+    mean_x = [window(values) / trust for values in weighted]
+    mean_y = [window(weight * channel) / trust for channel in y]
+    ridge = np.float32(RIDGE)
+    moments: dict[tuple[int, int], Floats] = {}
+    for i, j in combinations_with_replacement(range(3), 2):
+        moments[i, j] = window(weighted[i] * x[j]) / trust - mean_x[i] * mean_x[j]
+        if i == j:
+            moments[i, j] += ridge
+    inverse = _inverse(moments)
+    planes = []  # for output channel c, its slopes and its offset
+    for c in range(3):
+        mixed = [
+            window(weighted[i] * y[c]) / trust - mean_x[i] * mean_y[c] + ridge * whole[i, c]
+            for i in range(3)
+        ]
+        slopes = [
+            sum((inverse[min(i, k), max(i, k)] * mixed[k] for k in range(3)), np.float32(0))
+            for i in range(3)
+        ]
+        offset = mean_y[c] - sum((mean_x[i] * slopes[i] for i in range(3)), np.float32(0))
+        planes += [np.where(known, plane, whole[k, c]) for k, plane in enumerate([*slopes, offset])]
     # Average the maps of all windows that hold a place, as the guided filter does.
-    planes = np.concatenate([slope, offset[..., None, :]], 2).reshape(*mask.shape, 12)
-    trust = np.maximum(area, LEAST_WEIGHT)[..., None]
-    planes = planes.astype(np.float32)
-    averaged = (
-        np.dstack([window(np.ascontiguousarray(planes[..., i : i + 4] * trust)) for i in (0, 4, 8)])
-        / window(trust[..., 0])[..., None]
-    )
-    # from (4 inputs, 3 outputs) a pixel to rows of one output channel after the other
-    order = [3 * k + c for c in range(3) for k in range(4)]
-    return Field(np.ascontiguousarray(averaged.transpose(2, 0, 1)[order]))
+    total = summed(trust)
+    return Field(np.stack([summed(plane * trust) / total for plane in planes]))
 
 
-def _smooth(values: Floats, weight: Floats) -> Floats:
-    """Blur under the mask, so that nothing from outside it flows in."""
-    blurred = cv2.GaussianBlur(values * weight[..., None], (0, 0), SMOOTHING)
-    amount = cv2.GaussianBlur(weight, (0, 0), SMOOTHING)[..., None]
-    return np.where(amount > LEAST_WEIGHT, blurred / np.maximum(amount, LEAST_WEIGHT), values)
+def _step(shape: tuple[int, ...]) -> int:
+    """Pixels a grid place: as many as leave GRID places a side and divide both sides."""
+    steps = range(1, min(shape) // GRID + 1)
+    return max((k for k in steps if shape[0] % k == shape[1] % k == 0), default=1)
+
+
+def _inverse(symmetric: dict[tuple[int, int], Floats]) -> dict[tuple[int, int], Floats]:
+    """The inverses of symmetric 3x3 matrices, planes (i, j) with i <= j, by their cofactors."""
+    a, b, c, d, e, f = (symmetric[k] for k in combinations_with_replacement(range(3), 2))
+    cofactors = {
+        (0, 0): d * f - e * e,
+        (0, 1): c * e - b * f,
+        (0, 2): b * e - c * d,
+        (1, 1): a * f - c * c,
+        (1, 2): b * c - a * e,
+        (2, 2): a * d - b * b,
+    }
+    determinant = a * cofactors[0, 0] + b * cofactors[0, 1] + c * cofactors[0, 2]
+    return {place: plane / determinant for place, plane in cofactors.items()}
+
+
+def _smooth(pictures: list[Floats], weight: Floats) -> list[list[Floats]]:
+    """Blur pictures (h, w, 3) under the mask, so that nothing from outside it flows in.
+
+    Returns:
+        the channels of each, (h, w).
+    """
+    amount = np.asarray(cv2.GaussianBlur(weight, (0, 0), SMOOTHING))
+    inside = amount > LEAST_WEIGHT
+    share = 1 / np.maximum(amount, LEAST_WEIGHT)
+
+    def smooth(channel: Floats) -> Floats:
+        blurred = cv2.GaussianBlur(channel * weight, (0, 0), SMOOTHING)
+        return np.where(inside, blurred * share, channel)
+
+    return [[smooth(picture[..., c]) for c in range(3)] for picture in pictures]
 
 
 @dataclass(frozen=True)
@@ -183,7 +233,7 @@ class Lut:
         steps = self.table.shape[0] - 1
         flat = self.table.reshape(-1, 3)
 
-        def changed(rgb: list[Pixels], _: slice) -> list[Pixels]:
+        def changed(rgb: list[Floats], _: slice) -> list[Floats]:
             place = [np.clip(channel, 0, 1) * steps for channel in rgb]
             low = [np.minimum(p.astype(np.int32), steps - 1) for p in place]
             part = [p - i for p, i in zip(place, low, strict=True)]
@@ -220,8 +270,10 @@ def fit_lut(composite: Floats, result: Floats, mask: Floats, size: int = LUT_SIZ
     inside = np.flatnonzero(weight.ravel() > 0)
     if inside.size > LUT_SAMPLES:  # evenly spaced, so that the same input gives the same table
         inside = inside[np.linspace(0, inside.size - 1, LUT_SAMPLES).astype(np.intp)]
-    x = _smooth(composite, weight).reshape(-1, 3)[inside].astype(np.float64)
-    y = _smooth(predicted, weight).reshape(-1, 3)[inside].astype(np.float64)
+    x, y = (
+        np.column_stack([channel.ravel()[inside] for channel in channels]).astype(np.float64)
+        for channels in _smooth([composite, predicted], weight)
+    )
     w = weight.ravel()[inside].astype(np.float64)
     ticks = np.linspace(0, 1, size)
     nodes = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 3)
@@ -250,8 +302,8 @@ class Plain:
         height, width = mask.shape
         large = cv2.resize(self.result, (width, height), interpolation=cv2.INTER_CUBIC)
 
-        def changed(_: list[Pixels], rows: slice) -> list[Pixels]:
-            return [large[rows, :, c] for c in range(3)]
+        def changed(_: list[Floats], rows: slice) -> list[Floats]:
+            return [np.array(large[rows, :, c]) for c in range(3)]
 
         return _in_strips(composite, mask, strength, threads, changed)
 
@@ -282,9 +334,13 @@ def _in_strips(
     mask: Floats,
     strength: float,
     threads: int,
-    changed: Callable[[list[Pixels], slice], list[Pixels]],
+    changed: Callable[[list[Floats], slice], list[Floats]],
 ) -> Pixels:
-    """Blend ``changed`` channels over ``composite`` by the mask, a strip of rows at a time."""
+    """Blend ``changed`` channels over ``composite`` by the mask, a strip of rows at a time.
+
+    ``changed`` takes the channels of a strip in [0, 1] and its rows, and returns channels that
+    may be written over.
+    """
     output = np.array(composite)
     scale = np.float32(FULL_SCALE.get(composite.dtype, 1))
     rows_with_mask = np.flatnonzero(mask.any(1))
@@ -297,14 +353,17 @@ def _in_strips(
     def work(start: int) -> None:
         rows = slice(start, min(start + step, stop))
         strip, alpha = composite[rows], mask[rows]
-        rgb = [strip[..., c].astype(np.float32) / scale for c in range(3)]
-        amount = alpha * np.float32(strength)
-        for c, new in enumerate(changed(rgb, rows)):
-            mixed = rgb[c] + (np.clip(new, 0, 1) - rgb[c]) * amount
+        rgb = [_plane(strip[..., c], scale) for c in range(3)]
+        amount, inside = alpha * np.float32(strength), alpha > 0
+        for c, mixed in enumerate(changed(rgb, rows)):
+            np.clip(mixed, 0, 1, out=mixed)
+            mixed -= rgb[c]
+            mixed *= amount
+            mixed += rgb[c]
             if composite.dtype.kind == "u":
-                mixed = np.rint(np.clip(mixed, 0, 1) * scale)
-            inside = alpha > 0
-            output[rows, :, c][inside] = mixed.astype(composite.dtype)[inside]
+                mixed *= scale
+                np.rint(mixed, out=mixed)
+            np.copyto(output[rows, :, c], mixed, where=inside, casting="unsafe")
 
     if threads == 1 or len(starts) == 1:
         for start in starts:
@@ -313,3 +372,11 @@ def _in_strips(
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, starts))
     return output
+
+
+def _plane(channel: Pixels, scale: np.float32) -> Floats:
+    """A channel as float32 in [0, 1]."""
+    plane = channel.astype(np.float32)
+    if scale != 1:
+        plane *= 1 / scale
+    return plane
