@@ -44,6 +44,7 @@ from phnet.cli import (  # noqa: E402
     harmonize,  # noqa: F401
     matte,  # noqa: F401
     model,  # noqa: F401
+    page,  # noqa: F401
     serve,  # noqa: F401
     train,  # noqa: F401
     video,  # noqa: F401

@@ -4,12 +4,13 @@ Every function says which one of there it repeats; the constants are those of th
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from phnet.graphs.nodes import Graph, Value
 from phnet.graphs.resizing import Kind
-from phnet.lift import LEAST_WEIGHT, RADIUS, RIDGE, SMOOTHING, STRIP_PIXELS
+from phnet.lift import GRID, LEAST_WEIGHT, RADIUS, RIDGE, SMOOTHING, STRIP_PIXELS
 
 BLUR_REACH = 2  # rows to each side that OpenCV's Gaussian of SMOOTHING takes in
 
@@ -77,21 +78,46 @@ def smoothing(graph: Graph, height: Value, width: Value) -> tuple[Value, Value]:
     return down, across.transpose(1, 0)
 
 
-def boxes(graph: Graph, height: Value, width: Value) -> tuple[Value, Value]:
-    """The window of :func:`phnet.lift.fit_field` as two matrices; outside is zero."""
-    shorter = height.at_most(width).cast(np.float64)
-    reach = (shorter * RADIUS).rounded().cast(np.int64).at_least(1)
-    matrices = []
-    for side in (height, width):
-        place = graph.count(side)
-        apart = graph.op("Abs", place.wider(0) - place.wider(1))
-        near = (apart < reach + 1).cast(np.float32)
-        matrices.append(near / (reach * 2 + 1).cast(np.float32))
-    return matrices[0], matrices[1]
+@dataclass(frozen=True)
+class Windows:
+    """The windows of :func:`phnet.lift.fit_field`, on their grid, as matrices; outside is zero."""
+
+    height: Value
+    width: Value
+    pooled: tuple[Value, Value]  # from planes (c, h, w) to the grid, summed over windows
+    summed: tuple[Value, Value]  # from the grid to the grid
+
+    def pool(self, planes: Value) -> Value:
+        """Means over the windows of planes at the small size."""
+        return self.pooled[0] @ planes @ self.pooled[1]
+
+    def sum(self, planes: Value) -> Value:
+        """The same of planes on the grid."""
+        return self.summed[0] @ planes @ self.summed[1]
+
+
+def windows(graph: Graph, height: Value, width: Value) -> Windows:
+    """The grid and the windows on it for a small size."""
+    shorter = height.at_most(width)
+    step = graph.count((shorter // GRID).at_least(1)) + 1
+    divides = (height - height // step * step + width - width // step * step).equals(0)
+    step = (step * divides.cast(np.int64)).largest()
+    sides = (height // step, width // step)
+    reach = (shorter // step).cast(np.float64) * RADIUS
+    reach = (reach - (1 - 1 / step.cast(np.float64)) / 2).rounded().cast(np.int64).at_least(1)
+    pooled, summed = [], []
+    for side, length in zip(sides, (height, width), strict=True):
+        place = graph.count(side).wider(1)
+        apart = graph.op("Abs", place.transpose(1, 0) - place)
+        box = (apart < reach + 1).cast(np.float32) / (reach * 2 + 1).cast(np.float32)
+        block = (graph.count(length) // step).wider(0).equals(place).cast(np.float32)
+        pooled.append(box @ block / step.cast(np.float32))
+        summed.append(box)
+    return Windows(*sides, (pooled[0], pooled[1].transpose(1, 0)), (summed[0], summed[1]))
 
 
 def field(composite: Value, result: Value, mask: Value) -> Value:
-    """See :func:`phnet.lift.fit_field`: coefficients (12, h, w)."""
+    """See :func:`phnet.lift.fit_field`: coefficients (12, places down, places across)."""
     graph = composite.graph
     height, width = composite.side(1), composite.side(2)
     predicted, weight = unblended(composite, result, mask)
@@ -105,11 +131,8 @@ def field(composite: Value, result: Value, mask: Value) -> Value:
         return graph.where(inside, blurred / amount.at_least(LEAST_WEIGHT), values)
 
     x, y = smooth(composite), smooth(predicted)
-    box_down, box_across = boxes(graph, height, width)
-
-    def window(values: Value) -> Value:
-        return box_down @ values @ box_across
-
+    grid = windows(graph, height, width)
+    window = grid.pool
     area = window(weight)
     trust = area.at_least(LEAST_WEIGHT)
     mean_x, mean_y = window(x * weight) / trust, window(y * weight) / trust
@@ -133,8 +156,8 @@ def field(composite: Value, result: Value, mask: Value) -> Value:
     offset = graph.where(known, means_y - means_x @ slope, whole.part(3, 4, 1))
     slope = graph.where(known, slope, slope_of_all)
     planes = graph.join([slope, offset], 1).cast(np.float32)  # (n, 4 inputs, 3 outputs)
-    planes = planes.transpose(2, 1, 0).reshape([12, height, width])
-    return window(planes * trust) / window(trust)
+    planes = planes.transpose(2, 1, 0).reshape([12, grid.height, grid.width])
+    return grid.sum(planes * trust) / grid.sum(trust)
 
 
 def in_strips(
