@@ -12,7 +12,7 @@ import numpy as np
 
 from phnet.errors import BadImage, BadInput, BadMask
 from phnet.foreground import estimate
-from phnet.pixels import FULL_SCALE, Floats, Pixels, check_mask, check_pixels, to_float
+from phnet.pixels import FULL_SCALE, Floats, Pixels, check_mask, check_pixels, strips, to_float
 from phnet.placing import Cutout, Place, choose_place, default_place, put
 
 if TYPE_CHECKING:
@@ -70,11 +70,12 @@ class Composer:
             BadInput: no person was found.
         """
         check_pixels(portrait, "portrait")
-        rgb, size = to_float(portrait[..., :3]), portrait.shape[:2]
+        rgb, size = portrait[..., :3], portrait.shape[:2]
         if mask is not None:
             alpha = check_mask(mask, size)
         elif portrait.shape[2] == 4 and to_float(portrait[..., 3]).min() < 1:
-            return Cutout(rgb, check_mask(portrait[..., 3], size, "the portrait's alpha"))
+            alpha = check_mask(portrait[..., 3], size, "the portrait's alpha")
+            return Cutout(to_float(rgb), alpha)
         else:
             from phnet.matte import Matter
 
@@ -177,20 +178,27 @@ def over(colours: Floats, mask: Floats, scene: Pixels) -> Pixels:
     if not rows.size:
         return result
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    colours, mask, part = colours[box], mask[box], result[box]
+    for strip in strips((mask.shape[0], mask.shape[1])):
+        _blend(colours[strip], mask[strip], part[strip])
+    return result
+
+
+def _blend(colours: Floats, mask: Floats, scene: Pixels) -> None:
+    """Change a part of the scene in place; see :func:`over`."""
     scale = FULL_SCALE.get(scene.dtype, 1)
-    alpha = mask[box][..., None]
-    below = to_float(scene[box])
+    alpha = mask[..., None]
+    below = to_float(scene)
     share: Floats = alpha
     if scene.shape[2] == 4:
         total = alpha + below[..., 3:] * (1 - alpha)
         share = np.asarray(alpha / np.maximum(total, 1e-6), np.float32)
         below[..., 3:] = total
-    below[..., :3] += (colours[box] - below[..., :3]) * share
+    below[..., :3] += (colours - below[..., :3]) * share
     if scene.dtype.kind == "u":
         below = np.rint(np.clip(below, 0, 1) * np.float32(scale))
-    inside = mask[box] > 0
-    result[box][inside] = below[inside].astype(scene.dtype)
-    return result
+    inside = mask > 0
+    scene[inside] = below[inside].astype(scene.dtype)
 
 
 def _array(picture: Any, name: str) -> Pixels:

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from phnet.errors import BadInput, BadModel, MissingExtra
-from phnet.image import check_image, load
+from phnet.image import load
+from phnet.pixels import Floats, Pixels, check_pixels, enlarged_rows, shrunk, strips, to_float
 
 REFINEMENTS = ("guided", "closed-form", "none")
 LEAST_PERSON = 0.01  # share of the picture that must be person, at the network's size
@@ -26,7 +27,6 @@ GUIDE_SIDE = 512  # the guided filter is fitted at this longer side and applied 
 GUIDE_EPSILON = 1e-3  # of the guided filter, on colours in [0, 1]
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
 
-Floats = npt.NDArray[np.float32]
 Photo = str | os.PathLike[str] | Image.Image | npt.NDArray[Any]
 
 
@@ -60,31 +60,36 @@ class Matter:
         self.name = f"{where.name} sha256:{hashlib.sha256(content).hexdigest()[:16]}"
         """The model's file name and the start of its sum, for manifests."""
 
-    def matte(self, photo: Photo, refine: str = "guided") -> Floats:
+    def matte(self, photo: Photo, refine: str = "guided", guide_side: int = GUIDE_SIDE) -> Floats:
         """Return the alpha of the person or persons, float32 (H, W) in [0, 1].
 
         Args:
             photo: a path, a PIL image, or an array (H, W, 3), uint8 or float in [0, 1].
             refine: "guided", "closed-form" or "none" (bilinear).
+            guide_side: see :func:`refine_guided`.
 
         Raises:
             BadInput: no person was found.
         """
         if refine not in REFINEMENTS:
             raise BadInput(f"refine: expected one of {', '.join(REFINEMENTS)}, got {refine!r}")
-        rgb, where = _pixels(photo)
+        rgb, where = _pixels(photo)  # in its own type: a copy in floats is four times as large
         small = self.segment(rgb)
         if (small > 0.5).mean() < LEAST_PERSON:
             raise BadInput(f"no person was found in {where}")
         if refine == "guided":
-            return refine_guided(small, rgb)
+            return refine_guided(small, rgb, guide_side)
         if refine == "closed-form":
             return refine_closed_form(small, rgb)
         return _resize(small, rgb.shape[:2])
 
-    def segment(self, rgb: Floats) -> Floats:
-        """Return the network's own answer, at its own size, for RGB (H, W, 3) in [0, 1]."""
-        return self._network(_resize(rgb, self._network.side))
+    def segment(self, rgb: Pixels) -> Floats:
+        """Return the network's own answer, at its own size.
+
+        Args:
+            rgb: (H, W, 3): uint8, uint16, or floats in [0, 1].
+        """
+        return self._network(shrunk(rgb, self._network.side))
 
 
 def matte(
@@ -97,7 +102,7 @@ def matte(
     return Matter(model, threads).matte(photo, refine)
 
 
-def refine_guided(alpha: Floats, rgb: Floats) -> Floats:
+def refine_guided(alpha: Floats, rgb: Pixels, guide_side: int = GUIDE_SIDE) -> Floats:
     """Bring a coarse alpha to the photo's size along the photo's own edges.
 
     A guided filter with a colour guide (He et al., TPAMI 2013, eq. 14-16), fitted at a longer
@@ -106,15 +111,16 @@ def refine_guided(alpha: Floats, rgb: Floats) -> Floats:
 
     Args:
         alpha: float32 (h, w) in [0, 1].
-        rgb: float32 (H, W, 3) in [0, 1].
+        rgb: (H, W, 3): uint8, uint16, or floats in [0, 1].
+        guide_side: the longer side of the fit; smaller is faster.
 
     Returns:
         float32 (H, W) in [0, 1].
     """
     size = (rgb.shape[0], rgb.shape[1])
-    scale = min(1.0, GUIDE_SIDE / max(size))
+    scale = min(1.0, guide_side / max(size))
     fitted = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-    red, green, blue = (np.asarray(plane) for plane in cv2.split(_resize(rgb, fitted)))
+    red, green, blue = (np.asarray(plane) for plane in cv2.split(shrunk(rgb, fitted)))
     coarse = _resize(alpha, fitted)
     radius = max(1, round(max(fitted) / 110))
 
@@ -137,15 +143,20 @@ def refine_guided(alpha: Floats, rgb: Floats) -> Floats:
         (c02 * x + c12 * y + c22 * z) * scale_by,
     )
     offset = p - slopes[0] * r - slopes[1] * g - slopes[2] * b
-    soft = _resize(mean(offset), size)
-    for slope, plane in zip(slopes, cv2.split(rgb), strict=True):
-        soft = soft + _resize(mean(slope), size) * plane
-    soft = np.clip(soft, 0, 1)
-    person, background = soft * soft, (1 - soft) * (1 - soft)
-    return np.asarray(person / (person + background), np.float32)
+    planes = [mean(slope) for slope in slopes]
+    offset = mean(offset)
+    result = np.empty(size, np.float32)
+    for rows in strips(size):
+        soft = enlarged_rows(offset, size, rows)
+        for c, plane in enumerate(planes):
+            soft += enlarged_rows(plane, size, rows) * to_float(rgb[rows, :, c])
+        soft = np.clip(soft, 0, 1)
+        person, background = soft * soft, (1 - soft) * (1 - soft)
+        result[rows] = person / (person + background)
+    return result
 
 
-def refine_closed_form(alpha: Floats, rgb: Floats) -> Floats:
+def refine_closed_form(alpha: Floats, rgb: Pixels) -> Floats:
     """Solve the uncertain band of a coarse alpha by closed-form matting (Levin et al., 2008).
 
     Above 0.95 is kept as person and below 0.05 as background, both drawn in by about two
@@ -162,7 +173,7 @@ def refine_closed_form(alpha: Floats, rgb: Floats) -> Floats:
     size = (rgb.shape[0], rgb.shape[1])
     scale = min(1.0, CLOSED_FORM_SIDE / max(size))
     solved_size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-    photo, coarse = _resize(rgb, solved_size), _resize(alpha, solved_size)
+    photo, coarse = shrunk(rgb, solved_size), _resize(alpha, solved_size)
     margin = 2 * max(1, round(max(solved_size) / 128)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin))
     person = cv2.erode((coarse > 0.95).astype(np.uint8), kernel)
@@ -184,6 +195,8 @@ class _Onnx:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
+        # Threads that wait by spinning take the cores from the steps between two runs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
@@ -274,13 +287,14 @@ def _model_bytes(model: str | os.PathLike[str] | None) -> tuple[bytes, Path]:
         raise BadModel(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _pixels(photo: Photo) -> tuple[Floats, str]:
-    """RGB float32 (H, W, 3) in [0, 1], and what to call it in a sentence."""
+def _pixels(photo: Photo) -> tuple[Pixels, str]:
+    """RGB (H, W, 3): uint8, uint16, or floats in [0, 1], and what to call it in a sentence."""
     if isinstance(photo, Image.Image):
-        return check_image(np.asarray(photo.convert("RGB"))), "the picture"
+        photo = np.asarray(photo.convert("RGB"))
     if isinstance(photo, np.ndarray):
-        return check_image(photo), "the picture"
-    return load(photo).rgb, str(photo)
+        check_pixels(photo)
+        return photo[..., :3], "the picture"
+    return load(photo).colours, str(photo)
 
 
 def _resize(pixels: Floats, size: tuple[int, int]) -> Floats:

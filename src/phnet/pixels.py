@@ -12,6 +12,7 @@ Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[Any]
 
 FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.bool_): 1}
+STRIP_PIXELS = 1 << 21  # worked on at a time
 
 
 def to_float(values: Pixels) -> Floats:
@@ -21,6 +22,52 @@ def to_float(values: Pixels) -> Floats:
     if scale != 1:
         result /= np.float32(scale)
     return result
+
+
+# -- large pictures, without a copy of them in floats -------------------------------------
+
+
+def strips(size: tuple[int, int]) -> list[slice]:
+    """The rows of a picture of ``size`` (H, W) in parts of about two megapixels."""
+    step = max(1, STRIP_PIXELS // size[1])
+    return [slice(start, min(start + step, size[0])) for start in range(0, size[0], step)]
+
+
+def shrunk(pixels: Pixels, size: tuple[int, int]) -> Floats:
+    """Resize pixels of any type to ``size`` (h, w), as floats: by area where that is smaller."""
+    whole, (height, width) = (pixels.shape[0], pixels.shape[1]), size
+    if whole == size:
+        return to_float(pixels)
+    if height > whole[0] or width > whole[1]:
+        resized = cv2.resize(to_float(pixels), (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(resized, np.float32)
+
+    def by_area(floats: Floats, rows: int) -> Floats:
+        resized = cv2.resize(floats, (width, rows), interpolation=cv2.INTER_AREA)
+        return np.asarray(resized, np.float32)
+
+    # First across, strip by strip, then down: area averages can be taken one after the other.
+    parts = [by_area(to_float(pixels[rows]), rows.stop - rows.start) for rows in strips(whole)]
+    return by_area(np.concatenate(parts), height)
+
+
+def enlarged_rows(small: Floats, size: tuple[int, int], rows: slice) -> Floats:
+    """Some rows of ``small``, (h, w) or (h, w, C), enlarged bilinearly to ``size`` (H, W)."""
+    if rows == slice(0, size[0]):
+        whole = cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(whole, np.float32)
+    height = small.shape[0]
+    place = (np.arange(rows.start, rows.stop) + 0.5) * height / size[0] - 0.5
+    place = np.clip(place, 0, height - 1)
+    above = np.floor(place).astype(np.intp)
+    below = np.minimum(above + 1, height - 1)
+    share = (place - above).astype(np.float32).reshape(-1, *[1] * (small.ndim - 1))
+    lines = small[above] * (1 - share) + small[below] * share
+    wide = cv2.resize(lines, (size[1], len(lines)), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(wide, np.float32)
+
+
+# -- checks -------------------------------------------------------------------------------
 
 
 def _check_range(values: Pixels, name: str, error: type[BadImage] | type[BadMask]) -> None:

@@ -109,16 +109,21 @@ def put(cutout: Cutout, scene: tuple[int, int], place: Place) -> tuple[Floats, F
         raise BadInput(f"place {place}: the portrait would be enlarged to {columns}x{rows} pixels")
     shrinks = place.scale < 1
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    layer = np.dstack([cutout.colours * cutout.alpha[..., None], cutout.alpha])
-    layer = np.clip(cv2.resize(layer, (columns, rows), interpolation=how), 0, 1)
     x, y = round(place.x), round(place.y)
     colours, mask = np.zeros((height, width, 3), np.float32), np.zeros(scene, np.float32)
     top, bottom = max(0, y), min(height, y + rows)
     left, right = max(0, x), min(width, x + columns)
     if top < bottom and left < right:
-        seen = layer[top - y : bottom - y, left - x : right - x]
-        alpha = np.where(seen[..., 3] < 0.5 / 255, 0, seen[..., 3])
+
+        def seen(layer: Floats) -> Floats:
+            resized = cv2.resize(layer, (columns, rows), interpolation=how)
+            return np.clip(resized[top - y : bottom - y, left - x : right - x], 0, 1)
+
+        alpha = seen(cutout.alpha)
+        alpha[alpha < 0.5 / 255] = 0
         mask[top:bottom, left:right] = alpha
-        premultiplied = seen[..., :3] / np.maximum(alpha, 0.5 / 255)[..., None]
-        colours[top:bottom, left:right] = np.clip(premultiplied, 0, 1)
+        safe = np.maximum(alpha, 0.5 / 255)
+        for c in range(3):  # one after the other, which bounds the memory
+            straight = seen(cutout.colours[..., c] * cutout.alpha) / safe
+            colours[top:bottom, left:right, c] = np.clip(straight, 0, 1)
     return colours, mask

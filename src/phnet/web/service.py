@@ -91,7 +91,7 @@ class Service:
         picture = self._picture(form.files, "composite")
         alpha = self._mask(form.files)
         if alpha is None:
-            alpha = self._matter.matte(picture.rgb)
+            alpha = self._matter.matte(picture.colours)
             notes.append("no mask was given; the person was found in the picture itself")
         if options.invert_mask:
             alpha = 1 - alpha
@@ -137,7 +137,7 @@ class Service:
         Raises:
             PHNetError: the picture cannot be used, or no person was found; says why.
         """
-        alpha = self._matter.matte(self._picture(form.files, "photo").rgb)
+        alpha = self._matter.matte(self._picture(form.files, "photo").colours)
         grey = np.rint(alpha * 255).astype(np.uint8)
         return Answer(bytes(imagecodecs.png_encode(grey)), MEDIA_TYPES["PNG"], [])
 
