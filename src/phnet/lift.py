@@ -34,6 +34,7 @@ LEAST_WEIGHT = 1e-4  # a window that holds less foreground than this takes that 
 LUT_SIZE = 17
 LUT_SIGMA = 0.12  # how far around a table entry colours count, in [0, 1]
 LUT_SAMPLES = 4096
+LUT_RIDGE = 0.002  # pulls an entry that few colours are near towards the map of the whole
 STRIP_PIXELS = 1 << 17  # pixels handled at a time: bounds the memory and keeps it in the cache
 
 
@@ -283,7 +284,7 @@ def fit_lut(composite: Floats, result: Floats, mask: Floats, size: int = LUT_SIZ
     distance = ((nodes[:, None] - x[None]) ** 2).sum(2)  # (nodes, n)
     near = np.exp(-distance / (2 * LUT_SIGMA**2)) * w
     sums = (near @ products.reshape(len(x), 28)).reshape(-1, 4, 7)
-    ridge = 0.002 * max(w.sum(), 1e-9) * np.diag([1.0, 1.0, 1.0, 1.0])
+    ridge = LUT_RIDGE * max(w.sum(), 1e-9) * np.diag([1.0, 1.0, 1.0, 1.0])
     maps = np.linalg.solve(sums[..., :4] + ridge, sums[..., 4:] + ridge @ whole)  # (nodes, 4, 3)
     table = np.einsum("ni,nic->nc", np.concatenate([nodes, np.ones((len(nodes), 1))], 1), maps)
     return Lut(np.clip(table, 0, 1).astype(np.float32).reshape(size, size, size, 3))

@@ -11,12 +11,13 @@ import os
 import numpy as np
 import onnx
 
-from phnet.graphs.lifting import field, in_strips, unblended
+from phnet.graphs.lifting import enlarging, field, in_strips, unblended
 from phnet.graphs.nodes import Graph, Value
 from phnet.graphs.resizing import area_or_linear, area_taps, cubic_taps, linear_taps, resize
+from phnet.graphs.table import looked_up, table
 from phnet.harmonizer import Harmonizer
 
-LIFTS = ("guided", "none")
+LIFTS = ("guided", "lut", "none")
 PICTURE: list[str | int] = ["height", "width", 4]
 PLANE: list[str | int] = ["mask_height", "mask_width"]
 
@@ -60,21 +61,35 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
 
     def plain() -> Value:
         predicted, _ = unblended(picture, result, small_mask)
-        return in_strips(composite, predicted, 3, cubic_taps, blended)
+        enlarged = enlarging(composite, predicted, 3, cubic_taps)
+        return in_strips(composite, lambda rows, pixels: blended(rows, pixels, enlarged(rows)))
 
-    def lifted() -> Value:
-        def mapped(rows: Value, pixels: Value, planes: Value) -> Value:
-            rgb = pixels.part(0, 3) / 255
+    def by_place() -> Value:
+        coefficients = field(picture, result, small_mask)
+        enlarged = enlarging(composite, coefficients, 12, linear_taps)
+
+        def piece(rows: Value, pixels: Value) -> Value:
+            planes = enlarged(rows)
             planes = planes.reshape([3, 4, planes.side(1), planes.side(2)])
-            new = (planes.part(0, 3, 1) * rgb).sum(1) + planes.take(3, 1)
+            new = (planes.part(0, 3, 1) * (pixels.part(0, 3) / 255)).sum(1) + planes.take(3, 1)
             return blended(rows, pixels, new)
 
-        planes = field(picture, result, small_mask)
-        return in_strips(composite, planes, 12, linear_taps, mapped)
+        return in_strips(composite, piece)
+
+    def by_table() -> Value:
+        colours = table(picture, result, small_mask)
+
+        def piece(rows: Value, pixels: Value) -> Value:
+            return blended(rows, pixels, looked_up(colours, pixels.part(0, 3) / 255))
+
+        return in_strips(composite, piece)
 
     same_size = low.equals(height).both(narrow.equals(width))
+    wants_places = lift.equals(LIFTS.index("guided")).both(graph.op("Not", same_size))
     output = graph.choose(
-        lift.equals(LIFTS.index("guided")).both(graph.op("Not", same_size)), lifted, plain
+        lift.equals(LIFTS.index("lut")),
+        by_table,
+        lambda: graph.choose(wants_places, by_place, plain),
     )
     inputs_of = {"composite": (np.uint8, PICTURE), "mask": (np.uint8, PLANE)}
     return graph.model(

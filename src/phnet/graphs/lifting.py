@@ -67,15 +67,20 @@ def window_matrix(
     return (hits * weights.wider(1, 2)).sum(0)
 
 
-def smoothing(graph: Graph, height: Value, width: Value) -> tuple[Value, Value]:
-    """OpenCV's Gaussian blur of :func:`phnet.lift._smooth` as two matrices."""
+def smoothed(pictures: list[Value], weight: Value) -> list[Value]:
+    """See :func:`phnet.lift._smooth`; pictures (3, h, w), weight (1, h, w)."""
+    graph = weight.graph
     place = np.arange(-BLUR_REACH, BLUR_REACH + 1)
-    weights = np.exp(-(place**2) / (2 * SMOOTHING**2))
-    kernel = graph.constant(weights / weights.sum(), np.float32)
+    bell = np.exp(-(place**2) / (2 * SMOOTHING**2))
+    kernel = graph.constant(bell / bell.sum(), np.float32)
     reach = graph.whole(BLUR_REACH)
-    down = window_matrix(graph, height, reach, kernel, edge_twice=False)
-    across = window_matrix(graph, width, reach, kernel, edge_twice=False)
-    return down, across.transpose(1, 0)
+    down, right = (
+        window_matrix(graph, weight.side(axis), reach, kernel, edge_twice=False) for axis in (1, 2)
+    )
+    across = right.transpose(1, 0)
+    amount = down @ weight @ across
+    inside, safe = amount > LEAST_WEIGHT, amount.at_least(LEAST_WEIGHT)
+    return [graph.where(inside, down @ (x * weight) @ across / safe, x) for x in pictures]
 
 
 @dataclass(frozen=True)
@@ -122,15 +127,7 @@ def field(composite: Value, result: Value, mask: Value) -> Value:
     height, width = composite.side(1), composite.side(2)
     predicted, weight = unblended(composite, result, mask)
     whole = whole_map(composite, predicted, weight)
-    down, across = smoothing(graph, height, width)
-    amount = down @ weight @ across
-
-    def smooth(values: Value) -> Value:
-        blurred = down @ (values * weight) @ across
-        inside = amount > LEAST_WEIGHT
-        return graph.where(inside, blurred / amount.at_least(LEAST_WEIGHT), values)
-
-    x, y = smooth(composite), smooth(predicted)
+    x, y = smoothed([composite, predicted], weight)
     grid = windows(graph, height, width)
     window = grid.pool
     area = window(weight)
@@ -160,45 +157,52 @@ def field(composite: Value, result: Value, mask: Value) -> Value:
     return grid.sum(planes * trust) / grid.sum(trust)
 
 
-def in_strips(
-    composite: Value,
-    planes: Value,
-    channels: int,
-    taps: Kind,
-    changed: Callable[[Value, Value, Value], Value],
-) -> Value:
-    """Enlarge ``planes`` to the composite's size and use them, a strip of rows at a time.
+def in_strips(composite: Value, piece: Callable[[Value, Value], Value]) -> Value:
+    """Work on a strip of rows at a time, which bounds the memory.
 
     Args:
         composite: uint8 (H, W, 4).
-        planes: float32 (channels, h, w).
-        channels: how many planes there are.
-        taps: how they are enlarged.
-        changed: (rows, pixels (4, S, W) in [0, 255], planes (channels, S, W)) -> uint8 (S, W, ...).
+        piece: (rows (S,), pixels (4, S, W) in [0, 255]) -> uint8 (S, W, ...).
 
     Returns:
         uint8 (H, W, ...).
     """
     graph = composite.graph
-    height, width = composite.side(0), composite.side(1)
-    begin = graph.zeros([channels, planes.side(1), width])
-    wide = taps(graph, planes.side(2), width).apply(planes, 2, begin)
-    step = (graph.whole(STRIP_PIXELS) // width).at_least(1).at_most(height)
-    lines = taps(graph, planes.side(1), height)
+    height, step = composite.side(0), strip_rows(composite)
 
     def strip(number: Value) -> Value:
         rows = (number * step + graph.count(step)).at_most(height - 1)
-        pixels = composite.take(rows).cast(np.float32).transpose(2, 0, 1)
-
-        def term(k: Value) -> Value:
-            index, weight = lines.tap(k)
-            return wide.take(index.take(rows), 1) * weight.take(rows).wider(0, 2)
-
-        enlarged = graph.summed(lines.count, graph.zeros([channels, step, width]), term)
-        return changed(rows, pixels, enlarged)
+        return piece(rows, composite.take(rows).cast(np.float32).transpose(2, 0, 1))
 
     strips = graph.stacked((height + step - 1) // step, strip)
     # (strips, S, W, ...) -> (H, W, ...)
     after = graph.op("Shape", strips, dtype=np.int64, start=2)
     joined = strips.reshape(graph.join([graph.whole([-1]), after], 0))
     return joined.part(graph.whole(0), height)
+
+
+def strip_rows(composite: Value) -> Value:
+    """How many rows a strip has."""
+    rows = composite.graph.whole(STRIP_PIXELS) // composite.side(1)
+    return rows.at_least(1).at_most(composite.side(0))
+
+
+def enlarging(
+    composite: Value, planes: Value, channels: int, make: Kind
+) -> Callable[[Value], Value]:
+    """Planes (channels, h, w) at the composite's size: for rows (S,), (channels, S, W)."""
+    graph = composite.graph
+    height, width = composite.side(0), composite.side(1)
+    begin = graph.zeros([channels, planes.side(1), width])
+    wide = make(graph, planes.side(2), width).apply(planes, 2, begin)
+    lines = make(graph, planes.side(1), height)
+    step = strip_rows(composite)
+
+    def enlarged(rows: Value) -> Value:
+        def term(k: Value) -> Value:
+            index, weight = lines.tap(k)
+            return wide.take(index.take(rows), 1) * weight.take(rows).wider(0, 2)
+
+        return graph.summed(lines.count, graph.zeros([channels, step, width]), term)
+
+    return enlarged

@@ -9,7 +9,7 @@ from importlib import resources
 import numpy as np
 import onnx
 
-from phnet.graphs.lifting import in_strips, window_matrix
+from phnet.graphs.lifting import enlarging, in_strips, window_matrix
 from phnet.graphs.nodes import Graph, Value
 from phnet.graphs.resizing import area_or_linear, linear_taps
 from phnet.matte import GUIDE_EPSILON, GUIDE_SIDE
@@ -41,13 +41,15 @@ def matting_model() -> onnx.ModelProto:
     coarse = area_or_linear(coarse.reshape([side, side, 1]), high, broad, 1)
     planes = guided_planes(guide.transpose(2, 0, 1).part(0, 3), coarse.transpose(2, 0, 1))
 
-    def sharpened(_: Value, pixels: Value, enlarged: Value) -> Value:
-        rgb = pixels.part(0, 3) / 255
-        soft = ((enlarged.part(0, 3) * rgb).sum(0) + enlarged.take(3)).between(0, 1)
+    enlarged = enlarging(photo, planes, 4, linear_taps)
+
+    def sharpened(rows: Value, pixels: Value) -> Value:
+        rgb, factors = pixels.part(0, 3) / 255, enlarged(rows)
+        soft = ((factors.part(0, 3) * rgb).sum(0) + factors.take(3)).between(0, 1)
         person, background = soft * soft, (1 - soft) * (1 - soft)
         return (person / (person + background) * 255).rounded().cast(np.uint8)
 
-    alpha = in_strips(photo, planes, 4, linear_taps, sharpened)
+    alpha = in_strips(photo, sharpened)
     return graph.model(
         {"photo": (np.uint8, ["height", "width", 4])},
         {"alpha": (alpha, ["height", "width"]), "person": (person, [])},

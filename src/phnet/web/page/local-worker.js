@@ -4,7 +4,7 @@
 import * as ort from "./ort.wasm.bundle.min.js";
 import { decoded, decodedMask, encoded } from "./local-pictures.js";
 
-const LIFTS = ["guided", "none"]; // in the order of phnet.graphs.harmonizing
+const LIFTS = ["guided", "lut", "none"]; // in the order of phnet.graphs.harmonizing
 const LEAST_PERSON = 0.01; // as in phnet.matte
 const sessions = new Map(); // file -> promise of a session
 let turn = Promise.resolve();
