@@ -101,7 +101,7 @@ async function take(name, file) {
     }
   }
   const own = Object.values(MODES).find((each) => Object.values(each).includes(name));
-  if (name === own.scene) arrange();
+  if (name === own.scene) advance(own);
   else await begin(own);
 }
 
@@ -122,7 +122,7 @@ async function begin(own) {
       mask.start(picture, null); // a cut-out: the engine takes its alpha by itself
     }
   }
-  arrange();
+  advance(own);
   const mask = masks.get(own.subject);
   const unknown = files.has(own.subject) && !files.has(own.mask) && (!mask || mask.isEmpty);
   if (unknown && engine.matte) await search(own);
@@ -152,9 +152,8 @@ async function search(own) {
     say(masks.has(own.subject)
       ? "The person was found. Correct the mask with the brush where it is wrong."
       : "The person was found.");
-    if (own.scene && pictures.has(own.scene)) view("place");
-    else arrange();
     stale();
+    advance(own);
   } catch (error) {
     if (finding !== mine || error.name === "AbortError") return;
     refused(error);
@@ -173,6 +172,13 @@ async function search(own) {
 
 const chosenView = () => document.querySelector('[name="view"]:checked')?.value;
 let result = false; // whether there is one that fits what is shown
+
+// To the place, once there is a person to be placed.
+function advance(own) {
+  const mask = masks.get(own.subject);
+  if (own.scene && pictures.has(own.scene) && mask && !mask.isEmpty) view("place");
+  else arrange();
+}
 
 // Show what there is to see: only views that have something are offered.
 function arrange() {
@@ -425,4 +431,8 @@ find("local").hidden = !engine.local;
 if (!engine.compose) find("modes").hidden = true;
 brush.size = Number(find("size").value);
 arrange();
+for (const input of form.querySelectorAll('input[type="file"]')) { // chosen before this ran
+  if (input.files.length) take(input.name, input.files[0]);
+}
 listModels().catch(refused);
+find("main").ariaBusy = "false";
