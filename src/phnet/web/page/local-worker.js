@@ -81,7 +81,8 @@ async function found({ data, width, height }, tell) {
 function loaded(file, tell) {
   if (!sessions.has(file)) {
     const made = download(file, tell).then((content) => ort.InferenceSession.create(content, {
-      executionProviders: ["wasm"], enableCpuMemArena: false, enableMemPattern: false,
+      executionProviders: ["wasm"], graphOptimizationLevel: "basic", // more takes longer than it saves
+      enableCpuMemArena: false, enableMemPattern: false, // memory is given back
     }));
     made.catch(() => sessions.delete(file)); // may be tried again
     sessions.set(file, made);
