@@ -100,6 +100,39 @@ def test_the_colour_range_stays(run: Run, tmp_path: Path, full: bool) -> None:
     assert np.abs(pictures[0][:8, :8] - np.float32(GREEN)).max() < 8
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_phone_video_that_is_to_be_turned_comes_out_upright(
+    run: Run, tmp_path: Path, suffix: str
+) -> None:
+    upright = cv2.resize(astronaut(), (96, 128), interpolation=cv2.INTER_AREA)
+    stored = np.ascontiguousarray(np.rot90(upright))  # lies on its left side
+    name = f"phone{suffix}"
+    with av.open(name, "w") as target:
+        stream = target.add_stream("libx264", rate=25)
+        if not hasattr(stream, "set_display_matrix"):
+            pytest.skip("this PyAV cannot write a display matrix")
+        # What a phone held upright writes: a quarter turn clockwise shows it as it was.
+        stream.set_display_matrix([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30])
+        stream.height, stream.width = stored.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for _ in range(3):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
+        target.mux(stream.encode(None))
+    (tmp_path / "whole").mkdir()
+    for i in range(3):
+        Image.fromarray(np.full((128, 96), 255, np.uint8)).save(f"whole/{i}.png")
+    output = f"out{suffix}"
+    status, _, err = run(name, "-o", output, "--background", "green.png", "--mask", "whole")
+    assert status == 0, err
+    _, pictures, _ = decoded(tmp_path / output)
+    grey = cv2.cvtColor(pictures[0], cv2.COLOR_RGB2GRAY)
+    expected = cv2.cvtColor(upright, cv2.COLOR_RGB2GRAY)
+    assert grey.shape == expected.shape
+    assert np.corrcoef(grey.ravel(), expected.ravel())[0, 1] > 0.9
+    with av.open(output) as container:
+        assert next(container.decode(video=0)).rotation == 0
+
+
 def test_a_video_behind_begins_again(run: Run, tmp_path: Path) -> None:
     write_video(tmp_path / "behind.mp4", sound=False, size=64)
     status, out, err = run(

@@ -56,6 +56,8 @@ class Harmonizer:
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
+        # Threads that wait by spinning take the cores from the lift, and from other programs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4
         # Weights outside the file are looked for below the file itself, where nothing can be:
         # a model from a stranger must not read other files.
@@ -113,7 +115,7 @@ class Harmonizer:
         """
         from phnet.lift import fit
 
-        small, small_mask = self._small(composite, mask, resolution or self.card.resolution)
+        small, small_mask = self.small(composite, mask, resolution or self.card.resolution)
         return fit(lift, small, self.run(small, small_mask), small_mask, mask.shape)
 
     def harmonize(
@@ -187,7 +189,7 @@ class Harmonizer:
             return np.concatenate([result, composite[..., 3:]], 2)
         return result
 
-    def _small(self, composite: Pixels, mask: Floats, resolution: int) -> tuple[Floats, Floats]:
+    def small(self, composite: Pixels, mask: Floats, resolution: int) -> tuple[Floats, Floats]:
         """Composite and mask at the network's size; a small picture is not enlarged."""
         import cv2
 
