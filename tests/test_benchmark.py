@@ -1,7 +1,10 @@
 """``phnet benchmark``: all figures are there, and they are of the right order."""
 
 import json
+import shutil
 import sys
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,6 +12,13 @@ import pytest
 from phnet import benchmark
 from phnet.benchmark import picture, spread, timed
 from phnet.cli import main
+from phnet.errors import BadData
+from phnet.harmonizer import Harmonizer
+from phnet.pixels import to_float
+from phnet.shapes import Shape, shape_figures, small_pair
+
+EXAMPLE = Path(__file__).parent.parent / "examples"
+PORTRAITS = Path(__file__).parent / "portraits"
 
 
 def test_spread_is_median_and_extremes() -> None:
@@ -28,11 +38,44 @@ def test_the_picture_has_a_soft_mask() -> None:
     assert ((mask > 20) & (mask < 235)).any()
 
 
+@pytest.mark.parametrize("shape", get_args(Shape))
+@pytest.mark.parametrize("size", [(48, 96), (96, 48), (64, 64)])
+def test_every_way_keeps_the_picture_aligned(shape: Shape, size: tuple[int, int]) -> None:
+    """What comes back is the small picture, with the network's change under the mask alone."""
+    height, width = size
+    composite, mask = picture(4 * height, 4 * width)
+    alpha = to_float(mask)
+    small, result, small_alpha = small_pair(Harmonizer(threads=1), composite, alpha, shape, 96)
+    rows, columns = small_alpha.shape
+    assert small.shape == result.shape == (rows, columns, 3)
+    if shape == "stretch":
+        assert (rows, columns) == (96, 96)
+    else:
+        assert (rows, columns) == (96 * height // max(size), 96 * width // max(size))
+    np.testing.assert_array_equal(result[small_alpha == 0], small[small_alpha == 0])
+    assert np.abs(result - small)[small_alpha == 1].max() > 0.01
+
+
+def test_shapes_are_scored_by_aspect(tmp_path: Path) -> None:
+    for name in ("test_0010", "test_0019"):
+        for suffix in (".jpg", ".png"):
+            shutil.copy(PORTRAITS / (name + suffix), tmp_path)
+    figures = shape_figures(tmp_path, Harmonizer(threads=1), side=64)
+    assert {kind: of["photos"] for kind, of in figures.items()} == {"not_square": 1, "square": 1}
+    for of in figures.values():
+        for shape in get_args(Shape):
+            assert 15 < of[shape]["fpsnr_db"] < of[shape]["psnr_db"] < 60
+    with pytest.raises(BadData, match=r"expected photos NAME\.jpg"):
+        shape_figures(tmp_path / "none", Harmonizer(threads=1))
+
+
 def test_benchmark_prints_every_figure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(benchmark, "SIZES", {"tiny": (300, 400)})
-    monkeypatch.setattr(sys, "argv", ["phnet", "benchmark", "--json", "--repeat", "1"])
+    monkeypatch.setattr(
+        sys, "argv", ["phnet", "benchmark", "--json", "--repeat", "1", "--example", str(EXAMPLE)]
+    )
     with pytest.raises(SystemExit) as caught:
         main()
     assert not caught.value.code
@@ -43,5 +86,6 @@ def test_benchmark_prints_every_figure(
         assert 0 < figures["small"][figure]["median_s"] < 60
     assert 0 < figures["large"]["tiny"]["median_s"] < 60
     assert figures["new_process"]["import"]["median_s"] < figures["new_process"]["wall"]["median_s"]
+    assert figures["new_process"]["picture"] == str(EXAMPLE / "composite.jpg")
     if figures["paper_in_torch"]:
         assert figures["paper_in_torch"]["median_s"] > figures["small"]["network"]["median_s"]

@@ -30,9 +30,9 @@ _LARGE = """
 import json, sys, time
 from phnet.benchmark import peak_memory, picture
 from phnet.harmonizer import Harmonizer
-height, width, threads, repeat = map(int, sys.argv[1:])
+height, width, threads, repeat = map(int, sys.argv[1:5])
 composite, mask = picture(height, width)
-harmonizer = Harmonizer(threads=threads)
+harmonizer = Harmonizer(sys.argv[5] or None, threads=threads)
 harmonizer.harmonize(*picture(300, 300))
 seconds = []
 for _ in range(repeat):
@@ -122,13 +122,12 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def small_figures(threads: int, repeat: int, side: int = 256) -> dict[str, Any]:
-    """The shipped network on a square that has its size already, and a lift from half of it.
+def small_figures(harmonizer: Harmonizer, repeat: int, side: int = 256) -> dict[str, Any]:
+    """A network on a square that has its size already, and a lift from half of it.
 
     "end_to_end" is all of harmonize at the network's own size; "with_lift" has a picture of
     twice the side, so that the lift takes part; "network" is ONNX Runtime alone.
     """
-    harmonizer = Harmonizer(threads=threads)
     composite, mask = picture(side, side)
     large, large_mask = picture(2 * side, 2 * side)
     floats, alpha = to_float(composite), to_float(mask)
@@ -140,7 +139,8 @@ def small_figures(threads: int, repeat: int, side: int = 256) -> dict[str, Any]:
         return harmonizer.harmonize(large, large_mask, resolution=side)
 
     return {
-        "threads": threads,
+        "model": harmonizer.card.name,
+        "threads": harmonizer.threads,
         "side": side,
         "network": spread(timed(lambda: harmonizer.run(floats, alpha), repeat)),
         "end_to_end": spread(timed(own, repeat)),
@@ -148,7 +148,7 @@ def small_figures(threads: int, repeat: int, side: int = 256) -> dict[str, Any]:
     }
 
 
-def large_figures(threads: int, repeat: int) -> dict[str, Any]:
+def large_figures(threads: int, repeat: int, model: str | None = None) -> dict[str, Any]:
     """Large pictures end to end from decoded arrays, each size in a process of its own.
 
     "bytes_a_pixel" is the growth of the peak from the first size to the last, inputs and result
@@ -157,7 +157,7 @@ def large_figures(threads: int, repeat: int) -> dict[str, Any]:
     figures: dict[str, Any] = {"threads": threads}
     peaks: list[tuple[int, int]] = []  # pixels, bytes
     for name, (height, width) in SIZES.items():
-        told = _in_process(_LARGE, height, width, threads, repeat)
+        told = _in_process(_LARGE, height, width, threads, repeat, model or "")
         figures[name] = spread(told["seconds"])
         if told["peak"] is not None:
             figures[name]["peak_mb"] = round(told["peak"] / 1e6)
@@ -168,18 +168,26 @@ def large_figures(threads: int, repeat: int) -> dict[str, Any]:
     return figures
 
 
-def start_figures(repeat: int) -> dict[str, Any]:
-    """A new process that imports phnet and harmonizes a picture of 512 pixels from files."""
+def start_figures(repeat: int, example: Path) -> dict[str, Any]:
+    """A new process that imports phnet and harmonizes a picture from files.
+
+    The picture is composite.jpg with mask.png in the folder ``example``; where there is none, one
+    of 512 pixels is made up. "picture" says which.
+    """
     walls, imports = [], []
     with tempfile.TemporaryDirectory() as folder:
-        names = [str(Path(folder) / name) for name in ("composite.png", "mask.png")]
-        for name, values in zip(names, picture(512, 512), strict=True):
-            cv2.imwrite(name, values)
+        names = [str(example / name) for name in ("composite.jpg", "mask.png")]
+        about = names[0]
+        if not all(Path(name).is_file() for name in names):
+            about = "made up, 512x512"
+            names = [str(Path(folder) / name) for name in ("composite.png", "mask.png")]
+            for name, values in zip(names, picture(512, 512), strict=True):
+                cv2.imwrite(name, values)
         for _ in range(repeat):
             start = time.perf_counter()
             imports.append(_in_process(_START, *names)["import"])
             walls.append(time.perf_counter() - start)
-    return {"wall": spread(walls), "import": spread(imports)}
+    return {"picture": about, "wall": spread(walls), "import": spread(imports)}
 
 
 def _in_process(script: str, *arguments: object) -> dict[str, Any]:

@@ -155,16 +155,15 @@ def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
 
     area = window(weight)
     known = area > LEAST_WEIGHT
-    trust = np.maximum(area, LEAST_WEIGHT)
+    trust: Floats = np.maximum(area, LEAST_WEIGHT)
     weighted = [weight * channel for channel in x]
     mean_x = [window(values) / trust for values in weighted]
     mean_y = [window(weight * channel) / trust for channel in y]
     ridge = np.float32(RIDGE)
     moments: dict[tuple[int, int], Floats] = {}
     for i, j in combinations_with_replacement(range(3), 2):
-        moments[i, j] = window(weighted[i] * x[j]) / trust - mean_x[i] * mean_x[j]
-        if i == j:
-            moments[i, j] += ridge
+        moment = window(weighted[i] * x[j]) / trust - mean_x[i] * mean_x[j]
+        moments[i, j] = moment + ridge if i == j else moment
     inverse = _inverse(moments)
     planes = []  # for output channel c, its slopes and its offset
     for c in range(3):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from phnet.cli import app
+from phnet.cli.options import Model
 
 
 @app.command()
@@ -19,21 +20,36 @@ def benchmark(
     lift: Annotated[
         bool, typer.Option("--lift", help="What the lift loses instead, in decibels.")
     ] = False,
+    shape: Annotated[
+        bool,
+        typer.Option("--shape", help="Ways to show pictures that are not square, instead: scores."),
+    ] = False,
     photos: Annotated[
-        Path, typer.Option(help="For --lift: photos NAME.jpg with masks NAME.png.")
+        Path, typer.Option(help="For --lift and --shape: photos NAME.jpg with masks NAME.png.")
     ] = Path("tests/portraits"),
+    model: Model = None,
+    example: Annotated[
+        Path, typer.Option(help="For the start: a folder with composite.jpg and mask.png.")
+    ] = Path("examples"),
 ) -> None:
     """Time the product on this machine; let nothing else run meanwhile."""
     import json
 
     from phnet.benchmark import large_figures, machine, small_figures, spread, start_figures
-    from phnet.idealpairs import lift_figures
+    from phnet.harmonizer import Harmonizer
 
     figures: dict[str, Any]
     if lift:
+        from phnet.idealpairs import lift_figures
+
         figures = lift_figures(photos)
+    elif shape:
+        from phnet.shapes import shape_figures
+
+        figures = shape_figures(photos, Harmonizer(model))
     else:
-        figures = {"machine": machine(), "repeat": repeat, "small": small_figures(threads, repeat)}
+        small = small_figures(Harmonizer(model, threads), repeat)
+        figures = {"machine": machine(), "repeat": repeat, "small": small}
         try:
             from phnet.learn.timing import paper_seconds
         except ModuleNotFoundError:
@@ -44,8 +60,8 @@ def benchmark(
             for name in ("end_to_end", "with_lift"):
                 ratio = paper / figures["small"][name]["median_s"]
                 figures["small"][name]["times_faster_than_paper"] = round(ratio, 1)
-        figures["large"] = large_figures(large_threads, repeat)
-        figures["new_process"] = start_figures(repeat)
+        figures["large"] = large_figures(large_threads, repeat, model)
+        figures["new_process"] = start_figures(repeat, example)
     if as_json:
         print(json.dumps(figures, indent=2))
         return
