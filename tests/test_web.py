@@ -29,7 +29,10 @@ uvicorn = pytest.importorskip("uvicorn")
 
 import phnet  # noqa: E402
 from phnet.cli import main  # noqa: E402
+from phnet.composer import Composer  # noqa: E402
 from phnet.harmonizer import Harmonizer  # noqa: E402
+from phnet.matte import Matter  # noqa: E402
+from phnet.placing import Place  # noqa: E402
 from phnet.web import app as web  # noqa: E402
 from phnet.web.limits import Limits  # noqa: E402
 from phnet.web.service import Service  # noqa: E402
@@ -223,6 +226,45 @@ def test_compose_puts_the_person_where_it_is_asked_to(client: Client) -> None:
     assert problem(client.compose(portrait=grey), 422) == "background: expected a picture, got none"
 
 
+def test_compose_lifts_as_it_is_asked_to(client: Client) -> None:
+    scene = np.full((300, 300, 3), (40, 90, 150), np.uint8)
+    parts = {
+        "portrait": encoded(composite()),
+        "background": encoded(scene),
+        "mask": encoded(mask()),
+    }
+    composer = Composer(Harmonizer(threads=1))
+    cutout = composer.cut_out(composite(), mask())
+    results = []
+    for lift in ("guided", "lut", "none"):
+        status, _, body = client.compose(
+            background=encoded(scene), place="20,20,3", lift=lift, **parts
+        )
+        assert status == 200
+        results.append(np.asarray(Image.open(io.BytesIO(body))).astype(int))
+        expected = composer.compose(cutout, scene, Place(20, 20, 3), lift=lift).result
+        assert int(np.abs(results[-1] - expected).max()) <= 1
+    assert np.abs(results[0] - results[1]).max() > 3
+    assert np.abs(results[0] - results[2]).max() > 3
+
+
+def test_matte_finds_the_person(client: Client) -> None:
+    def ask(**parts: bytes | str) -> Reply:
+        return client.ask("POST", "/v1/matte", form(**parts), FORM)
+
+    status, headers, body = ask(photo=encoded(composite(160)))
+    assert (status, headers["content-type"]) == (200, "image/png")
+    alpha = np.asarray(Image.open(io.BytesIO(body)))
+    assert (alpha.shape, alpha.dtype) == ((160, 160), np.uint8)
+    assert np.abs(alpha - Matter(threads=1).matte(composite(160)) * 255).max() <= 1
+    assert alpha.min() < 10
+    assert alpha.max() > 245
+    empty = encoded(np.full((64, 64, 3), 90, np.uint8))
+    assert "no person was found" in problem(ask(photo=empty), 422)
+    assert "photo: expected a picture" in problem(ask(), 422)
+    problem(ask(photo=empty, strength="1"), 422)
+
+
 def test_broken_requests_are_refused(client: Client) -> None:
     assert "multipart" in problem(client.ask("POST", "/v1/harmonize", b"{}"), 415)
     for kind in ("multipart/form-data", "multipart/form-data; boundary=other"):
@@ -351,7 +393,8 @@ def test_the_page_is_whole_and_asks_no_other_host(client: Client) -> None:
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in headers["content-security-policy"]
     text = body.decode()
-    links = re.findall(r'(?:src|href)="([^"]+)"', text) + ["remote.js"]  # imported dynamically
+    links = re.findall(r'(?:src|href)="([^"]+)"', text)
+    links.append("remote.js")  # imported dynamically
     for link in links:
         if not link.startswith("data:"):
             status, _, part = client.ask("GET", f"/{link}")
