@@ -228,11 +228,7 @@ def test_compose_puts_the_person_where_it_is_asked_to(client: Client) -> None:
 
 def test_compose_lifts_as_it_is_asked_to(client: Client) -> None:
     scene = np.full((300, 300, 3), (40, 90, 150), np.uint8)
-    parts = {
-        "portrait": encoded(composite()),
-        "background": encoded(scene),
-        "mask": encoded(mask()),
-    }
+    parts = {"portrait": encoded(composite()), "mask": encoded(mask())}
     composer = Composer(Harmonizer(threads=1))
     cutout = composer.cut_out(composite(), mask())
     results = []
