@@ -80,7 +80,8 @@ async function found({ data, width, height }, tell) {
 
 function loaded(file, tell) {
   if (!sessions.has(file)) {
-    const made = download(file, tell).then((content) => ort.InferenceSession.create(content, {
+    tell("loading");
+    const made = download(file).then((content) => ort.InferenceSession.create(content, {
       executionProviders: ["wasm"], graphOptimizationLevel: "basic", // more takes longer than it saves
       enableCpuMemArena: false, enableMemPattern: false, // memory is given back
     }));
@@ -90,13 +91,10 @@ function loaded(file, tell) {
   return sessions.get(file);
 }
 
-async function download(file, tell) {
-  tell("receiving", 0);
+async function download(file) {
   const answer = await fetch(new URL(file, import.meta.url));
   if (!answer.ok) throw new Error(`${file} cannot be loaded (status ${answer.status})`);
-  const content = new Uint8Array(await answer.arrayBuffer());
-  tell("receiving", 1);
-  return content;
+  return new Uint8Array(await answer.arrayBuffer());
 }
 
 // As phnet.pixels.check_mask.

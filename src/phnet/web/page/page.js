@@ -51,7 +51,9 @@ function progress(stage, share) {
   bar.hidden = false;
   if (share === null || stage === "working") bar.removeAttribute("value");
   else bar.value = share;
-  const words = { sending: "Sending", working: "Harmonizing", receiving: "Receiving" };
+  const words = {
+    sending: "Sending", working: "Harmonizing", receiving: "Receiving", loading: "Loading the networks",
+  };
   const text = `${words[stage]}…`;
   if (find("status").textContent !== text) say(text);
 }
@@ -357,7 +359,10 @@ for (const input of form.querySelectorAll('input[type="file"]')) {
       event.preventDefault();
       drop.classList.toggle("over", kind === "dragover");
       if (kind === "drop" && event.dataTransfer.files.length) {
-        take(input.name, event.dataTransfer.files[0]);
+        const one = new DataTransfer();
+        one.items.add(event.dataTransfer.files[0]);
+        input.files = one.files; // so that its name is shown
+        take(input.name, input.files[0]);
       }
     });
   }
@@ -399,7 +404,9 @@ find("divide").addEventListener("input", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && (running || finding)) cancel();
-  else if (!find("view-mask").hidden && !event.target.matches('[type="password"]')) paintKeys(event);
+  else if (!find("view-mask").hidden && !event.target.matches("select, [type=password]")) {
+    paintKeys(event);
+  }
 });
 
 function cancel() {

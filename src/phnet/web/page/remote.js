@@ -8,7 +8,7 @@
 //                               -> { picture, notes }; mask, place and fit may be null
 //
 // Pictures are Blobs, notes is a sentence or empty, onprogress gets ({ stage, share }): stage is
-// "sending", "working" or "receiving", share from 0 to 1, or null where it is not known. All
+// "sending", "loading", "working" or "receiving", share from 0 to 1, or null where it is not known. All
 // reject with an Error whose message is one sentence for a person without the full stop, with
 // `status` 401 where a token is needed, and with an AbortError once the signal is aborted. An
 // engine without compose or matte: the page hides what needs it.
