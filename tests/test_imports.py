@@ -40,6 +40,7 @@ FLOORS = {
     "phnet.steady": 1,
     "phnet.data": 2,
     "phnet.benchmark": 2,
+    "phnet.clips": 2,
     "phnet.evaluation": 2,
     "phnet.folders": 2,
     "phnet.idealpairs": 2,

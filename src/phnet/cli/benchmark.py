@@ -14,7 +14,7 @@ def benchmark(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads for the figures at 256.")] = 1,
     large_threads: Annotated[
-        int, typer.Option(min=1, help="CPU threads for the large pictures.")
+        int, typer.Option(min=1, help="CPU threads for the large pictures and video.")
     ] = 2,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of which the median is told.")] = 5,
     lift: Annotated[
@@ -24,8 +24,11 @@ def benchmark(
         bool,
         typer.Option("--shape", help="Ways to show pictures that are not square, instead: scores."),
     ] = False,
+    video: Annotated[
+        bool, typer.Option("--video", help="Video instead: speed, latency and flicker.")
+    ] = False,
     photos: Annotated[
-        Path, typer.Option(help="For --lift and --shape: photos NAME.jpg with masks NAME.png.")
+        Path, typer.Option(help="For --lift, --shape and --video: NAME.jpg with NAME.png.")
     ] = Path("tests/portraits"),
     model: Model = None,
     example: Annotated[
@@ -47,6 +50,11 @@ def benchmark(
         from phnet.shapes import shape_figures
 
         figures = shape_figures(photos, Harmonizer(model))
+    elif video:
+        from phnet.clips import video_figures
+
+        figures = {"machine": machine(), "repeat": repeat}
+        figures["video"] = video_figures(photos, large_threads, repeat, model)
     else:
         small = small_figures(Harmonizer(model, threads), repeat)
         figures = {"machine": machine(), "repeat": repeat, "small": small}
