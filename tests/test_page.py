@@ -451,6 +451,64 @@ def test_work_can_be_cancelled(opened: Opener) -> None:
     harmonize(page)
 
 
+def test_files_can_be_dropped(opened: Opener) -> None:
+    page = opened()
+    for name, pixels in (("composite", photo()), ("mask", 255 - box_mask(256, 256))):
+        content = base64.b64encode(encoded(pixels)).decode()
+        dropped = page.evaluate_handle(
+            """([name, content]) => {
+                const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+                const dropped = new DataTransfer();
+                dropped.items.add(new File([bytes], `${name}.png`, { type: "image/png" }));
+                return dropped;
+            }""",
+            [name, content],
+        )
+        area = f'.drop:has([name="{name}"])'
+        page.dispatch_event(area, "drop", {"dataTransfer": dropped})
+        page.locator(f"{area} img").wait_for()
+        assert page.input_value(f'[name="{name}"]').endswith(f"{name}.png")
+    page.locator("#brush").wait_for()
+    page.click('button[type="submit"]')
+    says(page, "Done. Note: the mask's white part looks like the background")
+    page.check('[name="view"][value="mask"]')
+    page.click("#invert")
+    page.click('button[type="submit"]')
+    page.locator("#status").get_by_text("Done.", exact=True).wait_for()
+    assert largest_difference(grey(sent(page)["mask"]), box_mask(256, 256)) == 0
+
+
+def test_two_fingers_scale_the_person(opened: Opener) -> None:
+    page = opened(width=360, has_touch=True)
+    page.check('[name="mode"][value="compose"]')
+    choose(page, "portrait", photo())
+    choose(page, "portrait_mask", box_mask(256, 256))
+    choose(page, "background", scene())
+    canvas = page.locator("#placing")
+    canvas.wait_for()
+    x, y, scale = placed(page)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *shares: tuple[float, float]) -> None:
+        points = [
+            {"x": box["x"] + a * box["width"], "y": box["y"] + b * box["height"], "id": number}
+            for number, (a, b) in enumerate(shares)
+        ]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", (0.4, 0.5), (0.6, 0.5))
+    for step in range(1, 6):
+        fingers("touchMove", (0.4 - 0.03 * step, 0.5), (0.6 + 0.03 * step, 0.5))
+    fingers("touchEnd")
+    larger = placed(page)
+    ratio = larger[2] / scale
+    assert ratio == pytest.approx(0.5 / 0.2, rel=0.02)
+    assert larger[:2] == pytest.approx((200 + (x - 200) * ratio, 150 + (y - 150) * ratio), abs=4)
+
+
 @pytest.mark.slow
 def test_a_server_with_a_token_is_asked_with_it(opened: Opener) -> None:
     with running("sesame", workers=1) as client:

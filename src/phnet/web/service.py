@@ -96,7 +96,10 @@ class Service:
         if options.invert_mask:
             alpha = 1 - alpha
         alpha = check_mask(alpha, picture.size)
-        notes += mask_notes(alpha)
+        notes += [
+            note.replace("use --invert-mask", "invert it (invert_mask)")
+            for note in mask_notes(alpha)
+        ]
         result = harmonizer.harmonize(
             picture.colours,
             alpha,
