@@ -1,6 +1,9 @@
 """The Harmonizer: what goes in comes out, model files that are not models are refused."""
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -149,3 +152,12 @@ def test_weights_outside_the_file_are_refused(
     name = str(weights) if place == "absolute" else f"{place}weights.bin"
     with pytest.raises(BadModel, match="expected an ONNX network"):
         Harmonizer(network(tmp_path / "m.onnx", external=name))
+
+
+def test_loading_a_network_leaves_no_file_behind_and_reports_nothing(tmp_path: Path) -> None:
+    places = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP"), str(tmp_path))
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | places
+    script = "from phnet import Harmonizer; from phnet.matte import Matter; Harmonizer(); Matter()"
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    # ONNX Runtime's telemetry would keep an identifier and what it is about to send.
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -6,6 +6,7 @@ Names are resolved when first used, so that ``import phnet`` stays cheap::
     result = phnet.harmonize("composite.jpg", "mask.png")
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from phnet.version import __version__
@@ -13,6 +14,10 @@ from phnet.version import __version__
 if TYPE_CHECKING:
     from phnet.composer import compose
     from phnet.harmonizer import Harmonizer, harmonize
+
+# ONNX Runtime (from 1.29) reports to its maker and keeps files for that in the home folder and the
+# temporary one, unless this is set before it is loaded; who sets it to 0 is not overruled.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["Harmonizer", "__version__", "compose", "harmonize"]
 

@@ -51,6 +51,7 @@ class Harmonizer:
     ) -> None:
         import onnxruntime as ort
 
+        ort.disable_telemetry_events()  # for Windows, where no variable does it
         self.threads = threads or os.cpu_count() or 1
         self.path = find_model(model)
         options = ort.SessionOptions()

@@ -193,6 +193,7 @@ class _Onnx:
     def __init__(self, content: bytes, where: Path, threads: int | None) -> None:
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()  # as in phnet.harmonizer
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         # Threads that wait by spinning take the cores from the steps between two runs.
