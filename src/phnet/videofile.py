@@ -140,7 +140,7 @@ def opened(path: Path) -> Any:
     except OSError as error:  # PyAV's errors of files are of this kind, too
         raise BadImage(f"{path}: cannot be read ({error.strerror})") from error
     except av.error.FFmpegError as error:
-        raise BadImage(f"{path}: expected a video ({error})") from error
+        raise BadImage(f"{path}: expected a video ({error.strerror})") from error
     if not container.streams.video:
         container.close()
         raise BadImage(f"{path}: expected a video, but there is no picture in it")

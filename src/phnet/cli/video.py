@@ -36,7 +36,8 @@ def video(
         ),
     ] = "auto",
     stabilise: Annotated[
-        float, typer.Option(min=0, max=1, help="How much of the look stays from frame to frame.")
+        float,
+        typer.Option(min=0, max=1, help="How much of look and matte stays from frame to frame."),
     ] = 0.85,
     every: Annotated[
         int, typer.Option(min=1, help="Run the harmonization network once in so many frames.")
