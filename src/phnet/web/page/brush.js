@@ -145,8 +145,19 @@ export class Brush {
       return;
     }
     this.#keyboard = true;
+    this.#follow();
     event.preventDefault();
     this.#draw();
+  }
+
+  // Keep the keyboard's cursor in view where the canvas is zoomed.
+  #follow() {
+    if (!this.#cursor) return;
+    const well = this.#canvas.parentElement;
+    const [x, y] = this.#cursor.map((v) => v * this.#canvas.clientWidth / this.#picture.width);
+    const near = (start, seen, at) => Math.min(at - seen / 5, Math.max(at - seen * 4 / 5, start));
+    well.scrollTo(near(well.scrollLeft, well.clientWidth, x),
+      near(well.scrollTop, well.clientHeight, y));
   }
 
   #draw() {

@@ -393,6 +393,7 @@ find("redo").addEventListener("click", () => step((mask) => mask.redo()));
 find("invert").addEventListener("click", () => step((mask) => mask.add({ kind: "invert" })));
 find("find").addEventListener("click", () => search(mode()));
 find("size").addEventListener("input", (event) => { brush.size = Number(event.target.value); });
+find("zoom").addEventListener("input", (event) => zoom(Number(event.target.value)));
 for (const input of document.querySelectorAll('[name="way"]')) {
   input.addEventListener("change", () => { brush.adds = input.value === "in"; });
 }
@@ -408,6 +409,18 @@ document.addEventListener("keydown", (event) => {
     paintKeys(event);
   }
 });
+
+// The middle of what is seen stays in the middle.
+function zoom(value) {
+  const well = find("well");
+  const middle = (start, seen, all) => (start + seen / 2) / all;
+  const x = middle(well.scrollLeft, well.clientWidth, well.scrollWidth);
+  const y = middle(well.scrollTop, well.clientHeight, well.scrollHeight);
+  well.style.setProperty("--zoom", value);
+  well.scrollTo(x * well.scrollWidth - well.clientWidth / 2,
+    y * well.scrollHeight - well.clientHeight / 2);
+  brush.refresh();
+}
 
 function cancel() {
   const hadFocus = document.activeElement === find("cancel");
