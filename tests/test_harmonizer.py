@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+import phnet.harmonizer
 from phnet.errors import BadImage, BadMask, BadModel
 from phnet.harmonizer import Harmonizer
 
@@ -161,3 +162,27 @@ def test_loading_a_network_leaves_no_file_behind_and_reports_nothing(tmp_path: P
     subprocess.run([sys.executable, "-c", script], check=True, env=environment)
     # ONNX Runtime's telemetry would keep an identifier and what it is about to send.
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+WHOLE_NUMBERS = Path(phnet.harmonizer.__file__).parent / "weights" / "portrait-int8.onnx"
+
+
+@pytest.mark.skipif(not WHOLE_NUMBERS.is_file(), reason="the weights in whole numbers do not ship")
+def test_the_network_in_whole_numbers_is_close(harmonizer: Harmonizer) -> None:
+    small = Harmonizer("int8", threads=1)
+    assert small.card.about["storage"] == "int8"
+    assert small.path.stat().st_size < harmonizer.path.stat().st_size
+    assert small.card.about["images_seen"] == harmonizer.card.about["images_seen"]
+    before, after = (h.harmonize(PHOTO, MASK).astype(int) for h in (harmonizer, small))
+    inside = MASK > 0.5
+    assert 0 < np.abs(after - before)[inside].mean() < 2
+    assert np.abs(after - before).max() < 16
+    assert np.abs(before - PHOTO)[inside].mean() > 2
+
+
+def test_whole_numbers_that_are_not_there_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phnet.harmonizer.resources.files", lambda _: tmp_path)
+    with pytest.raises(BadModel, match="int8: expected"):
+        Harmonizer("int8")

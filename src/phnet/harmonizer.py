@@ -38,8 +38,9 @@ class Harmonizer:
     """A loaded network, to be used again and again, from several threads if you like.
 
     Args:
-        model: None for the weights inside the package, "full" for the full network of the
-            package phnet-full, or the path of an ONNX file (``phnet export`` writes them).
+        model: None for the weights inside the package, "int8" for the same in whole numbers
+            (faster on processors with VNNI), "full" for the full network of the package
+            phnet-full, or the path of an ONNX file (``phnet export`` writes them).
         threads: CPU threads; None for all.
 
     Raises:
@@ -221,13 +222,18 @@ _default: Harmonizer | None = None
 
 
 def find_model(model: str | os.PathLike[str] | None) -> Path:
-    """The ONNX file that ``model`` names: None, "full", or a path.
+    """The ONNX file that ``model`` names: None, "int8", "full", or a path.
 
     Raises:
         BadModel: there is no such file, or it is too large to be a model.
     """
     if model is None:
         return Path(str(resources.files("phnet") / "weights" / "portrait.onnx"))
+    if model == "int8":
+        path = Path(str(resources.files("phnet") / "weights" / "portrait-int8.onnx"))
+        if not path.is_file():
+            raise BadModel("int8: expected weights/portrait-int8.onnx in the package, it is not")
+        return path
     if model == "full":
         try:
             return Path(str(resources.files("phnet_full") / "full.onnx"))

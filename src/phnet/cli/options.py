@@ -7,7 +7,9 @@ import typer
 
 Model = Annotated[
     str | None,
-    typer.Option(help="Another ONNX network, or 'full'.", show_default="the embedded one"),
+    typer.Option(
+        help="Another ONNX network, or 'int8' or 'full'.", show_default="the embedded one"
+    ),
 ]
 Matte = Annotated[
     Path | None,
