@@ -13,8 +13,9 @@ from skimage.data import astronaut
 import phnet
 from phnet.composer import Composer, over
 from phnet.errors import BadInput, BadMask
-from phnet.foreground import blur_fusion, estimate
+from phnet.foreground import blur_fusion, estimate, without_ghosts
 from phnet.image import load, load_mask
+from phnet.pixels import to_float
 from phnet.placing import Cutout, Place, choose_place, cut_sides, default_place, put
 from tests.conftest import disc_mask, smooth_photo
 
@@ -56,6 +57,31 @@ def test_the_old_background_leaves_the_edge(how: str) -> None:
 def test_inside_the_person_colours_stay() -> None:
     photo, _, alpha = strands()
     np.testing.assert_allclose(blur_fusion(photo, alpha)[alpha == 1], photo[alpha == 1], atol=1e-5)
+
+
+def test_a_smaller_blur_fusion_is_nearly_the_same() -> None:
+    photo, alpha = to_float(smooth_photo(np.random.default_rng(3), 120, 160)), disc_mask(120, 160)
+    soft = cv2.GaussianBlur(to_float(alpha), (0, 0), 4)
+    whole, small = blur_fusion(photo, soft), blur_fusion(photo, soft, shrink=2)
+    seen = soft > 0.02
+    assert np.abs(whole - small)[seen].mean() < 1 / 255
+    assert np.abs(whole - photo)[seen].mean() > 4 / 255
+
+
+def test_a_passer_by_found_by_half_goes_and_a_second_person_stays() -> None:
+    alpha = np.zeros((60, 200), np.float32)
+    cv2.circle(alpha, (40, 30), 20, 1.0, -1)
+    cv2.circle(alpha, (100, 30), 10, 1.0, -1)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 1)
+    np.testing.assert_array_equal(without_ghosts(alpha), alpha)
+    with_ghost = alpha.copy()
+    cv2.circle(with_ghost, (160, 30), 18, 0.4, -1)
+    cv2.circle(with_ghost, (160, 20), 3, 1.0, -1)
+    left = without_ghosts(with_ghost)
+    assert not left[:, 135:].any()
+    np.testing.assert_array_equal(left[:, :135], alpha[:, :135])
+    only_faint = alpha * np.float32(0.5)
+    assert without_ghosts(only_faint)[30, 40] == 0.5  # the largest part stays, however faint
 
 
 def test_an_unknown_estimate_is_refused() -> None:

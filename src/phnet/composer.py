@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from phnet.errors import BadImage, BadInput, BadMask
-from phnet.foreground import estimate
+from phnet.foreground import estimate, without_ghosts
 from phnet.pixels import FULL_SCALE, Floats, Pixels, check_mask, check_pixels, strips, to_float
 from phnet.placing import Cutout, Place, choose_place, default_place, put
 
@@ -80,7 +80,7 @@ class Composer:
             from phnet.matte import Matter
 
             self._matter = self._matter or Matter(threads=self.harmonizer.threads)
-            alpha = self._matter.matte(rgb)
+            alpha = without_ghosts(self._matter.matte(rgb))
         return Cutout(estimate(rgb, alpha, self.foreground), alpha)
 
     def compose(

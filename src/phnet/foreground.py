@@ -14,6 +14,9 @@ ESTIMATES = ("blur-fusion", "ml", "none")
 WIDE, NARROW = 90, 6  # sides, in pixels, of the two blurs for a photo of REFERENCE pixels
 REFERENCE = 1024
 TINY = 1e-5
+FAINT = 0.05  # alpha from which pixels hang together
+SOLID = 0.9  # alpha from which a pixel is surely person
+LEAST_SOLID = 0.25  # share of a part that must be solid
 BAND_PIXELS = 1 << 22  # worked on at a time, at least
 
 
@@ -42,6 +45,21 @@ def estimate(photo: Pixels, alpha: Floats, how: str = "blur-fusion") -> Floats:
         raise MissingExtra("matte", "foreground ml") from None
     colours = estimate_foreground_ml(to_float(photo).astype(np.float64), alpha.astype(np.float64))
     return np.asarray(np.clip(colours, 0, 1), np.float32)
+
+
+def without_ghosts(alpha: Floats) -> Floats:
+    """A found matte (H, W) without the parts, apart from the largest, that are hardly there.
+
+    A passer-by behind a person is often found by half, and would stand there half transparent.
+    """
+    count, labels, about, _ = cv2.connectedComponentsWithStats((alpha > FAINT).astype(np.uint8))
+    if count <= 2:
+        return alpha
+    areas = about[:, cv2.CC_STAT_AREA]
+    solid = np.bincount(labels[alpha > SOLID], minlength=count)
+    kept = solid >= LEAST_SOLID * areas
+    kept[[0, 1 + int(areas[1:].argmax())]] = True
+    return np.where(kept[labels], alpha, np.float32(0))
 
 
 def blur_fusion(photo: Pixels, alpha: Floats, shrink: int = 1) -> Floats:
