@@ -433,6 +433,23 @@ def test_what_cannot_be_used_is_told(opened: Opener) -> None:
     harmonize(page)
 
 
+def test_a_model_can_be_chosen(opened: Opener) -> None:
+    page = opened()
+    models = [{"name": "small", "resolution": 128}, {"name": "large", "resolution": 256}]
+    models[0]["default"] = True
+    page.route("**/v1/models", lambda route: route.fulfill(json={"models": models}))
+    page.reload()
+    page.locator("#models").wait_for()
+    assert page.input_value('[name="model"]') == "small"
+    choose(page, "composite", photo())
+    choose(page, "mask", box_mask(256, 256))
+    page.locator("#brush").wait_for()
+    page.select_option('[name="model"]', "large")
+    page.click('button[type="submit"]')
+    says(page, "Sorry: model: expected one of portrait")
+    assert sent(page)["model"] == "large"
+
+
 def test_work_can_be_cancelled(opened: Opener) -> None:
     page = opened()
     held: list[Any] = []
