@@ -1,8 +1,11 @@
 """Convolutions in whole numbers (int8) for an exported network, calibrated on composites.
 
-Left in float32: the first convolution, the transposed ones, all statistics, and the merging
-convolutions behind a PN block. What those read has heavy tails (features divided by a deviation
-that may be small), which 256 even steps cannot hold.
+Left in float32: the first convolution, all statistics, and the merging convolutions behind a PN
+block. What those read has heavy tails (features divided by a deviation that may be small), which
+256 even steps cannot hold. Transposed convolutions become plain ones first.
+
+Weights have 7 bits: where a processor adds pairs of products in 16 bits (AVX2 without VNNI), 8 bits
+would overflow, and the result would depend on the machine.
 """
 
 import tempfile
@@ -18,6 +21,7 @@ import onnx
 from phnet.data.synthesis import make_composite
 from phnet.errors import BadData
 from phnet.learn.batches import photo_sources
+from phnet.learn.plainconv import without_transposed
 
 Feed = dict[str, npt.NDArray[np.float32]]  # the network's inputs, by name
 
@@ -71,14 +75,17 @@ def quantize(content: bytes, feeds: Sequence[Feed], pn_layers: Iterable[int]) ->
         def get_next(self) -> Feed | None:
             return next(self.left, None)
 
-    model = onnx.load_from_string(content)
-    behind_pn = tuple(f"/{part}.{n - 1}/" for n in pn_layers for part in ("decoder", "skip"))
+    model = without_transposed(onnx.load_from_string(content))
+    # where features that a PN block gave are merged, in our network and in the released small one
+    merging = ("/decoder.{}/merge/", "/skip.{}/")
+    behind_pn = tuple(name.format(n - 1) for n in pn_layers for name in merging)
     convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
     excluded = [name for name in convolutions if name.startswith(behind_pn)] + convolutions[:1]
     options: dict[str, Any] = {
         "op_types_to_quantize": ["Conv"],
         "nodes_to_exclude": excluded,
         "per_channel": True,
+        "reduce_range": True,
         "activation_type": QuantType.QUInt8,
         "weight_type": QuantType.QInt8,
     }
