@@ -162,10 +162,10 @@ def in_strips(composite: Value, piece: Callable[[Value, Value], Value]) -> Value
 
     Args:
         composite: uint8 (H, W, 4).
-        piece: (rows (S,), pixels (4, S, W) in [0, 255]) -> uint8 (S, W, ...).
+        piece: (rows (S,), pixels (4, S, W) in [0, 255]) -> (S, W, ...).
 
     Returns:
-        uint8 (H, W, ...).
+        (H, W, ...), of the pieces' type.
     """
     graph = composite.graph
     height, step = composite.side(0), strip_rows(composite)

@@ -1,6 +1,6 @@
 """One graph that finds the person in a picture of any size: what :func:`phnet.matte.matte` does.
 
-Input: ``photo`` uint8 (H, W, 4), whose alpha is not looked at. Outputs: ``alpha`` uint8 (H, W);
+Input: ``photo`` uint8 (H, W, 4), whose alpha is not looked at. Outputs: ``alpha`` float32 (H, W);
 ``person``, a scalar: the share of the picture that is person, at the network's size.
 """
 
@@ -47,7 +47,7 @@ def matting_model() -> onnx.ModelProto:
         rgb, factors = pixels.part(0, 3) / 255, enlarged(rows)
         soft = ((factors.part(0, 3) * rgb).sum(0) + factors.take(3)).between(0, 1)
         person, background = soft * soft, (1 - soft) * (1 - soft)
-        return (person / (person + background) * 255).rounded().cast(np.uint8)
+        return person / (person + background)
 
     alpha = in_strips(photo, sharpened)
     return graph.model(

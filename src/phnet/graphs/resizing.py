@@ -21,6 +21,15 @@ class Taps:
     count: Value  # how many rows count
     tap: Callable[[Value], tuple[Value, Value]]  # k -> indices (m,) and float32 weights (m,)
 
+    def between(self, start: Value, stop: Value) -> "Taps":
+        """For some of the rows alone."""
+
+        def tap(k: Value) -> tuple[Value, Value]:
+            index, weight = self.tap(k)
+            return index.part(start, stop), weight.part(start, stop)
+
+        return Taps(self.count, tap)
+
     def apply(self, x: Value, axis: int, begin: Value) -> Value:
         """Resize one axis of (A, B, C); ``begin`` is zeros of the shape that results."""
         others = [other for other in range(3) if other != axis]

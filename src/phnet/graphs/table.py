@@ -9,7 +9,7 @@ from phnet.lift import LUT_RIDGE, LUT_SAMPLES, LUT_SIGMA, LUT_SIZE
 PLANE = LUT_SIZE * LUT_SIZE  # entries of one red
 
 
-def table(composite: Value, result: Value, mask: Value) -> Value:
+def fitted_table(composite: Value, result: Value, mask: Value) -> Value:
     """See :func:`phnet.lift.fit_lut`: colours (17³, 3), red changing slowest."""
     graph = composite.graph
     predicted, weight = unblended(composite, result, mask)

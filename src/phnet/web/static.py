@@ -16,6 +16,7 @@ from typing import Any
 
 from phnet.errors import BadInput, BadOutput
 from phnet.files import write_bytes
+from phnet.graphs.composing import composing_model
 from phnet.graphs.harmonizing import harmonizing_model
 from phnet.graphs.matting import matting_model
 
@@ -125,8 +126,8 @@ def model_files(models: Sequence[str | os.PathLike[str] | None]) -> dict[str, by
         card = json.loads(made.metadata_props[0].value)
         name = str(card.get("name") or "model")
         file = re.sub(r"[^A-Za-z0-9_-]", "-", name) + ".onnx"
-        if file in files or file == "matte.onnx":
-            raise BadInput(f"{model}: expected models of different names, got {name} again")
+        if file in files or file in ("matte.onnx", "compose.onnx"):
+            raise BadInput(f"{model}: expected a model of a name not taken, got {name}")
         files[file] = made.SerializeToString()
         listed.append(
             {
@@ -137,5 +138,6 @@ def model_files(models: Sequence[str | os.PathLike[str] | None]) -> dict[str, by
             }
         )
     files["matte.onnx"] = matting_model().SerializeToString()
+    files["compose.onnx"] = composing_model().SerializeToString()
     files["models.json"] = json.dumps(listed, indent=1).encode()
     return files

@@ -39,15 +39,15 @@ export async function decoded(blob, name) {
   return withOpaque(bytesOf(context.getImageData(0, 0, width, height)));
 }
 
-// -> { data: bytes, width, height }: its alpha where that says something, else its grey.
+// -> { data: floats from 0 to 1, width, height }: its alpha where that says something, else its grey.
 export async function decodedMask(blob) {
   const { data, width, height, opaque } = await decoded(blob, "mask");
-  const plane = new Uint8Array(width * height);
+  const plane = new Float32Array(width * height);
   for (let i = 0; i < plane.length; i++) {
     const at = 4 * i;
     plane[i] = opaque
-      ? Math.round(LUMA[0] * data[at] + LUMA[1] * data[at + 1] + LUMA[2] * data[at + 2])
-      : data[at + 3];
+      ? (LUMA[0] * data[at] + LUMA[1] * data[at + 1] + LUMA[2] * data[at + 2]) / 255
+      : data[at + 3] / 255;
   }
   return { data: plane, width, height };
 }

@@ -2,7 +2,7 @@
 // that the page stays alive. What every engine offers is told in remote.js; the server's page does
 // not have this file.
 
-export const engine = { local: true, models, matte, harmonize };
+export const engine = { local: true, models, matte, harmonize, compose };
 
 const waiting = new Map(); // number of a request -> { request, resolve, reject, onprogress }
 let worker = null;
@@ -20,6 +20,10 @@ function matte(photo, signal) {
 
 function harmonize(given, signal, onprogress) {
   return ask({ work: "harmonize", ...given }, signal, onprogress);
+}
+
+function compose(given, signal, onprogress) {
+  return ask({ work: "compose", ...given }, signal, onprogress);
 }
 
 function ask(request, signal, onprogress = () => {}) {
