@@ -9,8 +9,9 @@ import pytest
 
 from phnet import clips
 from phnet.cli import main
-from phnet.clips import FLICKER_FRAMES, flicker, moving, people
+from phnet.clips import FLICKER_FRAMES, flicker, moving, off_compose, people
 from phnet.errors import BadData
+from phnet.harmonizer import Harmonizer
 from phnet.matte import Matter
 from phnet.pixels import to_float
 from phnet.stream import Live
@@ -53,6 +54,14 @@ def test_flicker_is_that_of_finished_frames_with_their_own_mattes() -> None:
 
     assert FLICKER_FRAMES > 10
     assert flicker([photo], Jumping) == {"unsmoothed": 10, "smoothed": 1, "ratio": 0.1}
+
+
+def test_the_live_path_is_close_to_compose_and_is_measured() -> None:
+    frame = next(moving(*people(PORTRAITS, 1)[0], 1))
+    scene = smooth_photo(np.random.default_rng(0), *clips.SIZE)
+    empty = np.full_like(frame, 90)
+    off = off_compose([frame, empty], scene, Harmonizer(threads=1), Matter(threads=1))
+    assert 0 < off < 5
 
 
 @pytest.mark.slow

@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from phnet.benchmark import picture, spread
+from phnet.composer import Composer
 from phnet.errors import BadData
-from phnet.foreground import estimate
+from phnet.foreground import FAINT, estimate
 from phnet.harmonizer import Harmonizer
 from phnet.image import load, load_mask
 from phnet.matte import Matter
 from phnet.pixels import Floats, Pixels, check_mask
+from phnet.placing import Place
 from phnet.steady import STABILISE
 from phnet.stream import Live, cover
 from phnet.video import convert
@@ -119,6 +121,8 @@ def video_figures(
                 "a_frame": spread(seconds),
             }
     person, *others = people(folder)
+    firsts = [next(moving(photo, mask, 1)) for photo, mask in people(folder, 8)]
+    figures["off_compose_levels"] = off_compose(firsts, scene, harmonizer, matter)
     figures["latency"] = {
         f"every_{every}": spread(_latencies(live(scene, every), moving(*person, 3 * frames)))
         for every in EVERY
@@ -136,6 +140,24 @@ def _latencies(live: Live, frames: Iterator[Pixels]) -> list[float]:
         live.process(frame)
         seconds.append(time.perf_counter() - start)
     return seconds[SETTLING:]
+
+
+def off_compose(
+    frames: list[Pixels], scene: Pixels, harmonizer: Harmonizer, matter: Matter
+) -> float:
+    """What the live path's shortcuts change: mean difference to compose over the person, levels.
+
+    Frames in which no person is found do not count.
+    """
+    off, composer = [], Composer(harmonizer, matter)
+    for frame in frames:
+        live = Live(scene, harmonizer=harmonizer, matter=matter)
+        fast = live.process(frame)
+        if live.alpha is not None and live.alpha.any():
+            whole = composer.compose(composer.cut_out(frame), scene, Place(0, 0, 1))
+            seen = whole.mask > FAINT
+            off.append(np.abs(fast[seen].astype(np.float32) - whole.result[seen]).mean())
+    return round(float(np.mean(off)), 2)
 
 
 def flicker(stills: list[Floats], live: Callable[[float], Live]) -> dict[str, float]:
