@@ -82,6 +82,7 @@ function show(element, blob, attribute = "src") {
 async function take(name, file) {
   const drop = form.elements[name].closest(".drop");
   const thumbnail = drop.querySelector("img");
+  const interrupted = finding; // a search for the person, to be begun again
   stop();
   say("");
   for (const each of [files, pictures, reading]) each.delete(name);
@@ -103,7 +104,7 @@ async function take(name, file) {
     }
   }
   const own = Object.values(MODES).find((each) => Object.values(each).includes(name));
-  if (name === own.scene) advance(own);
+  if (name === own.scene && !interrupted) advance(own);
   else await begin(own);
 }
 
