@@ -121,6 +121,14 @@ def test_a_wrong_model_is_one_sentence_on_every_engine(run: Run) -> None:
         assert err == ("phnet: missing.onnx: expected an ONNX file, but there is no such file\n")
 
 
+def test_ray_is_an_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    status, _, err = run("--engine", "ray")
+    assert status == 2
+    assert "phnet[scale]" in err
+    assert not Path("out").exists()
+
+
 def test_a_manifest_lists_what_there_is_to_do(run: Run, command_line: Run) -> None:
     assert run()[0] == 0
     lines = [

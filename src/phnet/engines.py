@@ -176,6 +176,20 @@ class _Actor:
         return {"record": json.dumps(self._worker(json.loads(row["task"])))}
 
 
+def load_ray() -> Any:
+    """Import Ray with Ray Data.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise MissingExtra("scale", "--engine ray") from None
+    return ray
+
+
 def run_ray(
     make: Callable[[Settings], Worker],
     settings: Settings,
@@ -191,11 +205,7 @@ def run_ray(
     Raises:
         MissingExtra: ray is not installed.
     """
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        raise MissingExtra("scale", "--engine ray") from None
+    ray = load_ray()
     if not tasks:
         return
     started = not ray.is_initialized()

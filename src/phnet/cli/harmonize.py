@@ -151,9 +151,12 @@ def _harmonize_folder(
     import sys
     from dataclasses import replace
 
+    from phnet.engines import load_ray
     from phnet.folders import Summary, work_through
     from phnet.onefile import FileWorker
 
+    if engine is Engine.ray:
+        load_ray()  # before anything is written
     items = _items(composites, masks, output, engine)
     # Actors reserve the threads they use; here the cores are shared among the jobs.
     cores = 1 if engine is Engine.ray else max(1, (os.cpu_count() or 1) // jobs)
