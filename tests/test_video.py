@@ -196,6 +196,7 @@ def test_a_broken_frame_is_left_out_and_said(run: Run, tmp_path: Path) -> None:
         (["in.mp4", "-o", "in.mp4", "--background", "green.png"], "also an input"),
         (["none.mp4", "-o", "o.mp4", "--background", "green.png"], "none.mp4: cannot be read"),
         (["text.mp4", "-o", "o.mp4", "--background", "green.png"], "text.mp4: "),
+        (["codec.mp4", "-o", "o.mp4", "--background", "green.png"], "expected a known codec"),
         (
             ["in.mp4", "-o", "o.mp4", "--background", "green.png", "--mask", "few"],
             "few: expected a mask for each frame, found only 1",
@@ -210,6 +211,8 @@ def test_what_cannot_be_done_is_one_sentence_and_nothing_is_written(
     run: Run, tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
     (tmp_path / "text.mp4").write_text("not a video")
+    content = (tmp_path / "in.mp4").read_bytes()
+    (tmp_path / "codec.mp4").write_bytes(content.replace(b"avc1", b"zzzz"))
     (tmp_path / "few").mkdir()
     Image.fromarray(disc_mask(96, 96)).save("few/0.png")
     before = sorted(tmp_path.iterdir())
