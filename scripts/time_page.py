@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time the static page in Debian's chromium: scripts/time_page.py WIDTHxHEIGHT ... [--lift LIFT].
+"""Time the static page in Debian's chromium: scripts/time_page.py WIDTHxHEIGHT ...
 
 Prints, for each size, the seconds of a first harmonization (networks loaded, code compiled), the
 median of the following ones, and the largest memory of the browser's process for the page.
@@ -23,14 +23,17 @@ from skimage.data import astronaut
 
 from phnet.web.static import write_page
 
-WORK = """async ({ lift, times }) => {
+WORK = """async ({ lift, times, compose }) => {
   const { engine } = await import("./local.js");
   const [composite, mask] = await Promise.all(
     ["composite.jpg", "mask.png"].map(async (name) => (await fetch(name)).blob()));
   const seconds = [];
   for (let i = 0; i < times; i++) {
     const begun = performance.now();
-    await engine.harmonize({ composite, mask, strength: 1, lift, model: "" });
+    const options = { mask, strength: 1, lift, model: "" };
+    await (compose
+      ? engine.compose({ portrait: composite, background: composite, place: "0,0,0.9", ...options })
+      : engine.harmonize({ composite, ...options }));
     seconds.push((performance.now() - begun) / 1000);
   }
   return seconds;
@@ -50,6 +53,7 @@ def main() -> int:
     parser.add_argument("sizes", nargs="+", metavar="WIDTHxHEIGHT")
     parser.add_argument("--lift", default="guided")
     parser.add_argument("--times", type=int, default=4)
+    parser.add_argument("--compose", action="store_true", help="time composing instead")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "page"
@@ -68,8 +72,7 @@ def main() -> int:
                     page = browser.new_page()
                     page.set_default_timeout(600_000)
                     page.goto(f"http://127.0.0.1:{server.server_port}/")
-                    options = {"lift": arguments.lift, "times": arguments.times}
-                    first, *others = page.evaluate(WORK, options)
+                    first, *others = page.evaluate(WORK, vars(arguments))
                     mine = {k: v for k, v in renderers().items() if k not in before}
                     browser.close()
                 later = statistics.median(others) if others else float("nan")

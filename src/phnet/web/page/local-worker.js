@@ -26,18 +26,14 @@ self.onmessage = ({ data }) => {
       };
       self.postMessage({ number: data.number, result: await works[data.work](data, tell) });
     } catch (error) {
-      self.postMessage({ number: data.number, sentence: sentenceOf(error) });
+      const full = /memory|allocat|bad_alloc|Array buffer/i.test(error?.message ?? error);
+      const sentence = full
+        ? "this picture needs more memory than the browser gives; try a smaller one"
+        : String(error?.message ?? error).split("\n")[0].replace(/\.$/, "");
+      self.postMessage({ number: data.number, sentence, full });
     }
   });
 };
-
-function sentenceOf(error) {
-  const message = String(error?.message ?? error);
-  if (/memory|allocat|bad_alloc|Array buffer/i.test(message)) {
-    return "this picture needs more memory than the browser gives; try a smaller one";
-  }
-  return message.split("\n")[0].replace(/\.$/, "");
-}
 
 async function harmonize({ composite, mask, ...options }, tell) {
   const chosen = await choice(options);

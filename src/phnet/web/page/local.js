@@ -44,13 +44,14 @@ function ask(request, signal, onprogress = () => {}) {
 
 function started() {
   const made = new Worker(new URL("local-worker.js", import.meta.url), { type: "module" });
-  made.onmessage = ({ data: { number, progress, result, sentence } }) => {
+  made.onmessage = ({ data: { number, progress, result, sentence, full } }) => {
     const one = waiting.get(number);
     if (!one) return;
     if (progress) return one.onprogress(progress);
     waiting.delete(number);
     if (sentence) one.reject(new Error(sentence));
     else one.resolve(result);
+    if (full) restart(); // WebAssembly gives no memory back
   };
   made.onerror = (event) => {
     event.preventDefault();
