@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +15,8 @@ from phnet.benchmark import picture, spread, timed
 from phnet.cli import main
 from phnet.errors import BadData
 from phnet.harmonizer import Harmonizer
+from phnet.matte import Matter
+from phnet.mattescores import matte_figures
 from phnet.pixels import to_float
 from phnet.shapes import Shape, shape_figures, small_pair
 
@@ -89,3 +92,26 @@ def test_benchmark_prints_every_figure(
     assert figures["new_process"]["picture"] == str(EXAMPLE / "composite.jpg")
     if figures["paper_in_torch"]:
         assert figures["paper_in_torch"]["median_s"] > figures["small"]["network"]["median_s"]
+
+
+def test_matting_is_scored_against_masks(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        source = sorted(PORTRAITS.glob("*.jpg"))[0]
+        shutil.copy(source, tmp_path / f"{name}.jpg")
+        shutil.copy(source.with_suffix(".png"), tmp_path / f"{name}.png")
+    mask = cv2.imread(str(tmp_path / "b.png"), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(tmp_path / "b.png"), 255 - mask)  # whatever is found is wrong there
+    figures = matte_figures(tmp_path, Matter(threads=1))
+    assert figures["photos"] == 2
+    assert 0.4 < figures["mean_iou"] < 0.6
+    assert figures["iou_10th_percentile"] < 0.2
+    assert figures["no_person"] == 0
+
+
+def test_a_photo_without_a_person_counts_as_nothing_found(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "grey.jpg"), np.full((120, 120, 3), 128, np.uint8))
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((120, 120), 255, np.uint8))
+    figures = matte_figures(tmp_path, Matter(threads=1))
+    assert (figures["no_person"], figures["mean_iou"]) == (1, 0)
+    with pytest.raises(BadData, match="found none"):
+        matte_figures(tmp_path / "empty", Matter(threads=1))

@@ -223,6 +223,16 @@ def test_harmonization_changes_the_person_by_strength() -> None:
     assert np.abs(half - none).mean() == pytest.approx(change / 2, rel=0.1)
 
 
+def test_the_lift_can_be_chosen() -> None:
+    portrait, mask = load(PORTRAITS / "test_0026.jpg").pixels, PORTRAITS / "test_0026.png"
+    night = (scene() // 6).astype(np.uint8)
+    guided, table = (
+        phnet.compose(portrait, night, mask=mask, lift=kind).astype(int)
+        for kind in ("guided", "lut")
+    )
+    assert 0 < np.abs(guided - table).mean() < 10
+
+
 def test_a_cut_out_with_alpha_needs_no_mask_and_keeps_its_colours() -> None:
     colours = np.full((40, 40, 3), (200, 40, 90), np.uint8)
     cutout = Image.fromarray(np.dstack([colours, disc_mask(40, 40)]))

@@ -44,6 +44,7 @@ FLOORS = {
     "phnet.evaluation": 2,
     "phnet.folders": 2,
     "phnet.idealpairs": 2,
+    "phnet.mattescores": 2,
     "phnet.shapes": 2,
     "phnet.figures": 2,
     "phnet.gallery": 2,

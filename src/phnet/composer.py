@@ -124,6 +124,7 @@ def compose(
     place: tuple[float, float, float] | None = None,
     fit: str | None = None,
     strength: float = 1.0,
+    lift: "Kind" = "guided",
     composer: Composer | None = None,
 ) -> Scene:
     """Put the person of a portrait in front of another background, in harmony with it.
@@ -137,6 +138,7 @@ def compose(
             None: see :func:`default_place`.
         fit: "cover": the portrait covers the whole background instead, as in a video call.
         strength: how much of the harmonization to take, in [0, 1].
+        lift: "guided", "lut" or "none", see :mod:`phnet.lift`.
         composer: sessions to use again; None: the embedded networks.
 
     Returns:
@@ -155,7 +157,7 @@ def compose(
     chosen = choose_place(place, fit, person.shape[:2], scene.shape[:2])
     composer = composer or Composer()
     cutout = composer.cut_out(person, None if mask is None else _mask(mask))
-    result: Any = composer.compose(cutout, scene, chosen, strength).result
+    result: Any = composer.compose(cutout, scene, chosen, strength, lift).result
     if not isinstance(background, np.ndarray):
         result = Image.fromarray(result)
         result.info = dict(getattr(background, "info", {}))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Model
+from phnet.cli.options import Matte, Model, Refine
 
 
 @app.command()
@@ -27,10 +27,15 @@ def benchmark(
     video: Annotated[
         bool, typer.Option("--video", help="Video instead: speed, latency and flicker.")
     ] = False,
+    matting: Annotated[
+        bool, typer.Option("--matting", help="The matte instead: IoU against masks, time.")
+    ] = False,
     photos: Annotated[
-        Path, typer.Option(help="For --lift, --shape and --video: NAME.jpg with NAME.png.")
+        Path, typer.Option(help="For --lift, --shape, --video, --matting: NAME.jpg with NAME.png.")
     ] = Path("tests/portraits"),
     model: Model = None,
+    matte: Matte = None,
+    refine: Annotated[Refine, typer.Option(help="Edges, for --matting.")] = Refine.guided,
     example: Annotated[
         Path, typer.Option(help="For the start: a folder with composite.jpg and mask.png.")
     ] = Path("examples"),
@@ -50,6 +55,12 @@ def benchmark(
         from phnet.shapes import shape_figures
 
         figures = shape_figures(photos, Harmonizer(model))
+    elif matting:
+        from phnet.matte import Matter
+        from phnet.mattescores import matte_figures
+
+        figures = {"machine": machine()}
+        figures["matting"] = matte_figures(photos, Matter(matte, threads), refine.value)
     elif video:
         from phnet.clips import video_figures
 

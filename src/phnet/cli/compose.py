@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Matte, Model, Threads
+from phnet.cli.options import Lift, LiftChoice, Matte, Model, Threads
 
 if TYPE_CHECKING:
     from phnet.composer import Composer, Composition
@@ -78,6 +78,7 @@ def compose(
     strength: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the harmonization to take.")
     ] = 1.0,
+    lift: LiftChoice = Lift.guided,
     model: Model = None,
     matte: Matte = None,
     threads: Threads = None,
@@ -103,7 +104,7 @@ def compose(
     matter = Matter(matte, threads) if mask is None else None
     composer = Composer(Harmonizer(model, threads), matter, foreground.value)
     cutout = _cut_out(composer, portrait, photo, mask)
-    made = composer.compose(cutout, scene.colours_with_alpha, chosen, strength)
+    made = composer.compose(cutout, scene.colours_with_alpha, chosen, strength, lift.value)
     _save(output, scene, made)
     if save_parts:
         _write_parts(save_parts, made)

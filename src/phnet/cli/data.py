@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from phnet.cli import app
+from phnet.cli.options import Matte, Refine
 
 data = typer.Typer(no_args_is_help=True, help="Build, check and describe data sets.")
 app.add_typer(data, name="data")
@@ -38,14 +39,6 @@ class Engine(StrEnum):
     ray = "ray"
 
 
-class Refine(StrEnum):
-    """How the matte's edge is refined."""
-
-    guided = "guided"
-    closed_form = "closed-form"
-    none = "none"
-
-
 @data.command()
 def build(
     photos: Annotated[
@@ -60,10 +53,7 @@ def build(
     masks: Annotated[
         Path | None, typer.Option(help="Masks that exist, named as the photos.")
     ] = None,
-    matte: Annotated[
-        Path | None,
-        typer.Option(help="Another ONNX or tflite matting model.", show_default="the embedded one"),
-    ] = None,
+    matte: Matte = None,
     refine: Annotated[Refine, typer.Option(help="Refinement of the matte.")] = Refine.guided,
     engine: Annotated[
         Engine, typer.Option(help="ray: over a cluster (extra 'scale').")

@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Model, Threads
+from phnet.cli.options import Lift, LiftChoice, Model, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from phnet.folders import Item, Outcome, Summary
     from phnet.onefile import Settings
-
-
-class Lift(StrEnum):
-    """How the network's small result is brought to the composite's size."""
-
-    guided = "guided"
-    lut = "lut"
-    none = "none"
 
 
 class Engine(StrEnum):
@@ -69,9 +61,7 @@ def harmonize(
             min=16, max=4096, help="Side that the network sees.", show_default="the model's own"
         ),
     ] = None,
-    lift: Annotated[
-        Lift, typer.Option(help="How the network's small result comes to full size.")
-    ] = Lift.guided,
+    lift: LiftChoice = Lift.guided,
     save_lut: Annotated[
         Path | None,
         typer.Option(help="Also write the look, at full strength, as a .cube file (sRGB)."),

@@ -1,20 +1,12 @@
 """``phnet matte``: the alpha of the person in a photo."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from phnet.cli import app
-
-
-class Refine(StrEnum):
-    """How the network's coarse answer becomes an edge."""
-
-    guided = "guided"
-    closed_form = "closed-form"
-    none = "none"
+from phnet.cli.options import Matte, Refine, Threads
 
 
 @app.command()
@@ -23,20 +15,11 @@ def matte(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The alpha to write (greyscale, 8 bits).")
     ],
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--matte",
-            help="Another ONNX or tflite model (tflite: extra 'matte').",
-            show_default="the embedded one",
-        ),
-    ] = None,
+    model: Matte = None,
     refine: Annotated[
         Refine, typer.Option(help="Edges: closed-form needs the extra 'matte'.")
     ] = Refine.guided,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of the network.", show_default="all cores")
-    ] = None,
+    threads: Threads = None,
 ) -> None:
     """Write the alpha of the person in PHOTO: white where the person is."""
     import numpy as np

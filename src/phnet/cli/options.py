@@ -1,9 +1,27 @@
 """Options that several commands share, worded once."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Lift(StrEnum):
+    """How the network's small result is brought to the composite's size."""
+
+    guided = "guided"
+    lut = "lut"
+    none = "none"
+
+
+class Refine(StrEnum):
+    """How a matting network's coarse answer becomes an edge."""
+
+    guided = "guided"
+    closed_form = "closed-form"
+    none = "none"
+
 
 Model = Annotated[
     str | None,
@@ -13,6 +31,13 @@ Model = Annotated[
 ]
 Matte = Annotated[
     Path | None,
-    typer.Option(help="Another matting model.", show_default="the embedded one"),
+    typer.Option(
+        "--matte",
+        help="Another matting network, ONNX or tflite (tflite: extra 'matte').",
+        show_default="the embedded one",
+    ),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="all cores")]
+LiftChoice = Annotated[
+    Lift, typer.Option(help="How the network's small result comes to full size.")
+]
