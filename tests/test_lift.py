@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from phnet.idealpairs import edit, lifted, read_photos
-from phnet.lift import Kind, fit, fit_lut
+from phnet.lift import Kind, fit
 from phnet.metrics import fpsnr
 
 PORTRAITS = Path(__file__).parent / "portraits"
@@ -58,7 +58,7 @@ def test_a_soft_edge_has_no_halo_and_no_step(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_threads_and_strength(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phnet.lift.STRIP_PIXELS", 5000)
+    monkeypatch.setattr("phnet.strips.STRIP_PIXELS", 5000)
     image, mask = scene(160)
     colours = fit(kind, *small_pair(image, mask), mask.shape)
     one = colours.apply(image, mask)
@@ -72,17 +72,6 @@ def test_an_empty_mask_changes_nothing() -> None:
     image, mask = scene(96)
     colours = fit("guided", *small_pair(image, mask), mask.shape)
     np.testing.assert_array_equal(colours.apply(image, np.zeros_like(mask)), image)
-
-
-def test_a_cube_file_holds_the_table_with_red_fastest(tmp_path: Path) -> None:
-    small, result, alpha = small_pair(*scene(128))
-    lut = fit_lut(small, result, alpha)
-    lut.write_cube(tmp_path / "look.cube", "look")
-    lines = (tmp_path / "look.cube").read_text().splitlines()
-    assert lines[:2] == ['TITLE "look"', "LUT_3D_SIZE 17"]
-    rows = np.array([[float(v) for v in line.split()] for line in lines[4:]])
-    assert rows.shape == (17**3, 3)
-    np.testing.assert_allclose(rows[5 + 17 * 3 + 289 * 2], lut.table[5, 3, 2], atol=1e-6)
 
 
 def test_ideal_pairs_of_portraits_arrive() -> None:

@@ -6,36 +6,27 @@ the background is not touched at all. There are three kinds of map, all with the
 
 - :class:`Field` (``guided``): an affine map for each place, fitted under the mask in a window
   around it, as a guided filter does (He et al., "Guided image filtering", 2013).
-- :class:`Lut` (``lut``): one 17³ table for the whole foreground, which ``.cube`` files can hold.
+- :class:`phnet.lut.Lut` (``lut``): one 17³ table for the whole foreground, which ``.cube`` files
+  can hold.
 - :class:`Plain` (``none``): the small picture enlarged, as the paper's authors do.
 """
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Literal, Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from phnet.files import write_text
-from phnet.pixels import FULL_SCALE, Floats, Pixels
+from phnet.lut import fit_lut
+from phnet.pixels import Floats, Pixels
+from phnet.smallpair import LEAST_WEIGHT, RIDGE, affine_fit, smooth, unblend
+from phnet.strips import in_strips
 
 Kind = Literal["guided", "lut", "none"]
 
 GRID = 64  # places a side, at least, of the grid that maps are fitted on
 RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
-SMOOTHING = 0.5  # sigma, in small pixels, of the blur of both sides before the fit
-RIDGE = 1e-3  # pulls a window without contrast towards the map of the whole foreground
-LEAST_WEIGHT = 1e-4  # a window that holds less foreground than this takes that map, too
-LUT_SIZE = 17
-LUT_SIGMA = 0.12  # how far around a table entry colours count, in [0, 1]
-LUT_SAMPLES = 4096
-LUT_RIDGE = 0.002  # pulls an entry that few colours are near towards the map of the whole
-STRIP_PIXELS = 1 << 17  # pixels handled at a time: bounds the memory and keeps it in the cache
 
 
 class ColourMap(Protocol):
@@ -53,36 +44,6 @@ class ColourMap(Protocol):
             threads: how many strips are worked on at once.
         """
         ...
-
-
-# -- fitting ------------------------------------------------------------------------------
-
-
-def unblend(composite: Floats, result: Floats, mask: Floats) -> tuple[Floats, Floats]:
-    """Undo eq. 1 at soft edges: the network's own picture, and how far to trust it.
-
-    Returns:
-        predicted (h, w, 3) and weight (h, w): the mask squared, since a mixed pixel shows the
-        foreground only in part.
-    """
-    safe = np.maximum(mask, 0.1)[..., None]
-    predicted = composite + (result - composite) / safe
-    weight = np.where(mask > 0.1, mask * mask, 0).astype(np.float32)
-    return predicted.astype(np.float32), weight
-
-
-def affine_fit(composite: Floats, predicted: Floats, weight: Floats) -> npt.NDArray[np.float64]:
-    """The affine map (4, 3) of the whole foreground: least squares, pulled to the identity."""
-    inside = weight > 0
-    w = weight[inside][:, None]
-    x, y = composite[inside], predicted[inside]
-    x = np.column_stack([x, np.ones_like(w)])
-    products = ((x * w).T @ np.column_stack([x, y])).astype(np.float64)  # (4, 7)
-    scale = max(float(w.sum()), 1e-9)
-    ridge = RIDGE * np.eye(4)
-    left = products[:, :4] / scale + ridge
-    right = products[:, 4:] / scale + ridge @ np.eye(4, 3)
-    return np.asarray(np.linalg.solve(left, right))
 
 
 @dataclass(frozen=True)
@@ -122,7 +83,7 @@ class Field:
                 result.append(total)
             return result
 
-        return _in_strips(composite, mask, strength, threads, changed)
+        return in_strips(composite, mask, strength, threads, changed)
 
 
 def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
@@ -138,7 +99,7 @@ def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
     """
     predicted, weight = unblend(composite, result, mask)
     whole = affine_fit(composite, predicted, weight).astype(np.float32)
-    x, y = _smooth([composite, predicted], weight)
+    x, y = smooth([composite, predicted], weight)
     step = _step(mask.shape)
     shape = (mask.shape[0] // step, mask.shape[1] // step)
     size = 2 * max(1, round(RADIUS * min(shape) - (1 - 1 / step) / 2)) + 1  # places, odd
@@ -203,92 +164,6 @@ def _inverse(symmetric: dict[tuple[int, int], Floats]) -> dict[tuple[int, int], 
     return {place: plane / determinant for place, plane in cofactors.items()}
 
 
-def _smooth(pictures: list[Floats], weight: Floats) -> list[list[Floats]]:
-    """Blur pictures (h, w, 3) under the mask, so that nothing from outside it flows in.
-
-    Returns:
-        the channels of each, (h, w).
-    """
-    amount = np.asarray(cv2.GaussianBlur(weight, (0, 0), SMOOTHING))
-    inside = amount > LEAST_WEIGHT
-    share = 1 / np.maximum(amount, LEAST_WEIGHT)
-
-    def smooth(channel: Floats) -> Floats:
-        blurred = cv2.GaussianBlur(channel * weight, (0, 0), SMOOTHING)
-        return np.where(inside, blurred * share, channel)
-
-    return [[smooth(picture[..., c]) for c in range(3)] for picture in pictures]
-
-
-@dataclass(frozen=True)
-class Lut:
-    """One table of colours for the whole foreground."""
-
-    table: Floats  # (17, 17, 17, 3), indexed by red, green, blue; values are colours in [0, 1]
-
-    def apply(
-        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
-    ) -> Pixels:
-        """See :class:`ColourMap`; the table is interpolated trilinearly."""
-        steps = self.table.shape[0] - 1
-        flat = self.table.reshape(-1, 3)
-
-        def changed(rgb: list[Floats], _: slice) -> list[Floats]:
-            place = [np.clip(channel, 0, 1) * steps for channel in rgb]
-            low = [np.minimum(p.astype(np.int32), steps - 1) for p in place]
-            part = [p - i for p, i in zip(place, low, strict=True)]
-            total = np.zeros((*rgb[0].shape, 3), np.float32)
-            first = (low[0] * (steps + 1) + low[1]) * (steps + 1) + low[2]
-            for corner in range(8):
-                bits = [corner >> 2 & 1, corner >> 1 & 1, corner & 1]
-                share = np.ones_like(rgb[0])
-                for f, bit in zip(part, bits, strict=True):
-                    share = share * (f if bit else 1 - f)
-                entry = first + (bits[0] * (steps + 1) + bits[1]) * (steps + 1) + bits[2]
-                total += share[..., None] * flat[entry]
-            return [total[..., c] for c in range(3)]
-
-        return _in_strips(composite, mask, strength, threads, changed)
-
-    def write_cube(self, path: str | os.PathLike[str], title: str = "phnet") -> None:
-        """Write an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it); red changes fastest."""
-        size = self.table.shape[0]
-        values = np.clip(self.table, 0, 1).transpose(2, 1, 0, 3).reshape(-1, 3)
-        lines = [f'TITLE "{title}"', f"LUT_3D_SIZE {size}", "DOMAIN_MIN 0 0 0", "DOMAIN_MAX 1 1 1"]
-        lines += [f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in values]
-        write_text(path, "\n".join(lines) + "\n")
-
-
-def fit_lut(composite: Floats, result: Floats, mask: Floats, size: int = LUT_SIZE) -> Lut:
-    """Fit a :class:`Lut`: at each entry an affine map of the colours around it.
-
-    Colours near the entry weigh more (a Gaussian); where there are none, the map of the whole
-    foreground takes over smoothly.
-    """
-    predicted, weight = unblend(composite, result, mask)
-    whole = affine_fit(composite, predicted, weight)
-    inside = np.flatnonzero(weight.ravel() > 0)
-    if inside.size > LUT_SAMPLES:  # evenly spaced, so that the same input gives the same table
-        inside = inside[np.linspace(0, inside.size - 1, LUT_SAMPLES).astype(np.intp)]
-    x, y = (
-        np.column_stack([channel.ravel()[inside] for channel in channels]).astype(np.float64)
-        for channels in _smooth([composite, predicted], weight)
-    )
-    w = weight.ravel()[inside].astype(np.float64)
-    ticks = np.linspace(0, 1, size)
-    nodes = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 3)
-    ones = np.ones((len(x), 1))
-    features = np.concatenate([x, ones], 1)  # (n, 4)
-    products = features[:, :, None] * np.concatenate([features, y], 1)[:, None]  # (n, 4, 7)
-    distance = ((nodes[:, None] - x[None]) ** 2).sum(2)  # (nodes, n)
-    near = np.exp(-distance / (2 * LUT_SIGMA**2)) * w
-    sums = (near @ products.reshape(len(x), 28)).reshape(-1, 4, 7)
-    ridge = LUT_RIDGE * max(w.sum(), 1e-9) * np.diag([1.0, 1.0, 1.0, 1.0])
-    maps = np.linalg.solve(sums[..., :4] + ridge, sums[..., 4:] + ridge @ whole)  # (nodes, 4, 3)
-    table = np.einsum("ni,nic->nc", np.concatenate([nodes, np.ones((len(nodes), 1))], 1), maps)
-    return Lut(np.clip(table, 0, 1).astype(np.float32).reshape(size, size, size, 3))
-
-
 @dataclass(frozen=True)
 class Plain:
     """The small result itself, enlarged: detail is lost under the mask."""
@@ -305,7 +180,7 @@ class Plain:
         def changed(_: list[Floats], rows: slice) -> list[Floats]:
             return [np.array(large[rows, :, c]) for c in range(3)]
 
-        return _in_strips(composite, mask, strength, threads, changed)
+        return in_strips(composite, mask, strength, threads, changed)
 
 
 def fit(
@@ -324,59 +199,3 @@ def fit(
     if kind == "lut":
         return fit_lut(composite, result, mask)
     raise ValueError(f"lift: expected guided, lut or none, got {kind!r}")
-
-
-# -- applying -----------------------------------------------------------------------------
-
-
-def _in_strips(
-    composite: Pixels,
-    mask: Floats,
-    strength: float,
-    threads: int,
-    changed: Callable[[list[Floats], slice], list[Floats]],
-) -> Pixels:
-    """Blend ``changed`` channels over ``composite`` by the mask, a strip of rows at a time.
-
-    ``changed`` takes the channels of a strip in [0, 1] and its rows, and returns channels that
-    may be written over.
-    """
-    output = np.array(composite)
-    scale = np.float32(FULL_SCALE.get(composite.dtype, 1))
-    rows_with_mask = np.flatnonzero(mask.any(1))
-    if not rows_with_mask.size:
-        return output
-    step = max(1, STRIP_PIXELS // mask.shape[1])
-    starts = range(int(rows_with_mask[0]), int(rows_with_mask[-1]) + 1, step)
-    stop = int(rows_with_mask[-1]) + 1
-
-    def work(start: int) -> None:
-        rows = slice(start, min(start + step, stop))
-        strip, alpha = composite[rows], mask[rows]
-        rgb = [_plane(strip[..., c], scale) for c in range(3)]
-        amount, inside = alpha * np.float32(strength), alpha > 0
-        for c, mixed in enumerate(changed(rgb, rows)):
-            np.clip(mixed, 0, 1, out=mixed)
-            mixed -= rgb[c]
-            mixed *= amount
-            mixed += rgb[c]
-            if composite.dtype.kind == "u":
-                mixed *= scale
-                np.rint(mixed, out=mixed)
-            np.copyto(output[rows, :, c], mixed, where=inside, casting="unsafe")
-
-    if threads == 1 or len(starts) == 1:
-        for start in starts:
-            work(start)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, starts))
-    return output
-
-
-def _plane(channel: Pixels, scale: np.float32) -> Floats:
-    """A channel as float32 in [0, 1]."""
-    plane = channel.astype(np.float32)
-    if scale != 1:
-        plane *= 1 / scale
-    return plane

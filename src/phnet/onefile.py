@@ -18,7 +18,8 @@ from phnet.image import (
     quiet_readers,
     save,
 )
-from phnet.lift import Kind, Lut
+from phnet.lift import Kind
+from phnet.lut import Lut
 from phnet.matte import Matter
 from phnet.pixels import Floats
 

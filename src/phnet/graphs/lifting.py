@@ -10,13 +10,15 @@ import numpy as np
 
 from phnet.graphs.nodes import Graph, Value
 from phnet.graphs.resizing import Kind
-from phnet.lift import GRID, LEAST_WEIGHT, RADIUS, RIDGE, SMOOTHING, STRIP_PIXELS
+from phnet.lift import GRID, RADIUS
+from phnet.smallpair import LEAST_WEIGHT, RIDGE, SMOOTHING
+from phnet.strips import STRIP_PIXELS
 
 BLUR_REACH = 2  # rows to each side that OpenCV's Gaussian of SMOOTHING takes in
 
 
 def unblended(composite: Value, result: Value, mask: Value) -> tuple[Value, Value]:
-    """See :func:`phnet.lift.unblend`; pictures (3, h, w), mask (1, h, w)."""
+    """See :func:`phnet.smallpair.unblend`; pictures (3, h, w), mask (1, h, w)."""
     predicted = composite + (result - composite) / mask.at_least(0.1)
     weight = mask * mask * (mask > 0.1).cast(np.float32)
     return predicted, weight
@@ -35,7 +37,7 @@ def solved(left: Value, right: Value, size: int) -> Value:
 
 
 def whole_map(composite: Value, predicted: Value, weight: Value) -> Value:
-    """See :func:`phnet.lift.affine_fit`: (1, 4, 3), float64."""
+    """See :func:`phnet.smallpair.affine_fit`: (1, 4, 3), float64."""
     graph = composite.graph
     w = weight.reshape([1, 1, -1]).cast(np.float64)
     ones = w * 0 + 1
@@ -68,7 +70,7 @@ def window_matrix(
 
 
 def smoothed(pictures: list[Value], weight: Value) -> list[Value]:
-    """See :func:`phnet.lift._smooth`; pictures (3, h, w), weight (1, h, w)."""
+    """See :func:`phnet.smallpair.smooth`; pictures (3, h, w), weight (1, h, w)."""
     graph = weight.graph
     place = np.arange(-BLUR_REACH, BLUR_REACH + 1)
     bell = np.exp(-(place**2) / (2 * SMOOTHING**2))

@@ -1,66 +1,61 @@
-"""The lift "lut" as a graph: what :func:`phnet.lift.fit_lut` and :class:`phnet.lift.Lut` do."""
+"""The lift "lut" as a graph: what :func:`phnet.lut.fit_lut` and :class:`phnet.lut.Lut` do."""
 
 import numpy as np
 
 from phnet.graphs.lifting import smoothed, solved, unblended, whole_map
 from phnet.graphs.nodes import Value
-from phnet.lift import LUT_RIDGE, LUT_SAMPLES, LUT_SIGMA, LUT_SIZE
+from phnet.lut import RIDGE, SAMPLES, SIGMA, SIZE
 
-PLANE = LUT_SIZE * LUT_SIZE  # entries of one red
+PLANE = SIZE * SIZE  # entries of one red
 
 
 def fitted_table(composite: Value, result: Value, mask: Value) -> Value:
-    """See :func:`phnet.lift.fit_lut`: colours (17³, 3), red changing slowest."""
+    """See :func:`phnet.lut.fit_lut`: colours (17³, 3), red changing slowest."""
     graph = composite.graph
     predicted, weight = unblended(composite, result, mask)
     whole = whole_map(composite, predicted, weight)  # (1, 4, 3)
     flat = weight.reshape([-1])
     inside = graph.op("NonZero", flat, dtype=np.int64).reshape([-1])
     last = (inside.side(0) - 1).at_least(0)
-    count = inside.side(0).at_least(1).at_most(LUT_SAMPLES)
+    count = inside.side(0).at_least(1).at_most(SAMPLES)
     chosen = graph.count(count) * last // (count - 1).at_least(1)
     # With no foreground at all, a pixel of weight 0 stands in.
     inside = graph.join([inside, graph.whole([0])], 0).take(chosen)
 
     def samples(planes: Value) -> Value:
-        return planes.reshape([3, -1]).take(inside, 1).transpose(1, 0).cast(np.float64)
+        return planes.reshape([3, -1]).take(inside, 1)  # (3, n)
 
-    x, y = (samples(planes) for planes in smoothed([composite, predicted], weight))  # (n, 3)
+    x, y = (samples(planes) for planes in smoothed([composite, predicted], weight))
     w = flat.take(inside)
-    features = graph.join([x, x.part(0, 1, 1) * 0 + 1], 1)  # (n, 4)
-    products = features.wider(2) * graph.join([features, y], 1).wider(1)  # (n, 4, 7)
-    products = products.reshape([-1, 28]).cast(np.float32)
-    ticks = np.linspace(0, 1, LUT_SIZE)
-    nodes = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 3)
-    places = graph.constant(nodes.reshape(LUT_SIZE, PLANE, 3), np.float64)
-    length = (x * x).sum(1)
-
-    def sums_of_red(red: Value) -> Value:
-        node = places.take(red)  # (289, 3)
-        distance = (node * node).sum(1, keep=True) + length - node @ x.transpose(1, 0) * 2
-        near = graph.op("Exp", (distance * (-1 / (2 * LUT_SIGMA**2))).cast(np.float32)) * w
-        return near @ products
-
-    sums = graph.stacked(graph.whole(LUT_SIZE), sums_of_red).cast(np.float64).reshape([-1, 4, 7])
+    features = graph.join([x, x.part(0, 1) * 0 + 1], 0)  # (4, n)
+    products = features.wider(1) * graph.join([features, y], 0) * w  # (4, 7, n)
+    ticks = np.linspace(0, 1, SIZE)
+    apart = x.wider(1) - graph.constant(ticks[:, None], np.float32)
+    near = graph.op("Exp", apart * apart * (-1 / (2 * SIGMA**2)))  # (3, 17, n)
+    red, green, blue = (near.part(c, c + 1) for c in range(3))
+    left = (red.transpose(1, 0, 2) * products.reshape([1, 28, -1])).reshape([SIZE * 28, -1])
+    right = (green.transpose(1, 0, 2) * blue).reshape([PLANE, -1])
+    sums = (left @ right.transpose(1, 0)).cast(np.float64).reshape([SIZE, 4, 7, PLANE])
+    sums = sums.transpose(0, 3, 1, 2).reshape([-1, 4, 7])
     total = w.cast(np.float64).sum(0).at_least(1e-9)
-    ridge = graph.constant(LUT_RIDGE * np.eye(4)[None], np.float64) * total
+    ridge = graph.constant(RIDGE * np.eye(4)[None], np.float64) * total
     maps = solved(sums.part(0, 4, 2) + ridge, sums.part(4, 7, 2) + ridge @ whole, 4)
-    features_of_nodes = np.concatenate([nodes, np.ones((len(nodes), 1))], 1)[:, None]
-    colours = graph.constant(features_of_nodes, np.float64) @ maps
+    entries = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 1, 3)
+    colours = graph.constant(entries, np.float64) @ maps.part(0, 3, 1) + maps.part(3, 4, 1)
     return colours.reshape([-1, 3]).between(0, 1).cast(np.float32)
 
 
 def looked_up(colours: Value, rgb: Value) -> Value:
-    """See :meth:`phnet.lift.Lut.apply`: trilinear; ``rgb`` (3, S, W) in [0, 1]."""
+    """See :meth:`phnet.lut.Lut.apply`: trilinear; ``rgb`` (3, S, W) in [0, 1]."""
     graph = rgb.graph
-    steps = LUT_SIZE - 1
+    steps = SIZE - 1
     place = rgb * steps
     low = place.cast(np.int64).at_most(steps - 1)
     share = place - low.cast(np.float32)
-    strides = graph.constant(np.reshape([PLANE, LUT_SIZE, 1], (3, 1, 1)), np.int64)
+    strides = graph.constant(np.reshape([PLANE, SIZE, 1], (3, 1, 1)), np.int64)
     first = (low * strides).sum(0)  # (S, W)
     parts = [graph.join([1 - p, p], 0) for p in (share.part(c, c + 1) for c in range(3))]
-    offsets = [r * PLANE + g * LUT_SIZE + b for r in (0, 1) for g in (0, 1) for b in (0, 1)]
+    offsets = [r * PLANE + g * SIZE + b for r in (0, 1) for g in (0, 1) for b in (0, 1)]
     corners = graph.whole(offsets)
 
     def corner(k: Value) -> Value:
