@@ -1,10 +1,13 @@
 """What holds when a request goes wrong: time, crashes, memory, and nothing left behind."""
 
+import http.client
 import json
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +15,14 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
-from phnet.web.limits import Budget
+from phnet.web.limits import Budget, Deadline
 from tests.services import Gate, Moody
 from tests.test_web import (
+    FORM,
+    Client,
     composite,
     encoded,
+    form,
     mask,
     problem,
     running,
@@ -61,6 +67,46 @@ def test_a_request_that_waits_for_all_of_its_time_is_given_up(tmp_path: Path) ->
         assert client.harmonize(**PARTS)[0] == 200
 
 
+@contextmanager
+def asked(client: Client) -> Iterator[http.client.HTTPConnection]:
+    """A request that was sent, by a client that does not wait for the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", client.port)
+    connection.request("POST", "/v1/harmonize", form(**PARTS), FORM)
+    yield connection
+    connection.close()
+
+
+def test_long_work_for_a_client_that_has_gone_is_given_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate(tmp_path)
+    with running(make=gate, workers=1) as client, caplog.at_level(logging.INFO, "phnet"):
+        with asked(client):
+            gate.wait_until_begun(1)
+            with asked(client):  # waits for the only worker
+                until_metrics_say(client, b"phnet_places_taken 2.0")
+            until_metrics_say(client, b"phnet_places_taken 1.0")
+        begun = time.monotonic()
+        until_metrics_say(client, b"phnet_places_taken 0.0")
+        assert time.monotonic() - begun < 10  # of the 30 that it might have taken
+        assert b"phnet_workers_killed 1.0" in client.ask("GET", "/metrics")[2]
+        gate.open()
+        assert client.harmonize(**PARTS)[0] == 200
+    assert len(list(tmp_path.glob("begun-*"))) == 2
+    assert caplog.text.count("POST /v1/harmonize 400") == 2
+
+
+def test_short_work_for_a_client_that_has_gone_ends_by_itself(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    with running(make=gate, workers=1) as client:
+        with asked(client):
+            gate.wait_until_begun(1)
+        gate.open()
+        until_metrics_say(client, b"phnet_places_taken 0.0")
+        assert client.harmonize(**PARTS)[0] == 200
+        assert b"phnet_workers_killed 0.0" in client.ask("GET", "/metrics")[2]
+
+
 def test_health_is_quick_while_ten_requests_run() -> None:
     large = {"composite": encoded(composite(1200), "JPEG"), "mask": encoded(mask(1200))}
     with running(workers=2) as client, ThreadPoolExecutor(10) as many:
@@ -81,13 +127,13 @@ def test_health_is_quick_while_ten_requests_run() -> None:
 def test_a_budget_is_never_overdrawn_and_the_first_who_waits_is_the_first_served() -> None:
     budget = Budget(10)
     order: list[int] = []
-    with budget.hold(6, 0):
-        with pytest.raises(TimeoutError), budget.hold(5, 0.01):
+    with budget.hold(6, Deadline(0)):
+        with pytest.raises(TimeoutError), budget.hold(5, Deadline(0.01)):
             pass
         assert budget.held == 6
 
         def wait(amount: int) -> None:
-            with budget.hold(amount, 20):
+            with budget.hold(amount, Deadline(20)):
                 assert budget.held <= 10
                 order.append(amount)
 

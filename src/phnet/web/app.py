@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from phnet.version import __version__
 from phnet.web import forms, metrics, page, problems
 from phnet.web.forms import Chosen, Fields
-from phnet.web.limits import Limits
+from phnet.web.limits import Deadline, Limits
 from phnet.web.problems import Problem, answers
 from phnet.web.service import MEDIA_TYPES, Models, Service
 from phnet.web.workers import Maker, Pool
@@ -173,18 +173,24 @@ async def _answered(
 ) -> Response:
     """Read the form and have a worker's service do ``work`` with it, within the limits."""
     with pool.place(forms.size(request, limits)):
-        end = time.monotonic() + limits.seconds
+        deadline = Deadline(limits.seconds)
         try:
             async with asyncio.timeout(limits.seconds):
                 form = await forms.read(request, fields, limits)
         except TimeoutError as error:
             late = f"expected the whole request within {limits.seconds:g} seconds"
             raise Problem(408, late) from error
-        answer = await pool.run(work, form, end)
+        answer = await pool.run(work, form, deadline, _gone(request))
     headers = {"Cache-Control": "no-store"}
     if answer.notes:
         headers[NOTES] = "; ".join(answer.notes)
     return Response(answer.content, media_type=answer.media_type, headers=headers)
+
+
+async def _gone(request: Request) -> None:
+    """Come back once the client of a request that was read has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _describe_problems(app: FastAPI) -> None:

@@ -2,8 +2,9 @@
 
 import os
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -30,6 +31,39 @@ class Limits:
         return max(1, (os.cpu_count() or 1) // self.workers)
 
 
+class Deadline:
+    """When a request's time is up. It may come sooner once nobody waits for the answer.
+
+    Args:
+        seconds: from now.
+    """
+
+    LOOK = 0.25  # seconds after which one who waits looks whether it has come sooner
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def passed(self) -> bool:
+        """Whether time is up."""
+        return time.monotonic() >= self._end
+
+    def shorten(self, seconds: float) -> None:
+        """Let it be no later than so many seconds from now."""
+        self._end = min(self._end, time.monotonic() + seconds)
+
+    def wait(self, happened: Callable[[float], bool]) -> bool:
+        """Whether it happened before the time was up.
+
+        Args:
+            happened: waits for so many seconds; says whether it happened.
+        """
+        while (left := self._end - time.monotonic()) > 0:
+            if happened(min(left, self.LOOK)):
+                return True
+        return happened(0)
+
+
 class Budget:
     """So much may be held at once; who wants more waits, first come first served.
 
@@ -45,17 +79,19 @@ class Budget:
         """How much is held now."""
 
     @contextmanager
-    def hold(self, amount: int, seconds: float) -> Iterator[None]:
+    def hold(self, amount: int, deadline: Deadline) -> Iterator[None]:
         """Hold an amount as soon as it is there.
 
         Raises:
-            TimeoutError: it was not there in so many seconds.
+            TimeoutError: it was not there in time.
         """
         amount, ticket = min(amount, self._most), object()
         with self._changed:
             self._waiting.append(ticket)
-            granted = self._changed.wait_for(
-                lambda: self._waiting[0] is ticket and self.held + amount <= self._most, seconds
+            granted = deadline.wait(
+                lambda seconds: self._changed.wait_for(
+                    lambda: self._waiting[0] is ticket and self.held + amount <= self._most, seconds
+                )
             )
             self._waiting.remove(ticket)
             self.held += amount if granted else 0

@@ -60,8 +60,9 @@ class Service:
         self._limits = limits
         self._matter = Matter(threads=limits.threads)
         files = {DEFAULT: find_model(None)}
-        with suppress(BadModel):  # the package with the full network may not be installed
-            files["full"] = find_model("full")
+        for name in ("int8", "full"):
+            with suppress(BadModel):  # not every package has the first, not everybody the second
+                files[name] = find_model(name)
         self._harmonizers = {name: Harmonizer(file, limits.threads) for name, file in files.items()}
 
     def models(self) -> Models:

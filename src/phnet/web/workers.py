@@ -5,14 +5,13 @@ them busy for minutes. A process can be killed: then its time, its memory and it
 A decoder that crashes takes its own process along, not the server.
 """
 
+import asyncio
 import atexit
 import logging
 import multiprocessing
 import signal
-import time
 import traceback
-from asyncio import get_running_loop
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,12 +23,13 @@ from phnet.decoding import Source, opened
 from phnet.errors import BadImage, BadModel, PHNetError
 from phnet.image import quiet_readers
 from phnet.web.forms import Form
-from phnet.web.limits import Budget, Limits
+from phnet.web.limits import Budget, Deadline, Limits
 from phnet.web.problems import UNFORESEEN, Problem
 from phnet.web.service import Answer, Models, Service
 
 _log = logging.getLogger(__name__)
 SECONDS_TO_START = 60
+SECONDS_FOR_NOBODY = 2  # about what a new process costs: what is done sooner may end by itself
 Maker = Callable[[Limits], Service]
 
 
@@ -117,27 +117,27 @@ class _Worker:
         """Whether it can be asked."""
         return self._process.is_alive()
 
-    def models(self, end: float) -> Models:
-        """What it says when it is ready, until ``end`` (``time.monotonic``)."""
+    def models(self, deadline: Deadline) -> Models:
+        """What it says when it is ready."""
         if self._models is None:
-            self._models = self._received(end)
+            self._models = self._received(deadline)
         return self._models
 
-    def ask(self, name: str, form: Form[Any], budget: Budget, end: float) -> Answer:
+    def ask(self, name: str, form: Form[Any], budget: Budget, deadline: Deadline) -> Answer:
         """Have it work on a form.
 
         Raises:
             Problem: as the service does.
-            TimeoutError: not until ``end``.
+            TimeoutError: not in time.
             EOFError, OSError: it died.
         """
-        self.models(end)
+        self.models(deadline)
         self._line.send((name, form))
-        pixels = self._received(end)
-        with budget.hold(pixels, end - time.monotonic()):
+        pixels = self._received(deadline)
+        with budget.hold(pixels, deadline):
             try:
                 self._line.send(True)
-                answer: Answer = self._received(end)
+                answer: Answer = self._received(deadline)
             except (EOFError, OSError):
                 self.kill()  # before its share of the budget is given back
                 raise
@@ -149,8 +149,8 @@ class _Worker:
         self._process.join()
         self._line.close()
 
-    def _received(self, end: float) -> Any:
-        if not self._line.poll(max(0, end - time.monotonic())):
+    def _received(self, deadline: Deadline) -> Any:
+        if not deadline.wait(self._line.poll):
             raise TimeoutError
         reply = self._line.recv()
         if isinstance(reply, _Refusal):
@@ -188,9 +188,9 @@ class Pool:
         workers = [_Worker(make, limits) for _ in range(limits.workers)]
         for worker in workers:
             self._idle.put(worker)
-        end = time.monotonic() + SECONDS_TO_START
+        deadline = Deadline(SECONDS_TO_START)
         try:
-            said = [worker.models(end) for worker in workers]
+            said = [worker.models(deadline) for worker in workers]
         except Problem as error:
             self.close()
             raise BadModel(str(error)) from error
@@ -218,25 +218,45 @@ class Pool:
             self.taken -= 1
             self._bytes -= size
 
-    async def run(self, name: str, form: Form[Any], end: float) -> Answer:
-        """Have a worker's service do ``name`` with a form until ``end`` (``time.monotonic``).
+    async def run(
+        self, name: str, form: Form[Any], deadline: Deadline, gone: Coroutine[Any, Any, None]
+    ) -> Answer:
+        """Have a worker's service do ``name`` with a form.
+
+        Args:
+            name: a method of the service.
+            form: what it gets.
+            deadline: until when.
+            gone: comes when nobody waits for the answer any more; then the work is given up.
 
         Raises:
-            Problem: as the service does, or 503 when time is up.
+            Problem: as the service does, 503 when time is up, or 400 when nobody waits.
         """
-        return await get_running_loop().run_in_executor(self._threads, self._run, name, form, end)
+        left = asyncio.create_task(gone)
+        try:
+            running = self._threads.submit(self._run, name, form, deadline)
+            done = asyncio.wrap_future(running)
+            await asyncio.wait([done, left], return_when=asyncio.FIRST_COMPLETED)
+            if done.done():
+                return done.result()
+            if not running.cancel():  # it has begun
+                deadline.shorten(SECONDS_FOR_NOBODY)
+            await asyncio.wait([done])
+            raise Problem(400, "the connection was closed before the answer")
+        finally:
+            left.cancel()
 
-    def _run(self, name: str, form: Form[Any], end: float) -> Answer:
+    def _run(self, name: str, form: Form[Any], deadline: Deadline) -> Answer:
         late = f"the work took more than {self._limits.seconds:g} seconds and was given up"
         too_late = Problem(503, late, {"Retry-After": "10"})
-        if time.monotonic() >= end:  # it waited for all of its time
+        if deadline.passed:  # it waited for all of its time
             raise too_late
         worker = self._idle.get()
         try:
             if not worker.alive:  # the system ended it while it was idle
                 worker.kill()
                 worker = _Worker(self._make, self._limits)
-            return worker.ask(name, form, self.pixels, end)
+            return worker.ask(name, form, self.pixels, deadline)
         except TimeoutError as error:
             worker.kill()
             raise too_late from error
