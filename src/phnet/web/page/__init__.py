@@ -12,10 +12,16 @@ FILES = (
     "page.css",
     "page.js",
     "brush.js",
+    "chosen.js",
+    "engine.js",
+    "intake.js",
     "mask.js",
     "pictures.js",
     "placing.js",
+    "progress.js",
     "remote.js",
+    "result.js",
+    "stage.js",
 )
 HEADERS = {
     "Content-Security-Policy": (

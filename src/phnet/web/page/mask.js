@@ -23,6 +23,19 @@ export class Mask {
   get canRedo() { return this.undone.length > 0; }
   get isEmpty() { return this.steps.length === 0; }
 
+  // Where the person is across the picture, from 0 (left) to 1.
+  get middle() {
+    const drawn = canvas(64, Math.max(1, Math.round(64 * this.height / this.width)));
+    this.drawOn(drawn);
+    const { data } = pixels(drawn);
+    let [sum, all] = [0, 0];
+    for (let i = 3; i < data.length; i += 4) {
+      all += data[i];
+      sum += data[i] * (((i - 3) / 4) % 64 + 0.5) / 64;
+    }
+    return all ? sum / all : 0.5;
+  }
+
   // Begin from a picture: by its alpha where that says something, else white is the person.
   // `blob` is what the engine gets as long as nothing is painted.
   start(picture, blob = picture.blob) {

@@ -60,6 +60,11 @@ export class Placing {
     return `${Math.round(x)},${Math.round(y)},${scale.toFixed(6)}`;
   }
 
+  // Where the person stands across the background, from 0 (left) to 1.
+  get middle() {
+    return this.#place ? Math.min(1, Math.max(0, this.#feet()[0] / this.#scene.width)) : 0.5;
+  }
+
   // 0 to 1000, evenly on a logarithmic scale.
   get size() {
     const ratio = this.#place.scale / this.#first.scale;
