@@ -30,6 +30,7 @@ FLOORS = {
     "phnet.transfer": 1,
     "phnet.harmonizer": 1,
     "phnet.lift": 1,
+    "phnet.localfit": 1,
     "phnet.lut": 1,
     "phnet.smallpair": 1,
     "phnet.strips": 1,

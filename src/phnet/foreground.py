@@ -17,7 +17,6 @@ TINY = 1e-5
 FAINT = 0.05  # alpha from which pixels hang together
 SOLID = 0.9  # alpha from which a pixel is surely person
 LEAST_SOLID = 0.25  # share of a part that must be solid
-BAND_PIXELS = 1 << 22  # worked on at a time, at least
 
 
 def estimate(photo: Pixels, alpha: Floats, how: str = "blur-fusion") -> Floats:

@@ -12,12 +12,12 @@ the background is not touched at all. There are three kinds of map, all with the
 """
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 
+from phnet.localfit import PLACES, inverse, times
 from phnet.lut import fit_lut
 from phnet.pixels import Floats, Pixels
 from phnet.smallpair import LEAST_WEIGHT, RIDGE, affine_fit, smooth, unblend
@@ -122,20 +122,17 @@ def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
     mean_y = [window(weight * channel) / trust for channel in y]
     ridge = np.float32(RIDGE)
     moments: dict[tuple[int, int], Floats] = {}
-    for i, j in combinations_with_replacement(range(3), 2):
+    for i, j in PLACES:
         moment = window(weighted[i] * x[j]) / trust - mean_x[i] * mean_x[j]
         moments[i, j] = moment + ridge if i == j else moment
-    inverse = _inverse(moments)
+    inverted = inverse(moments)
     planes = []  # for output channel c, its slopes and its offset
     for c in range(3):
         mixed = [
             window(weighted[i] * y[c]) / trust - mean_x[i] * mean_y[c] + ridge * whole[i, c]
             for i in range(3)
         ]
-        slopes = [
-            sum((inverse[min(i, k), max(i, k)] * mixed[k] for k in range(3)), np.float32(0))
-            for i in range(3)
-        ]
+        slopes = times(inverted, mixed)
         offset = mean_y[c] - sum((mean_x[i] * slopes[i] for i in range(3)), np.float32(0))
         planes += [np.where(known, plane, whole[k, c]) for k, plane in enumerate([*slopes, offset])]
     # Average the maps of all windows that hold a place, as the guided filter does.
@@ -147,21 +144,6 @@ def _step(shape: tuple[int, ...]) -> int:
     """Pixels a grid place: as many as leave GRID places a side and divide both sides."""
     steps = range(1, min(shape) // GRID + 1)
     return max((k for k in steps if shape[0] % k == shape[1] % k == 0), default=1)
-
-
-def _inverse(symmetric: dict[tuple[int, int], Floats]) -> dict[tuple[int, int], Floats]:
-    """The inverses of symmetric 3x3 matrices, planes (i, j) with i <= j, by their cofactors."""
-    a, b, c, d, e, f = (symmetric[k] for k in combinations_with_replacement(range(3), 2))
-    cofactors = {
-        (0, 0): d * f - e * e,
-        (0, 1): c * e - b * f,
-        (0, 2): b * e - c * d,
-        (1, 1): a * f - c * c,
-        (1, 2): b * c - a * e,
-        (2, 2): a * d - b * b,
-    }
-    determinant = a * cofactors[0, 0] + b * cofactors[0, 1] + c * cofactors[0, 2]
-    return {place: plane / determinant for place, plane in cofactors.items()}
 
 
 @dataclass(frozen=True)

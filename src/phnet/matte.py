@@ -19,6 +19,7 @@ from PIL import Image
 
 from phnet.errors import BadInput, BadModel, MissingExtra
 from phnet.image import load
+from phnet.localfit import guided_fit
 from phnet.pixels import Floats, Pixels, check_pixels, enlarged_rows, shrunk, strips, to_float
 
 REFINEMENTS = ("guided", "closed-form", "none")
@@ -120,7 +121,7 @@ def refine_guided(alpha: Floats, rgb: Pixels, guide_side: int = GUIDE_SIDE) -> F
     size = (rgb.shape[0], rgb.shape[1])
     scale = min(1.0, guide_side / max(size))
     fitted = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-    red, green, blue = (np.asarray(plane) for plane in cv2.split(shrunk(rgb, fitted)))
+    guide = [np.asarray(plane) for plane in cv2.split(shrunk(rgb, fitted))]
     coarse = _resize(alpha, fitted)
     radius = max(1, round(max(fitted) / 110))
 
@@ -129,22 +130,7 @@ def refine_guided(alpha: Floats, rgb: Pixels, guide_side: int = GUIDE_SIDE) -> F
         averaged = cv2.boxFilter(pixels, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REFLECT)
         return np.asarray(averaged, np.float32)
 
-    r, g, b, p = mean(red), mean(green), mean(blue), mean(coarse)
-    rr, gg, bb = (mean(x * x) - m * m + GUIDE_EPSILON for x, m in ((red, r), (green, g), (blue, b)))
-    rg, rb, gb = mean(red * green) - r * g, mean(red * blue) - r * b, mean(green * blue) - g * b
-    x, y, z = (mean(c * coarse) - m * p for c, m in ((red, r), (green, g), (blue, b)))
-    # The symmetric 3x3 covariance is inverted by its cofactors.
-    c00, c01, c02 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
-    c11, c12, c22 = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
-    scale_by = 1 / (rr * c00 + rg * c01 + rb * c02)
-    slopes = (
-        (c00 * x + c01 * y + c02 * z) * scale_by,
-        (c01 * x + c11 * y + c12 * z) * scale_by,
-        (c02 * x + c12 * y + c22 * z) * scale_by,
-    )
-    offset = p - slopes[0] * r - slopes[1] * g - slopes[2] * b
-    planes = [mean(slope) for slope in slopes]
-    offset = mean(offset)
+    *planes, offset = (mean(plane) for plane in guided_fit(mean, guide, coarse, GUIDE_EPSILON))
     result = np.empty(size, np.float32)
     for rows in strips(size):
         soft = enlarged_rows(offset, size, rows)

@@ -12,6 +12,7 @@ import onnx
 from phnet.graphs.lifting import enlarging, in_strips, window_matrix
 from phnet.graphs.nodes import Graph, Value
 from phnet.graphs.resizing import area_or_linear, linear_taps
+from phnet.localfit import guided_fit
 from phnet.matte import GUIDE_EPSILON, GUIDE_SIDE
 
 
@@ -77,18 +78,5 @@ def guided_planes(guide: Value, coarse: Value) -> Value:
     def mean(values: Value) -> Value:
         return down @ values @ across
 
-    red, green, blue = (guide.part(i, i + 1) for i in range(3))
-    r, g, b, p = mean(red), mean(green), mean(blue), mean(coarse)
-    rr, gg, bb = (mean(x * x) - m * m + GUIDE_EPSILON for x, m in ((red, r), (green, g), (blue, b)))
-    rg, rb, gb = mean(red * green) - r * g, mean(red * blue) - r * b, mean(green * blue) - g * b
-    x, y, z = (mean(c * coarse) - m * p for c, m in ((red, r), (green, g), (blue, b)))
-    c00, c01, c02 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
-    c11, c12, c22 = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
-    scale_by = 1 / (rr * c00 + rg * c01 + rb * c02)
-    slopes = (
-        (c00 * x + c01 * y + c02 * z) * scale_by,
-        (c01 * x + c11 * y + c12 * z) * scale_by,
-        (c02 * x + c12 * y + c22 * z) * scale_by,
-    )
-    offset = p - slopes[0] * r - slopes[1] * g - slopes[2] * b
-    return mean(graph.join([*slopes, offset], 0))
+    channels = [guide.part(i, i + 1) for i in range(3)]
+    return mean(graph.join(guided_fit(mean, channels, coarse, GUIDE_EPSILON), 0))

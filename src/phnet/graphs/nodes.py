@@ -66,10 +66,6 @@ class Value:
         """Elementwise logical and."""
         return self.graph.op("And", self, other)
 
-    def either(self, other: "Value") -> "Value":
-        """Elementwise logical or."""
-        return self.graph.op("Or", self, other)
-
     def cast(self, dtype: Type) -> "Value":
         """The same numbers in another type."""
         dtype = np.dtype(dtype)
@@ -99,10 +95,6 @@ class Value:
     def largest(self) -> "Value":
         """Of all elements, a scalar."""
         return self.graph.op("ReduceMax", self, keepdims=0)
-
-    def smallest(self) -> "Value":
-        """Of all elements, a scalar."""
-        return self.graph.op("ReduceMin", self, keepdims=0)
 
     def take(self, indices: "Value | int", axis: int = 0) -> "Value":
         """Elements along an axis; a number takes the axis away."""
