@@ -25,6 +25,7 @@ from phnet.web.workers import Maker, Pool
 
 _log = logging.getLogger(__name__)
 NOTES = "PHNet-Notes"  # a header of the answer
+REFUSALS = (400, 408, 413, 415, 422, 429, 500, 503)
 
 
 def create_app(
@@ -59,7 +60,12 @@ def create_app(
     app.include_router(_operations(pool, limits, token))
     app.include_router(page.router())
 
-    @app.get("/healthz", summary="Whether the server is alive", tags=["operation"])
+    @app.get(
+        "/healthz",
+        summary="Whether the server is alive",
+        tags=["operation"],
+        responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
+    )
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
@@ -68,7 +74,7 @@ def create_app(
         summary="Counters for Prometheus",
         tags=["operation"],
         response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+        responses={200: {"content": {"text/plain": metrics.DESCRIBED}}},
     )
     async def metrics_() -> Response:
         return Response(counters.text(), media_type=metrics.MEDIA_TYPE)
@@ -104,6 +110,7 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
     notes = {
         "description": "What a person should know, sentences joined by semicolons.",
         "schema": {"type": "string"},
+        "example": "no mask was given; the person was found in the picture itself",
     }
 
     bounds = (
@@ -112,7 +119,7 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
     )
     responses: dict[int | str, dict[str, Any]] = {
         200: {"description": "The picture.", "content": images, "headers": {NOTES: notes}},
-        **answers(400, 408, 413, 415, 422, 429, 503),
+        **answers(*REFUSALS),
     }
 
     @router.post(
@@ -155,7 +162,7 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
         response_class=Response,
         responses={
             200: {"description": "The mask.", "content": {"image/png": images["image/png"]}},
-            **answers(400, 408, 413, 415, 422, 429, 503),
+            **answers(*REFUSALS),
         },
     )
     async def matte(request: Request) -> Response:

@@ -84,12 +84,13 @@ class Fields(Generic[Chosen]):
             name: {"type": "string", "format": "binary", "description": text}
             for name, text in (self.required | self.optional).items()
         }
-        examples: dict[str, Any] = {
-            "all defaults": {"value": dict.fromkeys(self.required, "(bytes)")}
-        }
+        least: dict[str, Any] = dict.fromkeys(self.required, "(bytes)")
+        examples = {"all defaults": {"value": least}}
         if self.optional:
-            value = dict.fromkeys(binary, "(bytes)") | {"strength": 0.5}
+            value = least | dict.fromkeys(self.optional, "(bytes)") | {"strength": 0.5}
             examples["with a mask, half the change"] = {"value": value}
+        if "place" in described:
+            examples["placed, at half its size"] = {"value": least | {"place": "120,40,0.5"}}
         content = {
             "schema": {
                 "type": "object",

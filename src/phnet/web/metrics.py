@@ -12,6 +12,7 @@ from prometheus_client import (
 from phnet.web.workers import Pool
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+DESCRIBED = {"schema": {"type": "string"}, "example": "phnet_places_taken 2.0\n"}  # for OpenAPI
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
 

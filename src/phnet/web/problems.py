@@ -40,13 +40,46 @@ class ProblemDetails(BaseModel):
     )
 
 
+# For the OpenAPI: what each refusal means, and a sentence as an example.
+MEANINGS = {
+    400: (
+        "The connection was closed too early.",
+        "the connection was closed before the form was whole",
+    ),
+    401: ("The token is missing or wrong.", "expected the server's bearer token"),
+    408: ("The request arrives too slowly.", "expected the whole request within 30 seconds"),
+    413: ("The request is too large.", "expected a request of at most 64 MiB"),
+    415: ("The request is no form.", "expected a form of the type multipart/form-data"),
+    422: ("A picture or an option cannot be used.", "composite: expected a picture, got none"),
+    429: (
+        "There are too many requests; ask again after Retry-After seconds.",
+        "all 16 places in the queue are taken; try again soon",
+    ),
+    500: ("The server's own fault.", UNFORESEEN),
+    503: (
+        "The work took too long; ask again after Retry-After seconds.",
+        "the work took more than 30 seconds and was given up",
+    ),
+}
+_SECONDS = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}, "example": 2}}
+_SCHEME = {"WWW-Authenticate": {"schema": {"type": "string"}, "example": "Bearer"}}
+HEADERS: dict[int, dict[str, Any]] = {401: _SCHEME, 429: _SECONDS, 503: _SECONDS}
+
+
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The refusals of an operation, for its OpenAPI."""
-    schema = {"$ref": "#/components/schemas/ProblemDetails"}
-    return {
-        status: {"description": _title(status), "content": {MEDIA_TYPE: {"schema": schema}}}
-        for status in statuses
-    }
+    described: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        meaning, sentence = MEANINGS[status]
+        schema = {"$ref": "#/components/schemas/ProblemDetails"}
+        example = _details(status, sentence).model_dump()
+        described[status] = {
+            "description": meaning,
+            "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
+        }
+        if status in HEADERS:
+            described[status]["headers"] = HEADERS[status]
+    return described
 
 
 def install(app: FastAPI) -> None:
@@ -76,13 +109,10 @@ def install(app: FastAPI) -> None:
 
 
 def _response(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    details = ProblemDetails(
-        type="about:blank", title=_title(status), status=status, detail=sentence
-    )
-    return JSONResponse(
-        details.model_dump(), status, dict(headers or {}) or None, media_type=MEDIA_TYPE
-    )
+    content = _details(status, sentence).model_dump()
+    return JSONResponse(content, status, dict(headers or {}) or None, media_type=MEDIA_TYPE)
 
 
-def _title(status: int) -> str:
-    return HTTPStatus(status).phrase
+def _details(status: int, sentence: str) -> ProblemDetails:
+    title = HTTPStatus(status).phrase
+    return ProblemDetails(type="about:blank", title=title, status=status, detail=sentence)

@@ -33,9 +33,13 @@ class Model(BaseModel):
     """A network that requests can choose."""
 
     name: str = Field(examples=[DEFAULT])
-    default: bool = Field(description="Whether it is taken where a request names none.")
-    resolution: int = Field(description="Side of the square that it works at.", examples=[128])
-    parameters: int | None = Field(description="How many numbers it has learned.")
+    default: bool = Field(
+        description="Whether it is taken where a request names none.", examples=[True]
+    )
+    resolution: int = Field(description="Side of the square that it works at.", examples=[256])
+    parameters: int | None = Field(
+        description="How many numbers it has learned.", examples=[1066242]
+    )
 
 
 class Models(BaseModel):
