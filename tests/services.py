@@ -6,7 +6,9 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from phnet.harmonizer import Harmonizer
 from phnet.web.forms import Form, HarmonizeOptions
 from phnet.web.limits import Limits
 from phnet.web.service import Answer, Service
@@ -41,6 +43,19 @@ class _Gated(Service):
         while not (self._gate.folder / "open").exists():
             time.sleep(0.01)
         return super().harmonize(form)
+
+
+class _Unmoved(Harmonizer):
+    def harmonize(self, composite: Any, *_: Any, **__: Any) -> Any:
+        return composite
+
+
+class Two(Service):
+    """Offers a second network, which changes nothing."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self._harmonizers["unmoved"] = _Unmoved(threads=1)
 
 
 class Moody(Service):

@@ -30,18 +30,20 @@ uvicorn = pytest.importorskip("uvicorn")
 import phnet  # noqa: E402
 from phnet.cli import main  # noqa: E402
 from phnet.composer import Composer  # noqa: E402
-from phnet.harmonizer import Harmonizer  # noqa: E402
+from phnet.errors import BadModel  # noqa: E402
+from phnet.harmonizer import Harmonizer, find_model  # noqa: E402
 from phnet.matte import Matter  # noqa: E402
 from phnet.placing import Place  # noqa: E402
 from phnet.web import app as web  # noqa: E402
 from phnet.web.limits import Limits  # noqa: E402
 from phnet.web.service import Service  # noqa: E402
 from phnet.web.workers import Maker  # noqa: E402
-from tests.services import Gate  # noqa: E402
+from tests.services import Gate, Two  # noqa: E402
 
 Reply = tuple[int, dict[str, str], bytes]
 BOUNDARY = "edge"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+DETAILS = {"type", "title", "status", "detail"}
 SECRET_NAME = "holiday-with-anna.png"
 
 
@@ -124,7 +126,7 @@ def problem(reply: Reply, status: int) -> str:
     assert got == status, body
     assert headers["content-type"] == "application/problem+json"
     details = json.loads(body)
-    assert set(details) == {"type", "title", "status", "detail"}
+    assert set(details) == DETAILS
     assert details["status"] == status
     return str(details["detail"])
 
@@ -371,6 +373,36 @@ def test_the_log_has_routes_but_no_names_and_no_addresses(
     assert SECRET_NAME not in metrics
 
 
+def test_models_are_listed_where_their_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {None: find_model(None), "int8": tmp_path / "portrait-int8.onnx"}
+    there["int8"].write_bytes(there[None].read_bytes())
+
+    def found(name: str | None) -> Path:
+        if name not in there:
+            raise BadModel("not here")
+        return there[name]
+
+    monkeypatch.setattr("phnet.web.service.find_model", found)
+    monkeypatch.setattr("phnet.harmonizer.find_model", Path)
+    listed = Service(Limits(workers=1)).models().models
+    assert [(model.name, model.default) for model in listed] == [
+        ("portrait", True),
+        ("int8", False),
+    ]
+
+
+def test_the_network_that_is_named_does_the_work() -> None:
+    parts = {"composite": encoded(composite()), "mask": encoded(mask())}
+    with running(make=Two, workers=1) as client:
+        listed = json.loads(client.ask("GET", "/v1/models")[2])["models"]
+        assert {"portrait", "unmoved"} <= {model["name"] for model in listed}
+        for name, moved in (("unmoved", False), ("portrait", True)):
+            body = client.harmonize(model=name, **parts)[2]
+            assert (np.asarray(Image.open(io.BytesIO(body))) != composite()).any() == moved
+
+
 def test_the_openapi_describes_the_form_and_the_refusals(client: Client) -> None:
     described = json.loads(client.ask("GET", "/openapi.json")[2])
     operation = described["paths"]["/v1/harmonize"]["post"]
@@ -378,7 +410,12 @@ def test_the_openapi_describes_the_form_and_the_refusals(client: Client) -> None
     names = {"composite", "mask", "lift", "strength", "resolution", "invert_mask", "model"}
     assert set(content["schema"]["properties"]) == names
     assert content["examples"]
-    assert {"200", "413", "415", "422", "429", "503"} <= set(operation["responses"])
+    assert {"200", "413", "415", "422", "429", "500", "503"} <= set(operation["responses"])
+    for status, answer in operation["responses"].items():
+        if status != "200":
+            example = answer["content"]["application/problem+json"]["example"]
+            assert (example["status"], set(example)) == (int(status), DETAILS)
+    assert "Retry-After" in operation["responses"]["429"]["headers"]
     references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
     assert "ProblemDetails" in references
     assert references <= set(described["components"]["schemas"])
@@ -388,6 +425,7 @@ def test_the_page_is_whole_and_asks_no_other_host(client: Client) -> None:
     status, headers, body = client.ask("GET", "/")
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in headers["content-security-policy"]
+    assert client.ask("HEAD", "/")[::2] == (200, b"")
     text = body.decode()
     links = re.findall(r'(?:src|href)="([^"]+)"', text)
     links.append("remote.js")  # imported dynamically
@@ -424,6 +462,32 @@ def test_what_would_be_unsafe_is_not_served(
         main()
     assert caught.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ("127.0.0.1", 8000, None)),
+        (["--host", "::1", "--port", "81"], ("::1", 81, None)),
+        (["--host", "0.0.0.0", "--insecure"], ("0.0.0.0", 8000, None)),
+        (["--host", "0.0.0.0", "--token-file", "token"], ("0.0.0.0", 8000, "s3cret")),
+    ],
+)
+def test_what_is_safe_or_wanted_is_served(
+    arguments: list[str],
+    expected: tuple[str, int, str | None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "token").write_text("s3cret\n")
+    served: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("phnet.web.server.run", lambda *given: served.append(given))
+    monkeypatch.setattr(sys, "argv", ["phnet", "serve", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert not caught.value.code
+    assert served == [expected]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")

@@ -236,7 +236,8 @@ class Pool:
         try:
             running = self._threads.submit(self._run, name, form, deadline)
             done = asyncio.wrap_future(running)
-            await asyncio.wait([done, left], return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [done, left]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if done.done():
                 return done.result()
             if not running.cancel():  # it has begun

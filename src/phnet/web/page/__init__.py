@@ -43,6 +43,7 @@ def router() -> APIRouter:
         made.add_api_route(
             "/" if name == "index.html" else f"/{name}",
             _answering(content, media_type),
+            methods=["GET", "HEAD"],
             include_in_schema=False,
         )
     return made
