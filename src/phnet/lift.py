@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import cv2
 import numpy as np
 
-from phnet.localfit import PLACES, inverse, times
+from phnet.localfit import PLACES, solve
 from phnet.lut import fit_lut
 from phnet.pixels import Floats, Pixels
 from phnet.smallpair import LEAST_WEIGHT, RIDGE, affine_fit, smooth, unblend
@@ -125,14 +125,15 @@ def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
     for i, j in PLACES:
         moment = window(weighted[i] * x[j]) / trust - mean_x[i] * mean_x[j]
         moments[i, j] = moment + ridge if i == j else moment
-    inverted = inverse(moments)
-    planes = []  # for output channel c, its slopes and its offset
-    for c in range(3):
-        mixed = [
+    mixed = [
+        [
             window(weighted[i] * y[c]) / trust - mean_x[i] * mean_y[c] + ridge * whole[i, c]
             for i in range(3)
         ]
-        slopes = times(inverted, mixed)
+        for c in range(3)
+    ]
+    planes = []  # for output channel c, its slopes and its offset
+    for c, slopes in enumerate(solve(moments, *mixed)):
         offset = mean_y[c] - sum((mean_x[i] * slopes[i] for i in range(3)), np.float32(0))
         planes += [np.where(known, plane, whole[k, c]) for k, plane in enumerate([*slopes, offset])]
     # Average the maps of all windows that hold a place, as the guided filter does.

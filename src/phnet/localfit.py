@@ -11,32 +11,33 @@ Planes = dict[tuple[int, int], Any]
 PLACES = tuple(combinations_with_replacement(range(3), 2))  # of a symmetric 3x3 matrix, i <= j
 
 
-def inverse(symmetric: Planes) -> Planes:
-    """The inverses of symmetric 3x3 matrices, planes (i, j) with i <= j, by their cofactors."""
+def solve(symmetric: Planes, *vectors: Sequence[Any]) -> list[list[Any]]:
+    """Solve symmetric 3x3 systems by their cofactors.
+
+    Args:
+        symmetric: the matrices, planes (i, j) with i <= j.
+        vectors: right sides of three planes each.
+
+    Returns:
+        a solution of three planes for each right side.
+    """
     a, b, c, d, e, f = (symmetric[place] for place in PLACES)
-    cofactors = {
-        (0, 0): d * f - e * e,
-        (0, 1): c * e - b * f,
-        (0, 2): b * e - c * d,
-        (1, 1): a * f - c * c,
-        (1, 2): b * c - a * e,
-        (2, 2): a * d - b * b,
-    }
-    determinant = a * cofactors[0, 0] + b * cofactors[0, 1] + c * cofactors[0, 2]
-    return {place: plane / determinant for place, plane in cofactors.items()}
+    rows = [
+        (d * f - e * e, c * e - b * f, b * e - c * d),
+        (a * f - c * c, b * c - a * e),
+        (a * d - b * b,),
+    ]
+    scale = 1 / (a * rows[0][0] + b * rows[0][1] + c * rows[0][2])
+    cofactors = [[rows[min(i, k)][abs(i - k)] for k in range(3)] for i in range(3)]
+    return [
+        [(row[0] * x + row[1] * y + row[2] * z) * scale for row in cofactors] for x, y, z in vectors
+    ]
 
 
-def times(symmetric: Planes, vector: Sequence[Any]) -> list[Any]:
-    """Symmetric 3x3 matrices times vectors of three planes."""
-    rows = [[symmetric[min(i, k), max(i, k)] for k in range(3)] for i in range(3)]
-    x, y, z = vector
-    return [row[0] * x + row[1] * y + row[2] * z for row in rows]
-
-
-def guided_fit(
+def guided_filter(
     mean: Callable[[Any], Any], guide: Sequence[Any], target: Any, epsilon: float
 ) -> list[Any]:
-    """The guided filter's maps before they are averaged (He et al., 2013, eq. 14 and 15).
+    """The maps of a guided filter with a colour guide (He et al., TPAMI 2013, eq. 14 to 16).
 
     Args:
         mean: over the windows around each place.
@@ -45,17 +46,16 @@ def guided_fit(
         epsilon: what a slope costs.
 
     Returns:
-        three slopes and the offset.
+        three slopes and the offset for each place: the means over all windows that hold it.
     """
     means, mean_target = [mean(plane) for plane in guide], mean(target)
     covariance = {}
     for i, j in PLACES:
-        covariance[i, j] = mean(guide[i] * guide[j]) - means[i] * means[j]
-        if i == j:
-            covariance[i, j] = covariance[i, j] + epsilon
+        moment = mean(guide[i] * guide[j]) - means[i] * means[j]
+        covariance[i, j] = moment + epsilon if i == j else moment
     mixed = [mean(guide[i] * target) - means[i] * mean_target for i in range(3)]
-    slopes = times(inverse(covariance), mixed)
+    (slopes,) = solve(covariance, mixed)
     offset = mean_target
     for slope, average in zip(slopes, means, strict=True):
         offset = offset - slope * average
-    return [*slopes, offset]
+    return [mean(plane) for plane in (*slopes, offset)]

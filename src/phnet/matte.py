@@ -19,7 +19,7 @@ from PIL import Image
 
 from phnet.errors import BadInput, BadModel, MissingExtra
 from phnet.image import load
-from phnet.localfit import guided_fit
+from phnet.localfit import guided_filter
 from phnet.pixels import Floats, Pixels, check_pixels, enlarged_rows, shrunk, strips, to_float
 
 REFINEMENTS = ("guided", "closed-form", "none")
@@ -130,7 +130,7 @@ def refine_guided(alpha: Floats, rgb: Pixels, guide_side: int = GUIDE_SIDE) -> F
         averaged = cv2.boxFilter(pixels, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REFLECT)
         return np.asarray(averaged, np.float32)
 
-    *planes, offset = (mean(plane) for plane in guided_fit(mean, guide, coarse, GUIDE_EPSILON))
+    *planes, offset = guided_filter(mean, guide, coarse, GUIDE_EPSILON)
     result = np.empty(size, np.float32)
     for rows in strips(size):
         soft = enlarged_rows(offset, size, rows)

@@ -12,7 +12,7 @@ import onnx
 from phnet.graphs.lifting import enlarging, in_strips, window_matrix
 from phnet.graphs.nodes import Graph, Value
 from phnet.graphs.resizing import area_or_linear, linear_taps
-from phnet.localfit import guided_fit
+from phnet.localfit import guided_filter
 from phnet.matte import GUIDE_EPSILON, GUIDE_SIDE
 
 
@@ -79,4 +79,4 @@ def guided_planes(guide: Value, coarse: Value) -> Value:
         return down @ values @ across
 
     channels = [guide.part(i, i + 1) for i in range(3)]
-    return mean(graph.join(guided_fit(mean, channels, coarse, GUIDE_EPSILON), 0))
+    return graph.join(guided_filter(mean, channels, coarse, GUIDE_EPSILON), 0)
