@@ -1,13 +1,11 @@
 """The page in a real browser: Debian's chromium, driven by Playwright's Python package.
 
-The browser is never downloaded. Without one these tests are skipped, but where CI is set they fail.
+The fixture `browser` is in conftest.py.
 """
 
 import base64
 import io
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from phnet.composer import Composer
 from phnet.harmonizer import Harmonizer
 from phnet.matte import Matter
 from phnet.placing import Place
+from tests.services import Two
 from tests.test_web import encoded, running
 
 if TYPE_CHECKING:
@@ -48,22 +47,6 @@ LAST_SENT = """async () => {
   }
   return fields;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    missing = pytest.fail if os.environ.get("CI") else pytest.skip
-    program = shutil.which("chromium")
-    if program is None:
-        missing("expected Debian's chromium (apt-get install chromium)")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        missing("expected Playwright's Python package (the group dev)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +166,8 @@ def test_a_composite_is_harmonized_compared_and_downloaded(opened: Opener) -> No
     harmonize(page)
     expected = Harmonizer(threads=1).harmonize(photo(), box_mask(256, 256), lift="none")
     assert largest_difference(downloaded(page), expected) <= 1
-    # the slider, by the pointer and by its keys
+    # the slider: at first where the person is, then by the pointer and by its keys
+    assert 48 < float(page.input_value("#divide")) < 52
     drag(page, page.locator("#divide"), (0.5, 0.5), (0.2, 0.5))
     by_pointer = float(page.input_value("#divide"))
     assert 18 < by_pointer < 22
@@ -420,8 +404,9 @@ def test_what_cannot_be_used_is_told(opened: Opener) -> None:
     page.click('button[type="submit"]')
     says(page, "Choose a composite first.")
     choose(page, "composite", b"this is no picture")
-    says(page, "Sorry: photo: expected an image")
+    says(page, "Sorry: composite: expected an image")
     page.click('button[type="submit"]')
+    page.wait_for_function("() => window.sent.length === 2")  # no longer what was said before
     says(page, "Sorry: composite: expected an image")
     assert page.locator("#progress").is_hidden()
     choose(page, "composite", scene())
@@ -448,6 +433,37 @@ def test_a_model_can_be_chosen(opened: Opener) -> None:
     page.click('button[type="submit"]')
     says(page, "Sorry: model: expected one of portrait")
     assert sent(page)["model"] == "large"
+
+
+@pytest.mark.slow
+def test_the_model_that_is_chosen_does_the_work(opened: Opener) -> None:
+    with running(make=Two, workers=1) as client:
+        page = opened(f"http://127.0.0.1:{client.port}/")
+        choose(page, "composite", photo())
+        choose(page, "mask", box_mask(256, 256))
+        page.locator("#brush").wait_for()
+        harmonize(page)
+        assert largest_difference(downloaded(page), photo()) > 10
+        page.select_option('[name="model"]', "unmoved")  # harmonizes anew by itself
+        page.wait_for_function("() => window.sent.at(-1).get('model') === 'unmoved'")
+        says(page, "Done.")
+        assert np.array_equal(downloaded(page), photo())
+
+
+def test_the_slider_starts_where_the_person_is_and_stays_where_it_was_left(opened: Opener) -> None:
+    page = opened()
+    mask = np.zeros((256, 256), np.uint8)
+    mask[64:, 26:102] = 255  # its middle is at a quarter
+    choose(page, "composite", photo())
+    choose(page, "mask", mask)
+    page.locator("#brush").wait_for()
+    harmonize(page)
+    assert float(page.input_value("#divide")) == pytest.approx(25, abs=1)
+    shown = page.locator("#after").evaluate("e => getComputedStyle(e).clipPath")
+    assert float(shown.split()[-1][:-2]) == pytest.approx(25, abs=1)
+    page.locator("#divide").press("End")
+    harmonize(page)
+    assert page.input_value("#divide") == "100"
 
 
 def test_work_can_be_cancelled(opened: Opener) -> None:

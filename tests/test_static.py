@@ -1,15 +1,12 @@
 """``phnet page``: the page without a server, in a real browser, against the Python result.
 
-The browser is Debian's chromium, never a download. Without one the tests that need it are skipped,
-but where CI is set they fail.
+The fixture `browser` is in conftest.py.
 """
 
 import functools
 import http.server
 import io
-import os
 import re
-import shutil
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
@@ -30,7 +27,7 @@ from phnet.placing import Place
 from phnet.web.static import write_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 MOST = 2  # of 255, anywhere
 PATIENCE = 60_000  # ms
@@ -140,37 +137,27 @@ def address(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(address: str) -> Iterator["Page"]:
+def page(browser: "Browser", address: str) -> Iterator["Page"]:
     """The page, open; every request to another host is blocked, and fails the tests at the end."""
-    missing = pytest.fail if os.environ.get("CI") else pytest.skip
-    program = shutil.which("chromium")
-    if program is None:
-        missing("expected Debian's chromium (apt-get install chromium)")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        missing("expected Playwright's Python package (the group dev)")
     elsewhere: list[str] = []
     wrong: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        made = browser.new_page()
-        made.set_default_timeout(PATIENCE)
+    made = browser.new_page()
+    made.set_default_timeout(PATIENCE)
 
-        def guard(route: Any) -> None:
-            if route.request.url.startswith(address):
-                route.continue_()
-            else:
-                elsewhere.append(route.request.url)
-                route.abort()
+    def guard(route: Any) -> None:
+        if route.request.url.startswith(address):
+            route.continue_()
+        else:
+            elsewhere.append(route.request.url)
+            route.abort()
 
-        made.context.route(re.compile("^(?!blob:|data:)"), guard)
-        made.on("pageerror", lambda error: wrong.append(str(error)))
-        made.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        made.goto(address)
-        made.locator('main[aria-busy="false"]').wait_for()
-        yield made
-        browser.close()
+    made.context.route(re.compile("^(?!blob:|data:)"), guard)
+    made.on("pageerror", lambda error: wrong.append(str(error)))
+    made.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    made.goto(address)
+    made.locator('main[aria-busy="false"]').wait_for()
+    yield made
+    made.close()
     assert not elsewhere
     assert not wrong
 
@@ -378,3 +365,10 @@ def test_giving_up_stops_the_work(page: "Page") -> None:
         list(encoded(astronaut()[::4, ::4])),
     )
     assert names == ["AbortError", "image/png"]
+
+
+@pytest.mark.slow
+def test_what_the_browser_cannot_read_is_told(fresh: "Page") -> None:
+    choose(fresh, "composite", encoded(astronaut(), "TIFF"))
+    fresh.locator("#empty").filter(has_text="Your browser cannot read this file.").wait_for()
+    fresh.locator("#status.bad").filter(has_text="Sorry: composite: expected ").wait_for()

@@ -80,6 +80,7 @@ async function search(own) {
     say(`The person was found.${advice(own)}`);
   } catch (error) {
     if (!isCurrent(job) || error.name === "AbortError") return;
+    error.message = error.message.replace(/^photo:/, `${own.subject}:`); // as it is named here
     refused(error);
     if (masks.has(own.subject) && error.status === 422) {
       say(`Sorry: ${error.message}. Paint the person in, or choose a mask.`, true);
@@ -92,7 +93,7 @@ async function search(own) {
 function advice(own) {
   if (!masks.has(own.subject)) return "";
   return chosenView() === "place" && own === mode()
-    ? " Drag it to its place; the mask can be corrected under Mask."
+    ? " Drag the person into place; correct the mask, if it is wrong, under Mask."
     : " Correct the mask with the brush where it is wrong.";
 }
 

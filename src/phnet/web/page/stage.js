@@ -67,8 +67,8 @@ function whyEmpty(own) {
   if (files.has(own.subject) && !pictures.has(own.subject) && !reading.has(own.subject)) {
     return engine.local
       ? "Your browser cannot read this file. Choose a PNG, a JPEG or a WebP."
-      : "Your browser cannot show this file. If it is a picture all the same, such as a TIFF, " +
-        "it can be harmonized and downloaded.";
+      : "Your browser cannot show this file. What the server can read, such as a TIFF, is " +
+        "harmonized all the same.";
   }
   return own.scene ? "Your portrait will be shown here: first its mask, then its place."
     : "Your picture will be shown here, with its mask.";
