@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from phnet.errors import BadData
-from phnet.learn.batches import build_cache, pack_photos, photo_sources
+from phnet.learn.cache import build_cache
+from phnet.learn.sources import pack_photos, photo_sources
 
 
 def test_a_pack_trains_like_its_photos(tmp_path: Path, photo_tree: Path) -> None:

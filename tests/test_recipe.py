@@ -8,9 +8,10 @@ import torch
 
 from phnet.errors import BadRecipe
 from phnet.learn.matting import MatteConfig
+from phnet.learn.optimizers import rate_factor
 from phnet.learn.recipe import load_recipe
 from phnet.learn.tasks import network
-from phnet.learn.training import Trainer, rate_factor
+from phnet.learn.training import Trainer
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.toml"))

@@ -15,16 +15,12 @@ import pytest
 import torch
 
 from phnet.errors import BadData, BadModel, BadRecipe, TrainingStopped
-from phnet.learn.batches import (
-    Places,
-    TrainingImages,
-    build_cache,
-    pair_sources,
-    photo_sources,
-)
+from phnet.learn.batches import Places, TrainingImages
+from phnet.learn.cache import build_cache
 from phnet.learn.checkpoint import load_checkpoint, load_network, save_checkpoint
 from phnet.learn.model import PHNetConfig
 from phnet.learn.recipe import Data, Optimizer, Recipe, Run, Schedule
+from phnet.learn.sources import pair_sources, photo_sources
 from phnet.learn.training import Trainer
 from tests.conftest import disc_mask, smooth_photo
 

@@ -165,7 +165,7 @@ def pack(
     from phnet.errors import BadOutput, MissingExtra
 
     try:
-        from phnet.learn.batches import pack_photos
+        from phnet.learn.sources import pack_photos
     except ModuleNotFoundError as error:
         raise MissingExtra("train", "phnet data pack") from error
     if output.suffix != ".zip":

@@ -98,3 +98,19 @@ def load_network(path: str | Path) -> PHNet:
     if not isinstance(net, PHNet):
         raise BadModel(f"{path}: expected a harmonization network, got one for mattes")
     return net
+
+
+def take_weights(net: Network, path: str | Path) -> None:
+    """Start with another run's weights; only a PFE may be missing there (section 5.1, stage 2).
+
+    Raises:
+        BadModel: they are of another network.
+    """
+    state = load_checkpoint(path)
+    try:
+        missing, unexpected = net.load_state_dict(state.get("ema") or state["model"], False)
+    except RuntimeError as error:
+        raise BadModel(f"{path}: weights do not fit the recipe's network ({error})") from error
+    added = ("attention.extractor.", "attention.project.")
+    if unexpected or not all(key.startswith(added) for key in missing):
+        raise BadModel(f"{path}: weights do not fit the recipe's network")

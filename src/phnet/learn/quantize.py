@@ -20,8 +20,8 @@ import onnx
 
 from phnet.data.synthesis import make_composite
 from phnet.errors import BadData
-from phnet.learn.batches import photo_sources
 from phnet.learn.plainconv import without_transposed
+from phnet.learn.sources import photo_sources
 
 Feed = dict[str, npt.NDArray[np.float32]]  # the network's inputs, by name
 

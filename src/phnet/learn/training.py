@@ -1,46 +1,33 @@
 """Training: one loop for one process or many (torchrun), resumable bit for bit."""
 
 import contextlib
-import csv
 import logging
 import math
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import cv2
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from phnet.errors import BadModel, BadRecipe, TrainingStopped
-from phnet.files import write_text
-from phnet.learn.batches import (
-    Places,
-    TrainingImages,
-    ValidationImages,
-    build_cache,
-    pair_sources,
-    photo_sources,
-)
-from phnet.learn.checkpoint import load_checkpoint, save_checkpoint
-from phnet.learn.recipe import Optimizer, Recipe
+from phnet.errors import BadRecipe, TrainingStopped
+from phnet.learn.batches import Places, TrainingImages, ValidationImages, loaded
+from phnet.learn.cache import build_cache
+from phnet.learn.checkpoint import load_checkpoint, save_checkpoint, take_weights
+from phnet.learn.optimizers import follow, make_optimizer, rate_factor
+from phnet.learn.recipe import Recipe
+from phnet.learn.records import Board, Meter, Metrics
+from phnet.learn.sources import pair_sources, photo_sources
 from phnet.learn.tasks import Network, network, task_of
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
 log = logging.getLogger(__name__)
-
-COLUMNS = ("images", "loss", "lr", "images_per_s", "waiting")  # of metrics.csv; measures follow
 
 
 @dataclass(frozen=True)
@@ -53,32 +40,6 @@ class Progress:
     images_per_s: float
     waiting: float  # share of the time spent waiting for data
     val: float | None  # the first measure (MSE on [0, 255]); only right after a validation
-
-
-def make_optimizer(settings: Optimizer, net: nn.Module) -> torch.optim.Optimizer:
-    """Lion (as in the paper), AdamW, or plain SGD, over what learns."""
-    learning = [p for p in net.parameters() if p.requires_grad]
-    if settings.name == "lion":
-        from lion_pytorch import Lion
-
-        lion: torch.optim.Optimizer = Lion(
-            learning, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
-        )
-        return lion
-    if settings.name == "adamw":
-        first, second = settings.betas
-        return torch.optim.AdamW(
-            learning, lr=settings.lr, betas=(first, second), weight_decay=settings.weight_decay
-        )
-    return torch.optim.SGD(learning, lr=settings.lr, weight_decay=settings.weight_decay)
-
-
-def rate_factor(images: int, total: int, warmup: int, decay: float) -> float:
-    """The learning rate's factor after ``images`` of ``total``: up, level, linearly to zero."""
-    up = min(1.0, (images + 1) / warmup) if warmup else 1.0
-    falling = decay * total
-    down = min(1.0, (total - images) / falling) if falling else 1.0
-    return up * max(down, 0.0)
 
 
 class Trainer:
@@ -98,14 +59,14 @@ class Trainer:
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         if recipe.run.batch % self.world:
             raise BadRecipe(f"batch {recipe.run.batch} does not divide over {self.world} processes")
-        self.pictures = pictures
-        self.writer: SummaryWriter | None = None
         local = int(os.environ.get("LOCAL_RANK", "0"))
         self.device = (
             torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
         )
         self.dtype = torch.float64 if recipe.run.precision == "fp64" else torch.float32
         folder.mkdir(parents=True, exist_ok=True)
+        self.metrics = Metrics(folder)
+        self.board = Board(folder) if pictures else None
         self._load_data(cache or folder / "cache")
         self._build()
         self.step = 0
@@ -140,7 +101,7 @@ class Trainer:
         torch.manual_seed(run.seed)
         net = network(self.recipe.model)
         if run.init:
-            self._take_weights(net, run.init)
+            take_weights(net, run.init)
         net = net.to(self.device, self.dtype)
         if run.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -159,17 +120,6 @@ class Trainer:
             self.runner = DistributedDataParallel(net)
         if run.compile:
             self.runner.compile()
-
-    def _take_weights(self, net: Network, path: str) -> None:
-        """Weights of another run; only a PFE may be missing there (section 5.1, stage 2)."""
-        state = load_checkpoint(path)
-        try:
-            missing, unexpected = net.load_state_dict(state.get("ema") or state["model"], False)
-        except RuntimeError as error:
-            raise BadModel(f"{path}: weights do not fit the recipe's network ({error})") from error
-        added = ("attention.extractor.", "attention.project.")
-        if unexpected or not all(key.startswith(added) for key in missing):
-            raise BadModel(f"{path}: weights do not fit the recipe's network")
 
     # -- checkpoints ----------------------------------------------------------------------
 
@@ -226,10 +176,12 @@ class Trainer:
         """
         run = self.recipe.run
         deadline = time.monotonic() + minutes * 60 if minutes is not None else math.inf
-        meter = _Meter()
-        self._keep_metrics_until(self.step * run.batch)
+        meter = Meter()
+        if self.rank == 0:
+            self.metrics.keep_until(self.step * run.batch)
         saved = time.monotonic()
-        batches = self._batches()
+        places = Places(self.step, self.steps, run.batch, self.rank, self.world)
+        batches = loaded(self.images, places, self.recipe.data.workers, self.device.type == "cuda")
         while self.step < self.steps:
             with meter.waiting():
                 batch = next(batches)
@@ -239,7 +191,7 @@ class Trainer:
             val = None
             if images // run.validate_every > (images - run.batch) // run.validate_every:
                 val = self._validate_and_log(meter)
-                meter = _Meter()
+                meter = Meter()
             now = time.monotonic()
             if now - saved > run.checkpoint_minutes * 60:
                 self._save("last.pt")
@@ -248,26 +200,11 @@ class Trainer:
             if self._together(now > deadline or stopping()):
                 break
         self._save("last.pt")
-        if self.step == self.steps and not self._validated_at(self.step * run.batch):
+        if self.step == self.steps and not self.metrics.end_with(self.step * run.batch):
             self._validate_and_log(meter)
             self._save("last.pt")
-        if self.writer is not None:
-            self.writer.close()
-
-    def _batches(self) -> Iterator[dict[str, Any]]:
-        """This process's batches from the current step on."""
-        workers = self.recipe.data.workers
-        places = Places(self.step, self.steps, self.recipe.run.batch, self.rank, self.world)
-        loader = DataLoader(
-            self.images,
-            batch_sampler=places,
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            pin_memory=self.device.type == "cuda",
-            multiprocessing_context="forkserver" if workers else None,
-            worker_init_fn=_quiet_worker,
-        )
-        return iter(loader)
+        if self.board is not None:
+            self.board.close()
 
     def _planes(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """A batch on the device: pictures in [0, 1], masks 0 and 1."""
@@ -304,21 +241,13 @@ class Trainer:
         self.optimizer.step()
         self.step += 1
         if self.average is not None:
-            self._update_average(run.ema)
+            follow(self.average, self.net, self.step, run.ema)
         return loss.item()
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.recipe.run.precision == "bf16":
             return torch.autocast(self.device.type, torch.bfloat16)
         return contextlib.nullcontext()
-
-    @torch.no_grad()
-    def _update_average(self, decay: float) -> None:
-        assert self.average is not None
-        decay = min(decay, (1 + self.step) / (10 + self.step))  # young averages follow faster
-        old, new = self.average.state_dict(), self.net.state_dict()
-        floats = [key for key, value in old.items() if value.is_floating_point()]
-        torch._foreach_lerp_([old[k] for k in floats], [new[k] for k in floats], 1 - decay)
 
     def _together(self, condition: bool) -> bool:
         """Whether ``condition`` holds on any process: all then do the same."""
@@ -347,7 +276,7 @@ class Trainer:
             dist.all_reduce(sums)
         return dict(zip(names, (sums[:-1] / sums[-1]).tolist(), strict=True))
 
-    def _validate_and_log(self, meter: "_Meter") -> float:
+    def _validate_and_log(self, meter: Meter) -> float:
         result = self.validate()
         speed, waiting = meter.rates()
         images = self.step * self.recipe.run.batch
@@ -362,34 +291,14 @@ class Trainer:
         if self.rank == 0:
             shown = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
             log.info("%d images: loss %.4g, %s, %.1f images/s", images, row["loss"], shown, speed)
-            path = self.folder / "metrics.csv"
-            fresh = not path.exists()
-            with path.open("a", newline="") as handle:
-                writer = csv.DictWriter(handle, list(row))
-                if fresh:
-                    writer.writeheader()
-                writer.writerow(
-                    {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
-                )
-            self._tensorboard(row)
+            self.metrics.add(row)
+            if self.board is not None:
+                self.board.add(row, self.picture_grid())
         first = result[self.task.measures[0]]
         if first < self.best:
             self.best = first
             self._save("best.pt")
         return first
-
-    def _tensorboard(self, row: dict[str, float]) -> None:
-        if not self.pictures:
-            return
-        if self.writer is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.writer = SummaryWriter(str(self.folder), purge_step=int(row["images"]))
-        for name, value in row.items():
-            if name != "images":
-                self.writer.add_scalar(name, value, int(row["images"]))
-        self.writer.add_image("validation", self.picture_grid(), int(row["images"]))
-        self.writer.flush()
 
     @torch.no_grad()
     def picture_grid(self, count: int = 8) -> Tensor:
@@ -405,55 +314,3 @@ class Trainer:
             columns.append(self.task.column(net, self._planes(one)))
         net.train(was_training)
         return torch.cat(columns, 2).clamp(0, 1).cpu()
-
-    def _metrics_rows(self) -> list[dict[str, str]]:
-        path = self.folder / "metrics.csv"
-        if not path.exists():
-            return []
-        with path.open(newline="") as handle:
-            return list(csv.DictReader(handle))
-
-    def _validated_at(self, images: int) -> bool:
-        rows = self._metrics_rows()
-        return bool(rows) and int(rows[-1]["images"]) == images
-
-    def _keep_metrics_until(self, images: int) -> None:
-        """Drop the lines of steps that a kill undid."""
-        rows = self._metrics_rows()
-        kept = [row for row in rows if int(row["images"]) <= images]
-        if self.rank == 0 and len(kept) < len(rows):
-            lines = [",".join(rows[0]), *(",".join(row.values()) for row in kept)]
-            write_text(self.folder / "metrics.csv", "\n".join(lines) + "\n")
-
-
-def _quiet_worker(_: int) -> None:
-    """A loader process leaves Ctrl-C to the main one and keeps to one thread."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-
-
-class _Meter:
-    """Mean loss, images a second, and the share of time spent waiting for data."""
-
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.waited = 0.0
-        self.images = 0
-        self.losses: list[float] = []
-
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        begun = time.monotonic()
-        yield
-        self.waited += time.monotonic() - begun
-
-    def add(self, loss: float, images: int) -> None:
-        self.losses.append(loss)
-        self.images += images
-
-    def loss(self) -> float:
-        return float(np.mean(self.losses)) if self.losses else math.nan
-
-    def rates(self) -> tuple[float, float]:
-        seconds = max(time.monotonic() - self.start, 1e-9)
-        return self.images / seconds, self.waited / seconds
