@@ -24,14 +24,14 @@ from pathlib import Path
 import numpy as np
 
 from phnet.data import nearduplicates
+from phnet.data.photos import plan
 from phnet.data.portrait import PARTS, Options, PortraitMaker, Record
-from phnet.data.samples import SPLITS, SUFFIXES
+from phnet.data.samples import SPLITS
 from phnet.engines import run_processes, run_ray
 from phnet.errors import BadData, BadOutput
 from phnet.files import write_text
 from phnet.matte import REFINEMENTS, Matter
 
-PHOTO_SUFFIXES = SUFFIXES | {".heic", ".heif"}
 ENGINES = {"processes": run_processes, "ray": run_ray}
 VAL_SHARE = TEST_SHARE = 5 / 70  # section 3.2: 60,000 / 5,000 / 5,000 of 70,000
 
@@ -92,7 +92,7 @@ def build(
     source, tree = Path(photos).resolve(), Path(output).resolve()
     if source.is_relative_to(tree):
         raise BadOutput(f"{output}: the photos lie in the folder to write to; choose another")
-    tasks, ignored = _plan(source, tree, None if masks is None else Path(masks).resolve())
+    tasks, ignored = plan(source, tree, None if masks is None else Path(masks).resolve())
     _prepare(
         tree,
         {
@@ -137,69 +137,6 @@ def build(
     if not records:
         raise BadData(f"{photos}: none of {len(tasks)} photos can be used; see rejected.jsonl")
     return Summary(splits, kinds, duplicates, ignored, reused)
-
-
-def _plan(source: Path, tree: Path, masks: Path | None) -> tuple[list[Record], int]:
-    """Return a task for each photo under ``source``, and how many other files there are."""
-    if not source.is_dir():
-        raise BadData(f"{source}: expected a folder of photos, but there is no such folder")
-    by_name: dict[str, Path] = {}
-    if masks is not None:
-        if not masks.is_dir():
-            raise BadData(f"{masks}: expected a folder of masks, but there is no such folder")
-        # Photos and masks that share a folder are ID.jpg and ID.png.
-        suffixes = frozenset({".png"}) if source.is_relative_to(masks) else SUFFIXES
-        by_name = _masks(masks, suffixes)
-    are_masks = set(by_name.values())
-    paths, ignored = [], 0
-    for path in _files(source):
-        if path.is_relative_to(tree) or path in are_masks:
-            continue
-        if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith("."):
-            paths.append(path.relative_to(source))
-        else:
-            ignored += 1
-    if not paths:
-        raise BadData(f"{source}: expected photos, found none")
-    tasks = []
-    for path, name in zip(paths, _names(paths), strict=True):
-        mask = None
-        if masks is not None:
-            found = by_name.get(path.with_suffix("").as_posix()) or by_name.get(path.stem)
-            mask = "" if found is None else str(found)
-        tasks.append({"name": name, "source": path.as_posix(), "mask": mask})
-    return tasks, ignored
-
-
-def _files(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    for parent, _, names in os.walk(folder):
-        found.extend(Path(parent, name) for name in names)
-    return sorted(found)
-
-
-def _masks(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
-    """Masks by relative path without suffix; and by name alone, where only one has the name."""
-    paths = [path for path in _files(folder) if path.suffix.lower() in suffixes]
-    often = Counter(path.stem for path in paths)
-    found = {path.stem: path for path in paths if often[path.stem] == 1}
-    return found | {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
-
-
-def _names(paths: list[Path]) -> list[str]:
-    """Names for what is made of ``paths``: the photo's, with its folders where two share one."""
-    often = Counter(path.stem.casefold() for path in paths)
-    names = []
-    for path in paths:
-        name = path.stem
-        if often[name.casefold()] > 1:
-            name = "_".join([*path.with_suffix("").parts, path.suffix[1:]])
-        # A split file has one name a line, without spaces around it.
-        names.append("".join(c if c.isprintable() else "_" for c in name).strip())
-    (name, count), *_ = Counter(name.casefold() for name in names).most_common(1)
-    if count > 1:
-        raise BadData(f"two photos would both be called {name!r}: rename one of them")
-    return names
 
 
 def _prepare(tree: Path, settings: Record) -> None:
