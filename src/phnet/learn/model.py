@@ -107,7 +107,7 @@ def foreground_background_moments(x: Tensor, mask: Tensor) -> tuple[Tensor, ...]
 
     Returns:
         mean_fg, variance_fg, mean_bg, variance_bg, each (B, C, 1, 1). With a full mask both
-        sides are equal, and every normalization below is the identity.
+        sides are equal, and a global transfer between them is the identity.
     """
     mean_fg, var_fg, area_fg = masked_moments(x, mask)
     mean_bg, var_bg, area_bg = masked_moments(x, 1 - mask)
