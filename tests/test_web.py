@@ -457,6 +457,7 @@ def test_what_would_be_unsafe_is_not_served(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").write_text(" \n")
+    monkeypatch.setattr("phnet.web.server.run", lambda *_: pytest.fail("it listens"))
     monkeypatch.setattr(sys, "argv", ["phnet", "serve", *arguments])
     with pytest.raises(SystemExit) as caught:
         main()
