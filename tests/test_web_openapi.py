@@ -33,9 +33,8 @@ def pictures() -> st.SearchStrategy[bytes]:
     def picture(kind: tuple[str, str], height: int, width: int) -> bytes:
         image = Image.fromarray(composite(160)).resize((width, height))
         if kind[1] == "LAB":
-            image = ImageCms.profileToProfile(
-                image, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), 0, None, "LAB"
-            )
+            profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+            image = ImageCms.profileToProfile(image, *profiles, outputMode="LAB")
         target = io.BytesIO()
         image.convert(kind[1]).save(target, kind[0])
         return target.getvalue()
