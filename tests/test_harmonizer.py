@@ -61,11 +61,18 @@ def test_alpha_is_kept(harmonizer: Harmonizer) -> None:
 
 
 def test_several_threads_get_the_same_bits(harmonizer: Harmonizer) -> None:
-    expected = harmonizer.harmonize(PHOTO, MASK)
+    """Each thread has a photo and a mask of its own, so that mixing them up would show."""
+    pairs = [
+        (np.roll(PHOTO, 40 * i, axis=2 if i % 2 else 0), MASK * (1 - i / 16)) for i in range(8)
+    ]
+    expected = [harmonizer.harmonize(*pair) for pair in pairs]
+    assert len({out.tobytes() for out in expected}) == 8
     with ThreadPoolExecutor(4) as pool:
-        for out in pool.map(lambda _: harmonizer.harmonize(PHOTO, MASK), range(8)):
-            np.testing.assert_array_equal(out, expected)
-    np.testing.assert_array_equal(Harmonizer(threads=2).harmonize(PHOTO, MASK), expected)
+        for out, alone in zip(
+            pool.map(lambda pair: harmonizer.harmonize(*pair), pairs), expected, strict=True
+        ):
+            np.testing.assert_array_equal(out, alone)
+    np.testing.assert_array_equal(Harmonizer(threads=2).harmonize(*pairs[0]), expected[0])
 
 
 def test_strength(harmonizer: Harmonizer) -> None:

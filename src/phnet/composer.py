@@ -131,7 +131,8 @@ def compose(
 
     Args:
         portrait: a path, a PIL image, or an array (h, w, 3) or (h, w, 4), uint8, uint16, or
-            floats in [0, 1]; an alpha that is not opaque everywhere is the mask.
+            floats in [0, 1]; an alpha that is not opaque everywhere is the mask. Values are taken
+            as sRGB; only a path's colour profile is followed.
         background: likewise, of any size.
         mask: where the person is in the portrait; None: the person is found.
         place: x, y of the portrait's upper left corner in the background's pixels, and its scale;

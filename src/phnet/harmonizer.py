@@ -232,7 +232,9 @@ def find_model(model: str | os.PathLike[str] | None) -> Path:
     if model == "int8":
         path = Path(str(resources.files("phnet") / "weights" / "portrait-int8.onnx"))
         if not path.is_file():
-            raise BadModel("int8: expected weights/portrait-int8.onnx in the package, it is not")
+            raise BadModel(
+                "int8: expected weights/portrait-int8.onnx in the package, but it is not there"
+            )
         return path
     if model == "full":
         try:

@@ -101,7 +101,7 @@ def build(
     if made.reused:
         print(f"{made.reused} images were there already")
     if made.duplicates:
-        print(f"{made.duplicates} groups of near-duplicates, each kept in one split")
+        print(f"groups of near-duplicates, each kept in one split: {made.duplicates}")
     if made.ignored:
         print(f"{made.ignored} other files are not pictures by their names")
     parts = ", ".join(f"{name} {count}" for name, count in made.splits.items())
@@ -123,7 +123,8 @@ def check(tree: Tree, real: Real = None, jobs: Jobs = None) -> None:
         print(problem)
     counts = ", ".join(f"{split} {count}" for split, count in report.samples.items())
     if report.problems:
-        raise BadData(f"{tree}: {len(report.problems)} problems in {report.layout} ({counts})")
+        found = "1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems"
+        raise BadData(f"{tree}: {found} in {report.layout} ({counts or 'no split was read'})")
     print(f"{tree}: {report.layout} is sound ({counts})")
 
 
