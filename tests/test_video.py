@@ -133,6 +133,16 @@ def test_a_phone_video_that_is_to_be_turned_comes_out_upright(
         assert next(container.decode(video=0)).rotation == 0
 
 
+def test_an_empty_mask_says_that_nobody_is_in_the_frame(run: Run, tmp_path: Path) -> None:
+    Image.new("L", (96, 96)).save("masks/002.png")
+    arguments = ("in.mp4", "-o", "out.mp4", "--background", "green.png", "--threads", 1)
+    status, _, err = run(*arguments, "--mask", "masks")
+    assert status == 0, err
+    pictures = decoded(tmp_path / "out.mp4")[1]
+    off = [float(np.abs(p - np.float32(GREEN)).mean()) for p in pictures]
+    assert off[2] < 8 < min(off[:2] + off[3:])
+
+
 def test_a_video_behind_begins_again(run: Run, tmp_path: Path) -> None:
     write_video(tmp_path / "behind.mp4", sound=False, size=64)
     status, out, err = run(
@@ -202,6 +212,10 @@ def test_a_broken_frame_is_left_out_and_said(run: Run, tmp_path: Path) -> None:
             "few: expected a mask for each frame, found only 1",
         ),
         (
+            ["in.mp4", "-o", "o.mp4", "--background", "green.png", "--mask", "wide"],
+            "0.png: expected the composite's aspect (96x96), got 96x48",
+        ),
+        (
             ["in.mp4", "-o", "o.mp4", "--background", "green.png", "--mask", "nowhere"],
             "nowhere: expected a folder of masks, or auto",
         ),
@@ -215,6 +229,8 @@ def test_what_cannot_be_done_is_one_sentence_and_nothing_is_written(
     (tmp_path / "codec.mp4").write_bytes(content.replace(b"avc1", b"zzzz"))
     (tmp_path / "few").mkdir()
     Image.fromarray(disc_mask(96, 96)).save("few/0.png")
+    (tmp_path / "wide").mkdir()
+    Image.fromarray(disc_mask(48, 96)).save("wide/0.png")
     before = sorted(tmp_path.iterdir())
     status, _, err = run(*arguments)
     assert status == 2

@@ -17,7 +17,7 @@ import numpy as np
 from phnet.errors import BadImage, BadMask, BadOutput
 from phnet.files import replacing
 from phnet.image import load, load_mask
-from phnet.pixels import Floats, Pixels
+from phnet.pixels import Floats, Pixels, check_mask
 from phnet.videofile import ENCODERS, Report, Writer, opened, pixels_of, pyav
 
 if TYPE_CHECKING:
@@ -94,8 +94,11 @@ def convert(
                         while scene_time <= when and background.suffix.lower() not in PICTURES:
                             session.background = scene
                             scene_time, scene = next(scenes)
-                        alpha = None if alphas is None else _next(alphas, masks, second.begun)
-                        second.finish(frame, session.begin(pixels_of(frame), alpha))
+                        pixels = pixels_of(frame)
+                        alpha = None
+                        if alphas is not None:
+                            alpha = _next(alphas, masks, second.begun, pixels.shape[:2])
+                        second.finish(frame, session.begin(pixels, alpha))
                 except KeyboardInterrupt:
                     report.stopped = True
                 second.wait()
@@ -203,14 +206,17 @@ def _scenes(background: Path) -> Generator[tuple[float, Pixels], None, None]:
         start = end + length
 
 
-def _masks(folder: Path) -> Iterator[Floats]:
+def _masks(folder: Path) -> Iterator[tuple[Path, Floats]]:
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
     for file in files:
-        yield load_mask(file)
+        yield file, load_mask(file)
 
 
-def _next(alphas: Iterator[Floats], folder: Path | None, found: int) -> Floats:
-    alpha = next(alphas, None)
+def _next(
+    alphas: Iterator[tuple[Path, Floats]], folder: Path | None, found: int, size: tuple[int, ...]
+) -> Floats:
+    """The next mask at the frame's size; an empty one says that nobody is in the frame."""
+    file, alpha = next(alphas, (None, None))
     if alpha is None:
         raise BadMask(f"{folder}: expected a mask for each frame, found only {found}")
-    return alpha
+    return check_mask(alpha, (size[0], size[1]), str(file)) if alpha.any() else alpha
