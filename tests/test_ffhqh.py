@@ -403,6 +403,19 @@ print("killed", len(killed))
 """
 
 
+def test_nothing_is_left_of_a_worker_that_dies_while_it_writes(
+    portraits: tuple[Path, Path], tmp_path: Path, whole: dict[str, bytes]
+) -> None:
+    """Ray goes on without an actor that was killed; its half-written file must not stay."""
+
+    def die(done: int, _total: int, _rejected: int) -> None:
+        if done == 5:
+            (tmp_path / "comp" / ".p20.0123abcd.tmp.png").write_bytes(b"half")
+
+    ffhqh.build(portraits[0], tmp_path, seed=3, masks=portraits[1], progress=die)
+    assert contents(tmp_path) == whole
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds Ray's actors in /proc")
 @pytest.mark.parametrize("kill", ["no", "yes"])

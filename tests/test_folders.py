@@ -4,15 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from phnet.engines import ENGINES
 from phnet.errors import BadInput, BadOutput
 from phnet.folders import Item, match, read_manifest, work_through, write_manifest
 from phnet.onefile import FileWorker, Options, Settings
@@ -98,6 +100,25 @@ def test_the_engines_give_the_same_bytes(run: Run) -> None:
     assert (status, out) == (1, "out: 2 harmonized, 1 failed\n")
     assert "expected one mask c.*" in err
     assert contents(Path("out")) == expected
+
+
+def test_nothing_is_left_of_an_actor_that_dies_while_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray goes on with another; files that are not of this run stay."""
+    (tmp_path / "out").mkdir()
+    stays = {".a.01234567.png", ".b.01234567.tmp.png", ".a.notes.tmp.png", "a.01234567.tmp.png"}
+    for name in (*stays, ".a.01234567.tmp.png"):
+        (tmp_path / "out" / name).write_bytes(b"half")
+
+    def engine(*_: object) -> Generator[dict[str, Any]]:
+        yield {"number": 0, "notes": []}
+
+    monkeypatch.setitem(ENGINES, "ray", engine)
+    item = Item(tmp_path / "a.png", tmp_path / "m.png", tmp_path / "out" / "a.png")
+    outcomes = list(work_through([item], FileWorker, Settings(Options(), threads=1), engine="ray"))
+    assert [outcome.state for outcome in outcomes] == ["done"]
+    assert set(contents(tmp_path / "out")) == stays
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,12 +1,16 @@
 """Write files so that a reader sees the old one or the whole new one, never a part."""
 
 import os
+import re
 import secrets
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from phnet.errors import BadOutput
+
+_TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{8}\.tmp(\.[^.]*)?")
 
 
 @contextmanager
@@ -33,6 +37,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise BadOutput(f"{target}: cannot be written ({reason})") from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def sweep(paths: Iterable[Path]) -> None:
+    """Remove what :func:`replacing` left of writing any of ``paths`` where it was killed.
+
+    Not for paths that somebody may be writing now.
+    """
+    names: dict[Path, set[str]] = defaultdict(set)
+    for path in paths:
+        names[path.parent].add(path.name)
+    for folder, wanted in names.items():
+        for path in list(folder.iterdir()) if folder.is_dir() else []:
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and match[1] + (match[2] or "") in wanted:
+                path.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

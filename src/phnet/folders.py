@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from phnet.engines import ENGINES, Record, Settings, Worker
 from phnet.errors import BadInput, BadOutput
-from phnet.files import write_text
+from phnet.files import sweep, write_text
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"})
 WRITTEN = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
@@ -247,6 +247,8 @@ def work_through(
                 yield Outcome(item, "failed", record["failed"])
             else:
                 yield Outcome(item, "done", notes=record["notes"])
+    if engine == "ray":  # which goes on without an actor that was killed while it wrote
+        sweep(Path(task["output"]) for task in tasks)
 
 
 def _task(item: Item, number: int) -> Record:

@@ -127,6 +127,7 @@ def build(
                 journal.write(_line(record))
                 journal.flush()
                 report()
+        _sweep(tree)
     except OSError as error:
         reason = error.strerror or str(error)
         raise BadOutput(
@@ -158,13 +159,18 @@ def _prepare(tree: Path, settings: Record) -> None:
             )
         for part in PARTS:
             (tree / part).mkdir(parents=True, exist_ok=True)
-        for folder in (tree, *(tree / part for part in PARTS)):
-            for path in filter(_temporary, folder.iterdir()):
-                path.unlink()
+        _sweep(tree)
         write_text(begun, json.dumps(settings) + "\n")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadOutput(f"{tree}: cannot be used to write to ({reason})") from error
+
+
+def _sweep(tree: Path) -> None:
+    """Remove what a worker left that was killed while it wrote, in this run (Ray) or before."""
+    for folder in (tree, *(tree / part for part in PARTS)):
+        for path in filter(_temporary, folder.iterdir()):
+            path.unlink()
 
 
 def _temporary(path: Path) -> bool:
