@@ -40,10 +40,11 @@ def recipe_of(setup: str, seed: int, images: int, folders: list[str]) -> Recipe:
     )
 
 
-def train(folder: Path, images: int, folders: list[str], minutes: float | None) -> None:
+def train(folder: Path, options: Any) -> None:
     """Train each setup with each seed; a finished one is not touched."""
-    for seed in SEEDS:
-        for setup in SETUPS:
+    images, folders, minutes = options.images, options.data, options.minutes
+    for seed in options.seed or SEEDS:
+        for setup in options.setup or SETUPS:
             recipe = recipe_of(setup, seed, images, folders)
             trainer = Trainer(recipe, folder / f"{setup}-{seed}", folder / "cache", pictures=False)
             if trainer.step == trainer.steps:
@@ -150,13 +151,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--images", type=int, default=24_000, help="images a run sees")
     parser.add_argument("--minutes", type=float, help="at most this long for each run now")
+    parser.add_argument("--setup", action="append", choices=SETUPS, help="these alone; repeatable")
+    parser.add_argument("--seed", action="append", type=int, choices=SEEDS, help="likewise")
     parser.add_argument("--results", type=Path, default=ROOT / "docs" / "results.md")
     parser.add_argument("--table-only", action="store_true", help="train nothing")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     try:
         if not options.table_only:
-            train(options.output, options.images, options.data, options.minutes)
+            train(options.output, options)
         _write(options)
     except PHNetError as error:
         print(f"phnet: {error}", file=sys.stderr)
