@@ -206,6 +206,25 @@ def test_no_photos_at_all(tmp_path: Path) -> None:
         photo_sources([str(tmp_path / "nowhere")], "train")
 
 
+def test_untouched_and_mild_composites_are_nearer_to_the_photo(
+    tmp_path: Path, photo_tree: Path
+) -> None:
+    cache = build_cache(photo_sources([str(photo_tree)], "train"), 40, tmp_path)
+
+    def errors(**shares: float) -> np.ndarray:
+        images = TrainingImages(cache, Data(size=40, **shares), 0)
+        items = [images[g] for g in range(24)]
+        return np.array(
+            [float((i["composite"].int() - i["real"].int()).square().float().mean()) for i in items]
+        )
+
+    plain, mild = errors(), errors(mild=1.0)
+    assert not errors(untouched=1.0).any()
+    assert 4 < (errors(untouched=0.5) == 0).sum() < 20
+    assert (mild <= plain + 1).all()  # the same draws, mixed with the photo
+    assert mild.mean() < 0.7 * plain.mean()
+
+
 def test_each_place_is_a_function_of_the_seed(tmp_path: Path, photo_tree: Path) -> None:
     cache = build_cache(photo_sources([str(photo_tree)], "train"), 40, tmp_path)
     data = recipe(photo_tree).data

@@ -71,6 +71,10 @@ class TrainingImages(Dataset[dict[str, Any]]):
             composite = np.where(mask[..., None], vary_light(photo, rng), photo)
         else:
             composite = make_composite(photo, mask, rng).image
+        if data.mild and rng.random() < data.mild:
+            share = float(rng.random())
+            mixed = cv2.addWeighted(composite, share, photo, 1 - share, 0)
+            composite = np.asarray(mixed, np.uint8)
         return composite, mask, photo
 
     def _pair(

@@ -27,6 +27,7 @@ class Data:
     light: float = 0.0  # share of composites under a foreign light instead of the paper's recipe
     masks: float = 0.0  # share of composites whose foreground is a part, another photo's, ...
     untouched: float = 0.0  # share of composites that are the photo itself and need no change
+    mild: float = 0.0  # share of composites that are mixed with the photo, to a chance degree
     workers: int = 1  # loader processes
 
 
@@ -188,7 +189,7 @@ def _check_values(recipe: Recipe) -> list[str]:
         problems.append("[data] size should be at least 16 and cache_size at least size (or 0)")
     problems += [
         f"[data] {key} should lie in [0, 1], got {getattr(data, key)}"
-        for key in ("vary", "light", "masks", "untouched")
+        for key in ("vary", "light", "masks", "untouched", "mild")
         if not 0 <= getattr(data, key) <= 1
     ]
     if not 0 <= schedule.decay <= 1:
