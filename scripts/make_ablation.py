@@ -121,7 +121,7 @@ def _mean(rows: list[dict[str, float]], key: str, digits: int) -> str:
 def _verdict(done: dict[str, list[dict[str, float]]]) -> list[str]:
     """What the spread between seeds allows to say."""
     pairs = {s: [row["val_mse"] for row in rows] for s, rows in done.items() if len(rows) > 1}
-    if len(pairs) < 2:
+    if len(pairs) < len(SETUPS):
         return ["Not all runs have ended: nothing can be said about an order yet."]
     # One run's deviation, pooled over the setups: two values differ by sqrt(2) of it on average.
     pooled = statistics.mean((a - b) ** 2 / 2 for a, b in pairs.values()) ** 0.5
