@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from phnet.benchmark import picture, spread
 from phnet.composer import Composer
-from phnet.errors import BadData
+from phnet.data.samples import masked_photos
 from phnet.foreground import FAINT, estimate
 from phnet.harmonizer import Harmonizer
 from phnet.image import load, load_mask
@@ -44,11 +44,9 @@ def people(folder: Path, count: int = PEOPLE) -> list[tuple[Floats, Floats]]:
     Raises:
         BadData: there are none.
     """
-    names = sorted(p for p in folder.glob("*.jpg") if p.with_suffix(".png").is_file())
-    if not names:
-        raise BadData(f"{folder}: expected photos NAME.jpg with masks NAME.png, found none")
-    chosen = names[:: max(1, len(names) // count)][:count]
-    photos = [(load(name).rgb, load_mask(name.with_suffix(".png"))) for name in chosen]
+    found = masked_photos(folder)
+    chosen = found[:: max(1, len(found) // count)][:count]
+    photos = [(load(photo).rgb, load_mask(mask)) for photo, mask in chosen]
     return [(rgb, check_mask(mask, (rgb.shape[0], rgb.shape[1]))) for rgb, mask in photos]
 
 

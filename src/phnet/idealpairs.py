@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
+from phnet.data.samples import masked_photos
 from phnet.data.synthesis import binarise, draw_parameters, recolour
 from phnet.errors import BadData
 from phnet.image import load, load_mask
@@ -41,10 +42,7 @@ def read_photos(folder: Path) -> Iterator[Photo]:
         BadData: there is none.
     """
     found = 0
-    for path in sorted(folder.glob("*.jpg")):
-        mask_path = path.with_suffix(".png")
-        if not mask_path.is_file():
-            continue
+    for path, mask_path in masked_photos(folder):
         pixels, mask = load(path).colours, load_mask(mask_path)
         height, width = pixels.shape[:2]
         shorter = min(height, width)

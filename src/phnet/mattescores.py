@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from phnet.errors import BadData, BadInput
+from phnet.data.samples import masked_photos
+from phnet.errors import BadInput
 from phnet.image import load, load_mask
 from phnet.matte import Matter
 
@@ -31,10 +32,8 @@ def matte_figures(folder: Path, matter: Matter, refine: str = "guided") -> dict[
     ious: list[float] = []
     seconds: list[float] = []
     missed = 0
-    for path in sorted(folder.glob("*.jpg")):
-        if not path.with_suffix(".png").is_file():
-            continue
-        rgb, mask = load(path).rgb, load_mask(path.with_suffix(".png")) > 0.5
+    for path, mask_path in masked_photos(folder):
+        rgb, mask = load(path).rgb, load_mask(mask_path) > 0.5
         begun = time.perf_counter()
         try:
             found = matter.matte(rgb, refine) > 0.5
@@ -43,8 +42,6 @@ def matte_figures(folder: Path, matter: Matter, refine: str = "guided") -> dict[
             missed += 1
         seconds.append(time.perf_counter() - begun)
         ious.append(float((found & mask).sum() / max(1, (found | mask).sum())))
-    if not ious:
-        raise BadData(f"{folder}: expected photos NAME.jpg with masks NAME.png, found none")
     return {
         "matte": matter.name,
         "refine": refine,

@@ -130,8 +130,11 @@ def check_mask(mask: Pixels, size: tuple[int, int], name: str = "mask") -> Float
     return np.asarray(result, np.float32)
 
 
-def mask_notes(mask: Floats) -> list[str]:
-    """What a person should know about a mask (H, W) that can be used all the same."""
+def mask_notes(mask: Floats, remedy: str = "use --invert-mask") -> list[str]:
+    """What a person should know about a mask (H, W) that can be used all the same.
+
+    ``remedy`` is what to do about one that is white where the background is.
+    """
     if float(mask.min()) > 1 - 0.5 / 255:
         return ["the mask covers everything: there is no background to learn colours from"]
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
@@ -140,7 +143,7 @@ def mask_notes(mask: Floats) -> list[str]:
     if (border > 0.5).mean() > 0.6 and middle.size and (middle > 0.5).mean() < 0.5:
         return [
             "the mask's white part looks like the background (white is the foreground): "
-            "if so, use --invert-mask"
+            f"if so, {remedy}"
         ]
     return []
 

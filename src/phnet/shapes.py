@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
+from phnet.data.samples import masked_photos
 from phnet.data.synthesis import make_composite
 from phnet.errors import BadData
 from phnet.harmonizer import Harmonizer
@@ -75,10 +76,8 @@ def shape_figures(folder: Path, harmonizer: Harmonizer, side: int = 256) -> dict
     scores: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(
         lambda: {shape: defaultdict(list) for shape in get_args(Shape)}
     )
-    for seed, path in enumerate(sorted(folder.glob("*.jpg"))):
-        if not path.with_suffix(".png").is_file():
-            continue
-        photo, mask = load(path).colours, load_mask(path.with_suffix(".png"))
+    for seed, (path, mask_path) in enumerate(masked_photos(folder)):
+        photo, mask = load(path).colours, load_mask(mask_path)
         made = make_composite(photo, np.rint(mask * 255).astype(np.uint8), seed)
         if not made.mask.any():
             continue
@@ -91,7 +90,7 @@ def shape_figures(folder: Path, harmonizer: Harmonizer, side: int = 256) -> dict
             for name, value in _scores(result, photo, made.mask).items():
                 scores[kind][shape][name].append(value)
     if not scores:
-        raise BadData(f"{folder}: expected photos NAME.jpg with masks NAME.png")
+        raise BadData(f"{folder}: expected masks that show a person, found none")
     return {
         kind: {
             "photos": len(of["stretch"]["mse"]),

@@ -249,3 +249,16 @@ def _lines(path: Path) -> list[str]:
     if not names:
         raise BadData(f"{path}: expected names of composites, one a line, found none")
     return names
+
+
+def masked_photos(folder: Path) -> list[tuple[Path, Path]]:
+    """Photos NAME.jpg that have a mask NAME.png beside them, by name: the files of both.
+
+    Raises:
+        BadData: there are none.
+    """
+    beside = [(photo, photo.with_suffix(".png")) for photo in sorted(folder.glob("*.jpg"))]
+    found = [(photo, mask) for photo, mask in beside if mask.is_file()]
+    if not found:
+        raise BadData(f"{folder}: expected photos NAME.jpg with masks NAME.png, found none")
+    return found

@@ -4,13 +4,10 @@ Inputs ``image`` and ``mask`` in this order, NCHW float32, any batch, height and
 ``harmonized``, blended (eq. 1). The file's metadata hold a card, JSON under the key ``phnet``.
 """
 
-import io
-import json
 import logging
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import onnx
@@ -25,12 +22,11 @@ from phnet.learn.matting import MatteNet
 from phnet.learn.matting import to_onnx as to_matte_onnx
 from phnet.learn.pieces import write_pieces
 from phnet.learn.quantize import Feed, composites, quantize
+from phnet.learn.tracing import LARGEST_DIFFERENCE, traced
 
-LARGEST_DIFFERENCE = 1e-4  # between torch and ONNX Runtime, float32
 # With smaller storage the bounds only catch what is broken; docs/released.md has the cost in dB.
 LARGEST_DIFFERENCE_FP16 = 2e-2
 LARGEST_DIFFERENCE_INT8 = 1e-1  # on the composites that it was calibrated on
-OPSET = 18
 SIZES = ((64, 64), (96, 128), (37, 51))
 
 
@@ -157,28 +153,9 @@ def _within(
 
 def to_onnx(net: nn.Module, card: dict[str, Any]) -> bytes:
     """The network as a serialized ONNX model with dynamic batch, height and width."""
-    image, mask = torch.rand(2, 3, 64, 96), torch.rand(2, 1, 64, 96)
+    inputs = {"image": torch.rand(2, 3, 64, 96), "mask": torch.rand(2, 1, 64, 96)}
     axes = {0: "batch", 2: "height", 3: "width"}
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        # The tracing exporter is marked as older than the one through torch.export, whose
-        # guards refuse sizes below a stage's halvings; what it gives is compared below.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            (image, mask),
-            cast(Any, buffer),  # a file-like object is fine, the annotation is narrower
-            input_names=["image", "mask"],
-            output_names=["harmonized"],
-            dynamic_axes={"image": axes, "mask": axes, "harmonized": axes},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    model = onnx.load_from_string(buffer.getvalue())
-    model.producer_name = "phnet"
-    helper.set_model_props(model, {"phnet": json.dumps(card, sort_keys=True)})
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return traced(net, inputs, "harmonized", card, dict.fromkeys((*inputs, "harmonized"), axes))
 
 
 def store_as_fp16(content: bytes) -> bytes:

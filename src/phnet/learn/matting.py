@@ -5,24 +5,17 @@ and batch normalization at a quarter of the pixels and fewer; the guided filter 
 :mod:`phnet.matte` brings its answer to the photo's size.
 """
 
-import io
-import json
-import warnings
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import onnx
 import torch
 import torch.nn.functional as F  # noqa: N812 (the customary name)
-from onnx import helper
 from torch import Tensor, nn
 
 from phnet.errors import BadModel
-
-OPSET = 18
-LARGEST_DIFFERENCE = 1e-4  # between torch and ONNX Runtime
+from phnet.learn.tracing import LARGEST_DIFFERENCE, traced
 
 
 @dataclass(frozen=True)
@@ -154,24 +147,9 @@ def to_onnx(net: MatteNet, card: dict[str, Any], side: int) -> tuple[bytes, floa
     ramp = torch.linspace(0, 1, side)
     picture = torch.stack([ramp.expand(side, side), ramp[:, None].expand(side, side)])
     picture = torch.cat([picture, torch.rand(1, side, side)])[None]
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # as in phnet.learn.export.to_onnx
-        torch.onnx.export(
-            whole,
-            (picture,),
-            cast(Any, buffer),
-            input_names=["image"],
-            output_names=["alpha"],
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    content = traced(whole, {"image": picture}, "alpha", card)
+    with torch.no_grad():
         expected = whole(picture).numpy()
-    model = onnx.load_from_string(buffer.getvalue())
-    model.producer_name = "phnet"
-    helper.set_model_props(model, {"phnet": json.dumps(card, sort_keys=True)})
-    onnx.checker.check_model(model)
-    content = bytes(model.SerializeToString())
     session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
     (got,) = session.run(None, {"image": picture.numpy()})
     difference = float(np.abs(got - expected).max())

@@ -101,10 +101,7 @@ class Service:
         if options.invert_mask:
             alpha = 1 - alpha
         alpha = check_mask(alpha, picture.size)
-        notes += [
-            note.replace("use --invert-mask", "invert it (invert_mask)")
-            for note in mask_notes(alpha)
-        ]
+        notes += mask_notes(alpha, "invert it (invert_mask)")
         result = harmonizer.harmonize(
             picture.colours,
             alpha,
