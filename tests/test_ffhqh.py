@@ -1,7 +1,6 @@
 """Building FFHQH: what is written, that it is the same however it came about, what is left out."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from phnet.data import ffhqh, nearduplicates, samples
 from phnet.data.portrait import portrait_seed
 from phnet.data.synthesis import make_composite
 from phnet.errors import BadData, BadOutput, MissingExtra
+from tests import onray
 from tests.conftest import disc_mask, smooth_photo
 
 ROOT = Path(__file__).parent.parent
@@ -371,24 +371,7 @@ RAY_WITH_A_KILLED_ACTOR = """
 import os, signal, sys
 from pathlib import Path
 from phnet.data import ffhqh
-
-def descends(pid):
-    while pid > 1:
-        if pid == os.getpid():
-            return True
-        status = Path(f"/proc/{pid}/status").read_text()
-        pid = int(status.split("PPid:")[1].split()[0])
-    return False
-
-def actors():
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                line = (folder / "cmdline").read_bytes()
-                if line.startswith(b"ray::Map") and descends(int(folder.name)):
-                    yield int(folder.name)
-            except OSError:
-                pass
+from tests.onray import actors
 
 killed = []
 def kill_one(done, total, rejected):
@@ -423,15 +406,7 @@ def test_ray_gives_the_same_bytes_also_when_an_actor_is_killed(
     portraits: tuple[Path, Path], tmp_path: Path, whole: dict[str, bytes], kill: str
 ) -> None:
     pytest.importorskip("ray")
-    done = subprocess.run(
-        [sys.executable, "-c", RAY_WITH_A_KILLED_ACTOR, *portraits, tmp_path, kill],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-        env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
-    )
+    done = onray.run("-c", RAY_WITH_A_KILLED_ACTOR, *portraits, tmp_path, kill)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith(f"killed {int(kill == 'yes')}")
     assert contents(tmp_path) == whole

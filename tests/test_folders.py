@@ -1,8 +1,6 @@
 """``phnet harmonize FOLDER FOLDER -o FOLDER``: all that can be done is done, the rest is told."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Generator
 from functools import partial
@@ -18,6 +16,7 @@ from phnet.engines import ENGINES
 from phnet.errors import BadInput, BadOutput
 from phnet.folders import Item, match, read_manifest, work_through, write_manifest
 from phnet.onefile import FileWorker, Options, Settings
+from tests import onray
 from tests.conftest import disc_mask, smooth_photo
 
 Run = Callable[..., tuple[int, str, str]]
@@ -215,24 +214,7 @@ import os, signal, sys
 from pathlib import Path
 from phnet.folders import match, work_through, write_manifest
 from phnet.onefile import FileWorker, Options, Settings
-
-def descends(pid):
-    while pid > 1:
-        if pid == os.getpid():
-            return True
-        status = Path(f"/proc/{pid}/status").read_text()
-        pid = int(status.split("PPid:")[1].split()[0])
-    return False
-
-def actors():
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                line = (folder / "cmdline").read_bytes()
-                if line.startswith(b"ray::Map") and descends(int(folder.name)):
-                    yield int(folder.name)
-            except OSError:
-                pass
+from tests.onray import actors
 
 composites, masks, output = map(Path, sys.argv[1:])
 items = match(composites, masks, output)
@@ -260,24 +242,13 @@ def forty(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def on_ray(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-        env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds Ray's actors in /proc")
 def test_ray_loses_nothing_when_an_actor_is_killed(forty: Path) -> None:
     """Two actors, one of them killed: the same bytes as from a pool of processes."""
     pytest.importorskip("ray")
     folders = [forty / name for name in ("composites", "masks", "out")]
-    done = on_ray("-c", RAY_WITH_A_KILLED_ACTOR, *folders)
+    done = onray.run("-c", RAY_WITH_A_KILLED_ACTOR, *folders)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "2 40 40 False"  # Ray's words come before
     items = match(*folders[:2], forty / "expected")
@@ -297,7 +268,7 @@ def test_ray_from_the_command_line_writes_a_manifest_and_goes_on(forty: Path) ->
     out = forty / "out"
     arguments = ["-o", out, "--engine", "ray", "--jobs", 2, "--resolution", 32]
     whole = [forty / "composites", forty / "masks", *arguments, "--json"]
-    done = on_ray("-m", "phnet", "harmonize", *whole)
+    done = onray.run("-m", "phnet", "harmonize", *whole)
     assert done.returncode == 1, done.stderr
     summary = json.loads(done.stdout)
     assert (summary["done"], summary["failed"]) == (39, 1)
@@ -305,7 +276,7 @@ def test_ray_from_the_command_line_writes_a_manifest_and_goes_on(forty: Path) ->
     assert before.pop("manifest.jsonl").count(b"\n") == 39
     for name in ("00.png", "11.png"):
         (out / name).unlink()
-    done = on_ray("-m", "phnet", "harmonize", out / "manifest.jsonl", *arguments, "--resume")
+    done = onray.run("-m", "phnet", "harmonize", out / "manifest.jsonl", *arguments, "--resume")
     assert done.stdout == f"{out}: 2 harmonized, 37 skipped, 0 failed\n", done.stderr
     after = contents(out)
     after.pop("manifest.jsonl")

@@ -272,6 +272,17 @@ def test_a_portrait_is_put_into_a_background_with_an_edited_mask(opened: Opener)
     assert largest_difference(sent(page)["mask"], found) <= 1
 
 
+def ready_to_place(page: "Page") -> "Locator":
+    """Hand in a person, the mask and a scene; the canvas on which the person is placed."""
+    page.check('[name="mode"][value="compose"]')
+    choose(page, "portrait", photo())
+    choose(page, "portrait_mask", box_mask(256, 256))
+    choose(page, "background", scene())
+    canvas = page.locator("#placing")
+    canvas.wait_for()
+    return canvas
+
+
 def placed(page: "Page") -> tuple[float, float, float]:
     harmonize(page)
     x, y, scale = (float(part) for part in sent(page)["place"].split(","))
@@ -282,12 +293,7 @@ def placed(page: "Page") -> tuple[float, float, float]:
 @pytest.mark.slow
 def test_the_person_is_dragged_scaled_and_moved_by_keys(opened: Opener) -> None:
     page = opened()
-    page.check('[name="mode"][value="compose"]')
-    choose(page, "portrait", photo())
-    choose(page, "portrait_mask", box_mask(256, 256))
-    choose(page, "background", scene())
-    canvas = page.locator("#placing")
-    canvas.wait_for()
+    canvas = ready_to_place(page)
     x, y, scale = placed(page)
     assert (x, y) == (50, 0)  # as phnet/placing.py has it: at the bottom, centred, full height
     assert scale == pytest.approx(300 / 256, abs=1e-4)
@@ -539,12 +545,7 @@ def test_files_can_be_dropped(opened: Opener) -> None:
 
 def test_two_fingers_scale_the_person(opened: Opener) -> None:
     page = opened(width=360, has_touch=True)
-    page.check('[name="mode"][value="compose"]')
-    choose(page, "portrait", photo())
-    choose(page, "portrait_mask", box_mask(256, 256))
-    choose(page, "background", scene())
-    canvas = page.locator("#placing")
-    canvas.wait_for()
+    canvas = ready_to_place(page)
     x, y, scale = placed(page)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
