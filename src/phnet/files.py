@@ -13,6 +13,23 @@ from phnet.errors import BadOutput
 _TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{8}\.tmp(\.[^.]*)?")
 
 
+def check_place(path: Path, *inputs: str | os.PathLike[str] | None) -> None:
+    """Refuse a file's place, before any work, that cannot be written or is one of the inputs.
+
+    Raises:
+        BadOutput: with the reason.
+    """
+    if path.is_dir():
+        raise BadOutput(f"{path}: expected a file name to write to, but it is a folder")
+    if not path.parent.is_dir():
+        raise BadOutput(f"{path}: expected an existing folder to write to, found none")
+    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise BadOutput(f"{path}: expected a place to write to, but it is not writable")
+    for other in inputs:
+        if other is not None and path.exists() and Path(other).exists() and path.samefile(other):
+            raise BadOutput(f"{path}: the output is also an input; choose another name")
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` and rename it over ``path`` on success.

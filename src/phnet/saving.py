@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from phnet.errors import BadOutput
-from phnet.files import write_bytes
+from phnet.files import check_place, write_bytes
 from phnet.pixels import Floats, Pixels
 from phnet.profiles import deep, from_srgb, to_srgb
 
@@ -62,15 +62,7 @@ def check_output(
             f"{path}: expected an output name ending in {', '.join(WRITABLE)}, "
             f"got {path.suffix or 'none'}"
         )
-    if path.is_dir():
-        raise BadOutput(f"{path}: expected a file name to write to, but it is a folder")
-    if not path.parent.is_dir():
-        raise BadOutput(f"{path}: expected an existing folder to write to, found none")
-    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise BadOutput(f"{path}: expected a place to write to, but it is not writable")
-    for other in inputs:
-        if other is not None and path.exists() and Path(other).exists() and path.samefile(other):
-            raise BadOutput(f"{path}: the output is also an input; choose another name")
+    check_place(path, *inputs)
     if picture is not None:
         if picture.alpha is not None and kind == "JPEG":
             raise BadOutput(f"{path}: JPEG cannot keep the composite's alpha; choose .png or .webp")

@@ -5,7 +5,6 @@ encodes a frame, the next is decoded and its person found. PyAV (extra ``video``
 encodes; each frame keeps its time, so a variable frame rate stays one.
 """
 
-import os
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from phnet.errors import BadImage, BadMask, BadOutput
-from phnet.files import replacing
+from phnet.files import check_place, replacing
 from phnet.image import load, load_mask
 from phnet.pixels import Floats, Pixels, check_mask
 from phnet.videofile import ENCODERS, Report, Writer, opened, pixels_of, pyav
@@ -34,11 +33,7 @@ def check_video_output(path: Path, *inputs: Path | None) -> None:
     """
     if path.suffix.lower() not in ENCODERS:
         raise BadOutput(f"{path}: expected a name ending in {', '.join(ENCODERS)}")
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise BadOutput(f"{path}: expected a file name in an existing folder that is writable")
-    for other in inputs:
-        if other is not None and path.exists() and other.exists() and path.samefile(other):
-            raise BadOutput(f"{path}: the output is also an input; choose another name")
+    check_place(path, *inputs)
 
 
 def frame_count(source: Path) -> int | None:
