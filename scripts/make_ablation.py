@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from scipy.stats import studentized_range
 
 from phnet.errors import PHNetError
 from phnet.files import write_text
@@ -105,40 +106,43 @@ def section(folder: Path, images: int, command: str) -> str:
         "| PN blocks in | MSE, seed 0 | seed 1 | mean | PSNR, mean | paper: MSE | PSNR |",
         "|---|---|---|---|---|---|---|",
     ]
+    titles = {s: theirs["setup"] for s, theirs in zip(SETUPS, published, strict=True)}
     for setup, theirs in zip(SETUPS, published, strict=True):
         cells = [f"{row['val_mse']:.1f}" if row else "-" for row in found[setup]]
         rows = done[setup]
         cells += [_mean(rows, "val_mse", 1), _mean(rows, "val_psnr", 2)]
         cells += [f"{theirs['mse']:.2f}", f"{theirs['psnr']:.2f}"]
-        lines.append(f"| {theirs['setup']} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", *_verdict(done), ""])
+        lines.append(f"| {titles[setup]} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *_verdict(done, titles), ""])
 
 
 def _mean(rows: list[dict[str, float]], key: str, digits: int) -> str:
     return f"{statistics.mean(row[key] for row in rows):.{digits}f}" if rows else "-"
 
 
-def _verdict(done: dict[str, list[dict[str, float]]]) -> list[str]:
+def _verdict(done: dict[str, list[dict[str, float]]], titles: dict[str, str]) -> list[str]:
     """What the spread between seeds allows to say."""
     pairs = {s: [row["val_mse"] for row in rows] for s, rows in done.items() if len(rows) > 1}
     if len(pairs) < len(SETUPS):
         return ["Not all runs have ended: nothing can be said about an order yet."]
-    # One run's deviation, pooled over the setups: two values differ by sqrt(2) of it on average.
+    # One run's deviation, pooled over the setups; Tukey's range test, as 28 pairs are compared.
     pooled = statistics.mean((a - b) ** 2 / 2 for a, b in pairs.values()) ** 0.5
     means = {setup: statistics.mean(values) for setup, values in pairs.items()}
-    bar = 2 * pooled  # twice the deviation of a difference of two means of two
+    bar = float(studentized_range.ppf(0.95, len(means), len(means))) * pooled / 2**0.5
+    beaten = {
+        worse: [better for better in means if means[worse] - means[better] > bar] for worse in means
+    }
     apart = [
-        f"{a} before {b}"
-        for a in sorted(means, key=means.__getitem__)
-        for b in means
-        if means[b] - means[a] > bar
+        f"{titles[worse]} is worse than {' / '.join(titles[setup] for setup in better)}"
+        for worse, better in beaten.items()
+        if better
     ]
     return [
         f"Between seeds a run's MSE deviates by {pooled:.1f} (pooled); the setups' means span "
         f"{min(means.values()):.1f} to {max(means.values()):.1f}. Two means that differ by less "
-        f"than {bar:.1f} (twice the deviation of such a difference) are not told apart.",
+        f"than {bar:.1f} (Tukey's range test of all pairs, 95%) are not told apart.",
         "",
-        "Carried by the spread: " + ("; ".join(apart) if apart else "no order at all") + ".",
+        "Carried by the spread: " + (". ".join(apart) if apart else "no order at all") + ".",
     ]
 
 
