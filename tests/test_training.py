@@ -18,6 +18,7 @@ from phnet.errors import BadData, BadModel, BadRecipe, TrainingStopped
 from phnet.learn.batches import Places, TrainingImages
 from phnet.learn.cache import build_cache
 from phnet.learn.checkpoint import load_checkpoint, load_network, save_checkpoint
+from phnet.learn.describe import load_any
 from phnet.learn.model import PHNetConfig
 from phnet.learn.recipe import Data, Optimizer, Recipe, Run, Schedule
 from phnet.learn.sources import pair_sources, photo_sources
@@ -266,6 +267,20 @@ def test_another_networks_checkpoint_is_refused(tmp_path: Path, photo_tree: Path
     init = replace(other, run=replace(other.run, init=str(tmp_path / "last.pt")))
     with pytest.raises(BadModel, match="do not fit"):
         Trainer(init, tmp_path / "new")
+
+
+def test_images_seen_before_are_carried_on(tmp_path: Path, photo_tree: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    Trainer(recipe(photo_tree), first).run(minutes=0)
+    seen = int(load_checkpoint(first / "last.pt")["images"])
+    assert seen > 0
+    further = recipe(photo_tree, init=str(first / "last.pt"))
+    for _ in range(2):  # and over a resume, which no longer wants the first run's file
+        Trainer(further, second).run(minutes=0)
+        (first / "last.pt").unlink(missing_ok=True)
+    state = load_checkpoint(second / "last.pt")
+    assert (state["images_before"], state["images"]) == (seen, 2 * seen)
+    assert load_any(second / "last.pt")[1]["images_seen"] == 3 * seen
 
 
 def test_hostile_checkpoints(tmp_path: Path) -> None:

@@ -100,8 +100,16 @@ def load_network(path: str | Path) -> PHNet:
     return net
 
 
-def take_weights(net: Network, path: str | Path) -> None:
+def images_of(state: dict[str, Any]) -> int:
+    """Images that a checkpoint's weights have seen, those of the runs it started from included."""
+    return int(state["images"]) + int(state.get("images_before", 0))
+
+
+def take_weights(net: Network, path: str | Path) -> int:
     """Start with another run's weights; only a PFE may be missing there (section 5.1, stage 2).
+
+    Returns:
+        How many images these weights have seen.
 
     Raises:
         BadModel: they are of another network.
@@ -114,3 +122,4 @@ def take_weights(net: Network, path: str | Path) -> None:
     added = ("attention.extractor.", "attention.project.")
     if unexpected or not all(key.startswith(added) for key in missing):
         raise BadModel(f"{path}: weights do not fit the recipe's network")
+    return images_of(state)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from phnet.errors import BadModel
-from phnet.learn.checkpoint import FORMAT, load_state, network_of
+from phnet.learn.checkpoint import FORMAT, images_of, load_state, network_of
 from phnet.learn.matting import MATTES, MatteNet
 from phnet.learn.model import CONFIGS, PHNet
 from phnet.learn.pieces import is_pieces, read_pieces
@@ -40,7 +40,7 @@ def load_any(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
             "found neither"
         )
     try:
-        recipe, images = str(state["recipe"]["name"]), int(state["images"])
+        recipe, images = str(state["recipe"]["name"]), images_of(state)
         net = network_of(state, path)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadModel(

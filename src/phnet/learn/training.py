@@ -100,8 +100,8 @@ class Trainer:
         run = self.recipe.run
         torch.manual_seed(run.seed)
         net = network(self.recipe.model)
-        if run.init:
-            take_weights(net, run.init)
+        begun = (self.folder / "last.pt").exists()
+        self.images_before = take_weights(net, run.init) if run.init and not begun else 0
         net = net.to(self.device, self.dtype)
         if run.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -133,6 +133,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "images": self.step * self.recipe.run.batch,
+            "images_before": self.images_before,  # seen by the weights that this run started from
             "best": self.best,
             "random": torch.get_rng_state(),
         }
@@ -157,6 +158,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
         self.step, self.best = state["step"], state["best"]
+        self.images_before = int(state.get("images_before", 0))  # not in older checkpoints
         log.info("goes on from %s at %d images", path, state["images"])
 
     # -- the loop -------------------------------------------------------------------------
