@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,11 +15,12 @@ import phnet
 from phnet.composer import Composer, over
 from phnet.errors import BadInput, BadMask
 from phnet.foreground import blur_fusion, estimate, without_ghosts
-from phnet.image import load, load_mask
+from phnet.image import Picture, load, load_mask
 from phnet.pixels import to_float
 from phnet.placing import Cutout, Place, choose_place, cut_sides, default_place, put
 from tests.conftest import disc_mask, smooth_photo
 
+ADOBE = imagecodecs.cms_profile("adobergb")
 PORTRAITS = Path(__file__).parent / "portraits"
 Run = Callable[..., tuple[int, str, str]]
 
@@ -241,6 +243,23 @@ def test_a_cut_out_with_alpha_needs_no_mask_and_keeps_its_colours() -> None:
     assert isinstance(result, Image.Image)
     assert result.size == background.size
     assert result.getpixel((90, 60)) == (200, 40, 90)
+
+
+def test_profiles_of_pictures_with_alpha_are_followed_on_both_sides() -> None:
+    colours = np.full((40, 40, 3), (150, 90, 100), np.uint8)
+    cutout = Image.fromarray(np.dstack([colours, disc_mask(40, 40)]))
+    cutout.info["icc_profile"] = ADOBE
+    behind = scene()
+    background = Image.fromarray(np.dstack([behind, np.full(behind.shape[:2], 255, np.uint8)]))
+    background.info["icc_profile"] = ADOBE
+    result = phnet.compose(cutout, background, strength=0)
+    assert result.info["icc_profile"] == ADOBE
+    values = np.asarray(result)
+    assert values[60, 90] == pytest.approx((150, 90, 100, 255), abs=1)  # the same profile again
+    np.testing.assert_array_equal(values[:5, :5, :3], behind[:5, :5])
+    on_srgb = np.asarray(phnet.compose(cutout, Image.fromarray(behind), strength=0))
+    assert on_srgb[60, 90, 0] > 155  # Adobe RGB's red reaches further than sRGB's
+    assert on_srgb[60, 90] == pytest.approx(Picture(colours, icc=ADOBE).rgb[0, 0] * 255, abs=1)
 
 
 def test_a_place_outside_the_picture_is_refused() -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,7 +17,9 @@ from skimage.data import astronaut
 import phnet.harmonizer
 from phnet.errors import BadImage, BadMask, BadModel
 from phnet.harmonizer import Harmonizer
+from phnet.image import load, merged
 
+ADOBE = imagecodecs.cms_profile("adobergb")
 PHOTO = cv2.resize(astronaut(), (300, 400), interpolation=cv2.INTER_AREA)
 MASK = np.zeros((400, 300), np.float32)
 cv2.circle(MASK, (150, 200), 100, 1, -1)
@@ -51,6 +54,24 @@ def test_a_path_and_a_picture_give_a_picture_of_the_same_values(
     from_picture = harmonizer.harmonize(Image.fromarray(PHOTO), Image.fromarray(mask))
     np.testing.assert_array_equal(np.asarray(from_path), expected)
     np.testing.assert_array_equal(np.asarray(from_picture), expected)
+
+
+def test_a_pil_images_profile_is_followed_as_that_of_a_file_is(
+    harmonizer: Harmonizer, tmp_path: Path
+) -> None:
+    mask = np.rint(MASK * 255).astype(np.uint8)
+    image = Image.fromarray(PHOTO)
+    image.info["icc_profile"] = ADOBE
+    image.save(tmp_path / "c.png", icc_profile=ADOBE)
+    picture = load(tmp_path / "c.png")
+    assert picture.icc == ADOBE
+    expected = merged(picture, harmonizer.harmonize(picture.colours, mask), mask / np.float32(255))
+    out = harmonizer.harmonize(image, Image.fromarray(mask))
+    assert out.info["icc_profile"] == ADOBE
+    np.testing.assert_array_equal(np.asarray(out), expected)
+    np.testing.assert_array_equal(np.asarray(out)[MASK == 0], PHOTO[MASK == 0])
+    as_srgb = harmonizer.harmonize(PHOTO, mask)
+    assert (np.asarray(out) != as_srgb)[MASK > 0.5].mean() > 0.2
 
 
 def test_alpha_is_kept(harmonizer: Harmonizer) -> None:

@@ -274,6 +274,19 @@ def test_a_profile_is_converted_for_the_network_and_srgb_is_left_alone() -> None
     assert np.abs(Picture(grey, icc=ADOBE).rgb - 119 / 255).max() < 0.005
 
 
+@pytest.mark.parametrize("icc", [None, SRGB, ADOBE])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_alpha_keeps_its_scale_beside_converted_colours(icc: bytes | None, dtype: type) -> None:
+    alpha = random_pixels((40, 60), dtype, 1)
+    alpha[0, 0] = np.iinfo(dtype).max
+    picture = Picture(gentle_pixels((40, 60, 3), dtype), alpha, icc=icc)
+    both = picture.colours_with_alpha
+    assert both[0, 0, 3] == np.iinfo(both.dtype).max
+    back = picture.behind(both)
+    assert back.alpha is not None
+    np.testing.assert_array_equal(back.alpha, alpha)
+
+
 def test_a_broken_profile_counts_as_srgb(tmp_path: Path) -> None:
     broken = ADOBE[:16] + b"RGB " + b"x" * 400
     path = write(tmp_path / "in.png", random_pixels((4, 5, 3), np.uint8), icc_profile=broken)

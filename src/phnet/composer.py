@@ -131,8 +131,8 @@ def compose(
 
     Args:
         portrait: a path, a PIL image, or an array (h, w, 3) or (h, w, 4), uint8, uint16, or
-            floats in [0, 1]; an alpha that is not opaque everywhere is the mask. Values are taken
-            as sRGB; only a path's colour profile is followed.
+            floats in [0, 1]; an alpha that is not opaque everywhere is the mask. Arrays are taken
+            as sRGB; the profile of a file or PIL image is followed.
         background: likewise, of any size.
         mask: where the person is in the portrait; None: the person is found.
         place: x, y of the portrait's upper left corner in the background's pixels, and its scale;
@@ -151,14 +151,23 @@ def compose(
     """
     from PIL import Image
 
+    from phnet.image import from_pil
+    from phnet.saving import merged
+
     if not 0 <= strength <= 1:
         raise BadInput(f"strength: expected a number between 0 and 1, got {strength}")
-    scene = _array(background, "background")
+    own = from_pil(background) if isinstance(background, Image.Image) else None
+    scene = own.colours_with_alpha if own else _array(background, "background")
     person = _array(portrait, "portrait")
     chosen = choose_place(place, fit, person.shape[:2], scene.shape[:2])
     composer = composer or Composer()
     cutout = composer.cut_out(person, None if mask is None else _mask(mask))
-    result: Any = composer.compose(cutout, scene, chosen, strength, lift).result
+    made = composer.compose(cutout, scene, chosen, strength, lift)
+    result: Any = made.result
+    if own is not None:
+        under = own.behind(result)
+        pixels = merged(under, result[..., :3], made.mask)
+        result = pixels if under.alpha is None else np.dstack([pixels, under.alpha])
     if not isinstance(background, np.ndarray):
         result = Image.fromarray(result)
         result.info = dict(getattr(background, "info", {}))
@@ -217,8 +226,9 @@ def _array(picture: Any, name: str) -> Pixels:
             return rgb
         return np.dstack([rgb, np.rint(to_float(loaded.alpha) * 255).astype(np.uint8)])
     if isinstance(picture, Image.Image):
-        alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-        return np.asarray(picture.convert("RGBA" if alpha else "RGB"))
+        from phnet.image import from_pil
+
+        return from_pil(picture).colours_with_alpha
     if not isinstance(picture, np.ndarray):
         raise BadImage(
             f"{name}: expected a path, a PIL image or a numpy array, got {type(picture).__name__}"

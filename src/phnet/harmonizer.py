@@ -133,7 +133,7 @@ class Harmonizer:
 
         Args:
             composite: a path, a PIL image, or an array RGB (H, W, 3) or RGBA (H, W, 4), uint8,
-                uint16, or floats in [0, 1].
+                uint16, or floats in [0, 1]. Arrays are taken as sRGB; a profile is followed.
             mask: where the pasted foreground is: a path, a PIL image, or an array (H, W), uint8,
                 bool, or floats in [0, 1]; of any size with the composite's aspect.
             resolution: side of the square that the network sees; None for the model's own.
@@ -166,14 +166,22 @@ class Harmonizer:
     ) -> Any:
         from PIL import Image
 
+        from phnet.image import from_pil
+        from phnet.pixels import check_mask
+        from phnet.saving import merged
+
         if not isinstance(composite, Image.Image):
             raise BadImage(
                 "composite: expected a path, a PIL image or a numpy array, "
                 f"got {type(composite).__name__}"
             )
-        alpha = composite.mode in ("RGBA", "LA", "PA") or "transparency" in composite.info
-        pixels = np.asarray(composite.convert("RGBA" if alpha else "RGB"))
-        result = Image.fromarray(self._array(pixels, mask, resolution, lift, strength))
+        picture = from_pil(composite)
+        inside = check_mask(mask_array(mask), picture.size)
+        pixels = self._array(picture.colours, inside, resolution, lift, strength)
+        pixels = merged(picture, pixels, inside)
+        if picture.alpha is not None:
+            pixels = np.dstack([pixels, picture.alpha])
+        result = Image.fromarray(pixels)
         result.info = dict(composite.info)
         return result
 

@@ -27,7 +27,7 @@ from phnet.pixels import (
     mask_notes,
     to_float,
 )
-from phnet.profiles import LUMA, describes, to_srgb
+from phnet.profiles import LUMA, describes, in_depth, to_srgb
 from phnet.saving import DESCRIPTIVE, SUB_IFDS, check_output, encoded, merged, save
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ __all__ = [
     "check_output",
     "check_pixels",
     "encoded",
+    "from_pil",
     "load",
     "load_mask",
     "mask_notes",
@@ -88,19 +89,20 @@ class Picture:
         """``colours`` and, where there is one, alpha in one array (H, W, 3 or 4)."""
         if self.alpha is None:
             return self.colours
-        return np.dstack([self.colours, self.alpha.astype(self.colours.dtype)])
+        return np.dstack([self.colours, in_depth(self.alpha, self.colours.dtype)])
 
     def behind(self, result: Pixels) -> "Picture":
         """What a composition over this picture is saved with: in colour, with the result's alpha.
 
         Args:
-            result: (H, W, 3), or (H, W, 4) where the picture has alpha, in its depth.
+            result: (H, W, 3), or (H, W, 4) where the picture has alpha, in the depth of
+                ``colours``.
         """
         picture = self
         if picture.pixels.ndim == 2:  # a grey background gets a person in colour
             picture = replace(picture, pixels=picture.colours, icc=None)
         if picture.alpha is not None:
-            picture = replace(picture, alpha=result[..., 3].astype(picture.alpha.dtype))
+            picture = replace(picture, alpha=in_depth(result[..., 3], picture.alpha.dtype))
         return picture
 
 
@@ -145,6 +147,24 @@ def load(path: str | os.PathLike[str] | Source) -> Picture:
         dpi = dpi[::-1]
     pixels = np.ascontiguousarray(values)
     return Picture(pixels, alpha, kind, icc, exif, xmp, dpi, jpeg, lossless)
+
+
+def from_pil(image: "Image.Image") -> Picture:
+    """A PIL image in memory as a picture in colour, with its alpha and, where it has one, profile.
+
+    Raises:
+        BadImage: it holds no pixels.
+    """
+    if 0 in image.size:
+        raise BadImage(f"expected a PIL image with pixels, got one of {image.size}")
+    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    values = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+    icc = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P", "PA") else None
+    return Picture(
+        np.ascontiguousarray(values[..., :3]),
+        np.ascontiguousarray(values[..., 3]) if has_alpha else None,
+        icc=icc if describes(icc, 3) else None,
+    )
 
 
 def load_mask(path: str | os.PathLike[str] | Source) -> Floats:

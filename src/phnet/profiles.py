@@ -125,6 +125,15 @@ def deep(pixels: Pixels) -> Pixels:
     return np.asarray(np.rint(np.clip(pixels, 0, 1) * 65535), np.uint16)
 
 
+def in_depth(values: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    """uint8 or uint16 of full scale in another of these two depths."""
+    if values.dtype == dtype:
+        return values
+    if dtype == np.uint16:
+        return deep(values)
+    return np.asarray(np.rint(values / np.float32(257)), np.uint8)
+
+
 def _strips(pixels: Pixels) -> list[slice]:
     rows = max(1, STRIP_PIXELS // max(1, pixels.shape[1]))
     return [slice(start, start + rows) for start in range(0, pixels.shape[0], rows)]

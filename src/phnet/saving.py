@@ -18,7 +18,7 @@ import numpy as np
 from phnet.errors import BadOutput
 from phnet.files import check_place, write_bytes
 from phnet.pixels import Floats, Pixels
-from phnet.profiles import deep, from_srgb, to_srgb
+from phnet.profiles import deep, from_srgb, in_depth, to_srgb
 
 if TYPE_CHECKING:
     from phnet.image import Picture
@@ -113,7 +113,7 @@ def _by_pillow(kind: str, pixels: Pixels, picture: "Picture") -> bytes:
     from PIL import Image
 
     if pixels.dtype == np.uint16:
-        pixels = np.rint(pixels / np.float32(257)).astype(np.uint8)
+        pixels = in_depth(pixels, np.dtype(np.uint8))
     options: dict[str, Any] = {"icc_profile": picture.icc, "exif": picture.exif or b""}
     if kind == "JPEG":
         options |= picture.jpeg or {"quality": 95, "subsampling": 0}

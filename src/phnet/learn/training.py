@@ -189,8 +189,7 @@ class Trainer:
                 batch = next(batches)
             loss = self._step(batch)
             meter.add(loss, run.batch)
-            images = self.step * run.batch
-            val = None
+            images, rates, val = self.step * run.batch, meter.rates(), None
             if images // run.validate_every > (images - run.batch) // run.validate_every:
                 val = self._validate_and_log(meter)
                 meter = Meter()
@@ -198,7 +197,7 @@ class Trainer:
             if now - saved > run.checkpoint_minutes * 60:
                 self._save("last.pt")
                 saved = now
-            show(Progress(images, self.total, loss, *meter.rates(), val))
+            show(Progress(images, self.total, loss, *rates, val))
             if self._together(now > deadline or stopping()):
                 break
         self._save("last.pt")
