@@ -89,7 +89,9 @@ NAMES = sorted(path.stem for path in PORTRAITS.glob("*.jpg"))
 def test_a_portrait_as_in_python(run: Run, harmonizer: Harmonizer, name: str, lift: Kind) -> None:
     composite, mask = portrait(name)
     expected = harmonizer.harmonize(composite, mask, lift=lift)
-    assert difference(expected, composite) > 10  # there is something to compare
+    assert (
+        difference(expected, composite) > 4
+    )  # there is something to compare (a photo as it is, changed little)
     assert difference(run(with_alpha(composite), mask, lift)[..., :3], expected) <= MOST
 
 
