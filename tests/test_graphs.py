@@ -87,11 +87,10 @@ NAMES = sorted(path.stem for path in PORTRAITS.glob("*.jpg"))
 @pytest.mark.parametrize("lift", LIFTS)
 @pytest.mark.parametrize("name", NAMES[:2])
 def test_a_portrait_as_in_python(run: Run, harmonizer: Harmonizer, name: str, lift: Kind) -> None:
-    composite, mask = portrait(name)
+    photo, mask = portrait(name)
+    composite = np.where(mask[..., None] > 127, photo // 2, photo)  # the person far too dark
     expected = harmonizer.harmonize(composite, mask, lift=lift)
-    assert (
-        difference(expected, composite) > 4
-    )  # there is something to compare (a photo as it is, changed little)
+    assert difference(expected, composite) > 10  # there is something to compare
     assert difference(run(with_alpha(composite), mask, lift)[..., :3], expected) <= MOST
 
 

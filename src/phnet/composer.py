@@ -152,7 +152,7 @@ def compose(
     from PIL import Image
 
     from phnet.image import from_pil
-    from phnet.saving import merged
+    from phnet.saving import to_pil
 
     if not 0 <= strength <= 1:
         raise BadInput(f"strength: expected a number between 0 and 1, got {strength}")
@@ -164,12 +164,11 @@ def compose(
     cutout = composer.cut_out(person, None if mask is None else _mask(mask))
     made = composer.compose(cutout, scene, chosen, strength, lift)
     result: Any = made.result
-    if own is not None:
-        under = own.behind(result)
-        pixels = merged(under, result[..., :3], made.mask)
-        result = pixels if under.alpha is None else np.dstack([pixels, under.alpha])
     if not isinstance(background, np.ndarray):
-        result = Image.fromarray(result)
+        if own is not None:
+            result = to_pil(own.behind(result), result[..., :3], made.mask)
+        else:
+            result = Image.fromarray(result)
         result.info = dict(getattr(background, "info", {}))
     return cast(Scene, result)
 

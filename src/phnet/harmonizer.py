@@ -168,7 +168,7 @@ class Harmonizer:
 
         from phnet.image import from_pil
         from phnet.pixels import check_mask
-        from phnet.saving import merged
+        from phnet.saving import to_pil
 
         if not isinstance(composite, Image.Image):
             raise BadImage(
@@ -178,10 +178,7 @@ class Harmonizer:
         picture = from_pil(composite)
         inside = check_mask(mask_array(mask), picture.size)
         pixels = self._array(picture.colours, inside, resolution, lift, strength)
-        pixels = merged(picture, pixels, inside)
-        if picture.alpha is not None:
-            pixels = np.dstack([pixels, picture.alpha])
-        result = Image.fromarray(pixels)
+        result = to_pil(picture, pixels, inside)
         result.info = dict(composite.info)
         return result
 

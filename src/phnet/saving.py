@@ -21,6 +21,8 @@ from phnet.pixels import Floats, Pixels
 from phnet.profiles import deep, from_srgb, in_depth, to_srgb
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from phnet.image import Picture
 
 WRITABLE = {
@@ -107,6 +109,14 @@ def encoded(kind: str, picture: "Picture", result: Pixels, mask: Floats) -> byte
 def merged(picture: "Picture", result: Pixels, mask: Floats) -> Pixels:
     """The composite's own pixels with the foreground of ``result`` in their profile and depth."""
     return from_srgb(picture.pixels, picture.colours, result, mask, picture.icc)
+
+
+def to_pil(picture: "Picture", result: Pixels, mask: Floats) -> "Image.Image":
+    """What :func:`save` writes of an 8-bit picture, as a PIL image in memory; see there."""
+    from PIL import Image
+
+    pixels = merged(picture, result, mask)
+    return Image.fromarray(pixels if picture.alpha is None else np.dstack([pixels, picture.alpha]))
 
 
 def _by_pillow(kind: str, pixels: Pixels, picture: "Picture") -> bytes:
