@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,11 +64,15 @@ def recipe(tree: Path, **run: object) -> Recipe:
     )
 
 
-def command(*arguments: object, torchrun: int = 0) -> list[str]:
-    if torchrun:
-        launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(torchrun)]
-        return [sys.executable, *launcher, "-m", "phnet", *map(str, arguments)]
-    return [sys.executable, "-m", "phnet", *map(str, arguments)]
+# --standalone: a free port instead of torchrun's one, which another run may hold
+TORCHRUN = (
+    *(sys.executable, "-m", "torch.distributed.run"),
+    *("--standalone", "--nproc-per-node", "2"),
+)
+
+
+def command(*arguments: object, launcher: Sequence[str] = (sys.executable,)) -> list[str]:
+    return [*launcher, "-m", "phnet", *map(str, arguments)]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -118,7 +123,7 @@ def test_two_processes_give_the_weights_of_one(tmp_path: Path, photo_tree: Path)
     one, two = tmp_path / "one", tmp_path / "two"
     subprocess.run(command(*shared, "-o", one), check=True, capture_output=True, timeout=120)
     subprocess.run(
-        command(*shared, "-o", two, torchrun=2), check=True, capture_output=True, timeout=240
+        command(*shared, "-o", two, launcher=TORCHRUN), check=True, capture_output=True, timeout=240
     )
     start = Trainer(replace(recipe(photo_tree), model=MODEL), tmp_path / "start").net.state_dict()
     first, second = weights(one), weights(two)
@@ -128,6 +133,26 @@ def test_two_processes_give_the_weights_of_one(tmp_path: Path, photo_tree: Path)
         moved = max(moved, (value - start[name]).abs().max().item())
     assert moved > 1e-4, "the weights hardly moved: equality would prove nothing"
     assert _rows(one)[-1]["val_mse"] == _rows(two)[-1]["val_mse"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux names threads there")
+def test_a_finished_run_leaves_no_thread_of_gloo(tmp_path: Path, photo_tree: Path) -> None:
+    """One that outlives its run can abort the process while Python ends, a few times in 100."""
+    path, script = tmp_path / "recipe.toml", tmp_path / "run.py"
+    path.write_text(RECIPE.format(workers=0, optimizer="adamw", images=8, run=""))
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom phnet.learn.session import train\n"
+        "recipe, photos, out, cache = map(Path, sys.argv[1:])\n"
+        "train(recipe, [photos], out, cache, None, 1, None)\n"
+        "print([(t / 'comm').read_text() for t in Path('/proc/self/task').iterdir()])\n"
+    )
+    arguments = map(str, (script, path, photo_tree, tmp_path / "out", tmp_path / "cache"))
+    done = subprocess.run(
+        [*TORCHRUN, *arguments], check=True, capture_output=True, text=True, timeout=240
+    )
+    assert done.stdout.count("['python") == 2, done.stdout
+    assert "gloo" not in done.stdout
 
 
 def test_minutes_end_a_run_in_good_order(tmp_path: Path, photo_tree: Path) -> None:

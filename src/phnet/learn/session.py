@@ -1,6 +1,7 @@
 """One ``phnet train``: process group, signals, a progress bar or log lines."""
 
 import dataclasses
+import gc
 import logging
 import os
 import signal
@@ -12,11 +13,16 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+
+# Its functions take the process group of the moment as a default argument. Imported after
+# the group was made (as torch.optim does) it would hold gloo's threads until Python ends,
+# and one that then lets go of a tensor aborts the process.
+import torch.distributed.nn.functional
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from phnet.learn.recipe import load_recipe
+from phnet.learn.recipe import Recipe, load_recipe
 from phnet.learn.training import Progress, Trainer
 
 LOG_SECONDS = 60.0  # between lines where there is no terminal
@@ -34,6 +40,7 @@ def _process_group() -> Iterator[int]:
     try:
         yield dist.get_rank()
     finally:
+        gc.collect()  # DistributedDataParallel, in its cycles, holds the group too
         dist.destroy_process_group()
 
 
@@ -111,12 +118,24 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     with _process_group() as rank, _on_signal() as stopping:
-        trainer = Trainer(recipe, output or Path("runs") / recipe_path.stem, cache)
-        batch = recipe.run.batch
-        with _shown(rank, trainer.step * batch, trainer.total) as show:
-            trainer.run(minutes, show, stopping)
-        if rank == 0:
-            logging.getLogger(__name__).info(
-                "%d of %d images seen; checkpoints in %s",
-                *(trainer.step * batch, trainer.total, trainer.folder),
-            )
+        _run(recipe, output or Path("runs") / recipe_path.stem, cache, minutes, rank, stopping)
+
+
+def _run(
+    recipe: Recipe,
+    output: Path,
+    cache: Path | None,
+    minutes: float | None,
+    rank: int,
+    stopping: Callable[[], bool],
+) -> None:
+    """Train; on return nothing holds the trainer, nor through it the process group."""
+    trainer = Trainer(recipe, output, cache)
+    batch = recipe.run.batch
+    with _shown(rank, trainer.step * batch, trainer.total) as show:
+        trainer.run(minutes, show, stopping)
+    if rank == 0:
+        logging.getLogger(__name__).info(
+            "%d of %d images seen; checkpoints in %s",
+            *(trainer.step * batch, trainer.total, trainer.folder),
+        )
