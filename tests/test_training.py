@@ -17,7 +17,7 @@ import torch
 
 from phnet.errors import BadData, BadModel, BadRecipe, TrainingStopped
 from phnet.learn.batches import Places, TrainingImages
-from phnet.learn.cache import build_cache
+from phnet.learn.cache import Cache, build_cache
 from phnet.learn.checkpoint import load_checkpoint, load_network, save_checkpoint
 from phnet.learn.describe import load_any
 from phnet.learn.model import PHNetConfig
@@ -249,6 +249,27 @@ def test_untouched_and_mild_composites_are_nearer_to_the_photo(
     assert 4 < (errors(untouched=0.5) == 0).sum() < 20
     assert (mild <= plain + 1).all()  # the same draws, mixed with the photo
     assert mild.mean() < 0.7 * plain.mean()
+
+
+def test_crop_and_flip_keep_the_light(tmp_path: Path, photo_tree: Path, pair_tree: Path) -> None:
+    """A mirrored photo is the photo from right to left; a cropped one has no new colour."""
+    cache = build_cache(photo_sources([str(photo_tree)], "train"), 40, tmp_path)
+    pairs = build_cache(pair_sources([str(pair_tree)], "train", ""), 40, tmp_path)
+
+    def drawn(cache: Cache, kind: str = "photos", **shares: float) -> list[dict[str, torch.Tensor]]:
+        images = TrainingImages(cache, Data(kind=kind, size=40, **shares), 0)
+        return [images[g] for g in range(6)]
+
+    for kept, kind in ((cache, "photos"), (pairs, "pairs")):
+        for plain, mirrored in zip(drawn(kept, kind), drawn(kept, kind, flip=1.0), strict=True):
+            assert torch.equal(mirrored["real"], plain["real"].flip(-1))
+            assert torch.equal(mirrored["mask"], plain["mask"].flip(-1))
+    for plain, cropped in zip(drawn(cache), drawn(cache, crop=1.0), strict=True):
+        assert not torch.equal(cropped["real"], plain["real"])
+        for channel in range(3):
+            before, after = plain["real"][channel], cropped["real"][channel]
+            assert before.min() <= after.min()
+            assert after.max() <= before.max()
 
 
 def test_each_place_is_a_function_of_the_seed(tmp_path: Path, photo_tree: Path) -> None:

@@ -56,11 +56,15 @@ class TrainingImages(Dataset[dict[str, Any]]):
     ) -> tuple[Pixels, npt.NDArray[np.bool_], Pixels]:
         data = self.data
         photo, alpha = fit(planes[..., :3], data.size), fit(planes[..., 3], data.size)
-        if rng.random() < data.vary:
+        varied = rng.random() < data.vary
+        if varied or (data.crop and rng.random() < data.crop):
             cropped, cut = random_crop(planes[..., :3], planes[..., 3], data.size, rng)
             if 0.01 < binarise(cut).mean() < 0.97:
                 photo, alpha = cropped, cut
+        if varied:
             photo = vary_photo(photo, rng)
+        if data.flip and rng.random() < data.flip:
+            photo, alpha = np.ascontiguousarray(photo[:, ::-1]), alpha[:, ::-1]
         mask = binarise(alpha)
         if rng.random() < data.masks:
             other = self.cache.pixels[int(rng.integers(len(self.cache)))][..., 3]
@@ -80,7 +84,8 @@ class TrainingImages(Dataset[dict[str, Any]]):
     def _pair(
         self, planes: Pixels, rng: np.random.Generator
     ) -> tuple[Pixels, npt.NDArray[np.bool_], Pixels]:
-        planes = planes[:, ::-1] if rng.random() < self.data.vary / 2 else planes
+        flip = max(self.data.vary / 2, self.data.flip)
+        planes = planes[:, ::-1] if rng.random() < flip else planes
         composite, mask, real = (
             fit(np.ascontiguousarray(planes[..., part]), self.data.size)
             for part in (slice(0, 3), 3, slice(4, 7))

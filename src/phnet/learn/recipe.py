@@ -24,6 +24,8 @@ class Data:
     size: int = 256  # pixels a side during training and validation
     cache_size: int = 0  # pixels a side in the cache, for crops; 0: same as size
     vary: float = 0.0  # share of photos whose light, crop and side are changed first
+    crop: float = 0.0  # share of the other photos that are cropped, their light as it is
+    flip: float = 0.0  # share of all photos that are mirrored (0.5: either way alike)
     light: float = 0.0  # share of composites under a foreign light instead of the paper's recipe
     masks: float = 0.0  # share of composites whose foreground is a part, another photo's, ...
     untouched: float = 0.0  # share of composites that are the photo itself and need no change
@@ -189,7 +191,7 @@ def _check_values(recipe: Recipe) -> list[str]:
         problems.append("[data] size should be at least 16 and cache_size at least size (or 0)")
     problems += [
         f"[data] {key} should lie in [0, 1], got {getattr(data, key)}"
-        for key in ("vary", "light", "masks", "untouched", "mild")
+        for key in ("vary", "crop", "flip", "light", "masks", "untouched", "mild")
         if not 0 <= getattr(data, key) <= 1
     ]
     if not 0 <= schedule.decay <= 1:
