@@ -230,8 +230,11 @@ def work_through(
         engine: what runs the workers, see :mod:`phnet.engines`.
         jobs: how many items at once.
         threads: CPU threads of each worker.
-        resume: skip items whose output exists (files are written whole or not at all).
+        resume: skip items whose output exists (files are written whole or not at all), and
+            remove the temporary files that a killed run left of them.
     """
+    if resume:
+        sweep(item.output for item in items if not item.problem)
     tasks: list[Record] = []
     for number, item in enumerate(items):
         if item.problem:
