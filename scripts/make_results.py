@@ -108,7 +108,11 @@ def section(
     milliseconds: dict[str, float],
 ) -> str:
     """The set's section, as Markdown."""
-    titles = {"default": f"**{network}**", "composite": "untouched composite"}
+    titles = {
+        "default": f"**{network}**",
+        "self-ensemble": "the same, with `--self-ensemble`",
+        "composite": "untouched composite",
+    }
     lines = [
         f"## {folder.name}: {len(files)} photos",
         "",
@@ -220,7 +224,8 @@ def _run(options: argparse.Namespace) -> int:
     files = pairs(options.photos)
     folder = options.photos.resolve()
     network = Harmonizer(options.model, 1)
-    chosen: dict[str, Method] = {"default": network}
+    twice = Harmonizer(options.model, 1, self_ensemble=True)
+    chosen: dict[str, Method] = {"default": network, "self-ensemble": twice}
     chosen |= {
         name: find_method(name, 1) for name in dict.fromkeys([*options.methods, "composite"])
     }

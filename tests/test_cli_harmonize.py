@@ -17,6 +17,7 @@ import tifffile
 from PIL import Image
 from skimage.data import astronaut
 
+from phnet.harmonizer import Harmonizer
 from phnet.image import load
 
 ROOT = Path(__file__).parent.parent
@@ -80,6 +81,20 @@ def test_a_mask_of_another_size_and_the_options(run: Run, tmp_path: Path) -> Non
     assert status == 0
     assert load(tmp_path / "out.jpg").size == (120, 120)
     assert (tmp_path / "look.cube").read_text().count("\n") > 17**3
+
+
+def test_the_self_ensemble_is_asked_for(run: Run, tmp_path: Path) -> None:
+    """Of a file, a folder and in Python: the same picture, another than without it."""
+    assert run("composite.png", "mask.png", "-o", "one.png")[0] == 0
+    assert run("composite.png", "mask.png", "-o", "both.png", "--self-ensemble")[0] == 0
+    assert changed(tmp_path / "one.png", tmp_path / "both.png").any()
+    for folder, name in (("in", "composite.png"), ("masks", "mask.png")):
+        Path(folder).mkdir()
+        Path(folder, "a.png").write_bytes(Path(name).read_bytes())
+    assert run("in", "masks", "-o", "out", "--self-ensemble")[0] == 0
+    assert not changed(tmp_path / "out/a.png", tmp_path / "both.png").any()
+    python = Harmonizer(self_ensemble=True).harmonize("composite.png", "mask.png")
+    np.testing.assert_array_equal(np.asarray(python), np.asarray(Image.open("both.png")))
 
 
 def test_strength_zero_is_the_composite(run: Run, tmp_path: Path) -> None:

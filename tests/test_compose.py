@@ -282,6 +282,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Run) -> R
     return partial(command_line, "compose")
 
 
+def test_the_self_ensemble_can_be_asked_for(run: Run) -> None:
+    assert run("portrait.png", "background.png", "-o", "one.png")[0] == 0
+    assert run("portrait.png", "background.png", "-o", "both.png", "--self-ensemble")[0] == 0
+    one, both = load("one.png").pixels.astype(int), load("both.png").pixels
+    assert 0 < np.abs(one - both).max() < 32
+
+
 def test_the_picture_has_the_backgrounds_size_and_the_parts_explain_it(
     run: Run, tmp_path: Path
 ) -> None:

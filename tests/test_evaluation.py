@@ -326,6 +326,19 @@ def test_a_checkpoint_is_a_method(tmp_path: Path) -> None:
     assert (found.checks[:, checks.CHECKS.index("background_changed")] == 0).all()
 
 
+def test_a_network_can_be_asked_for_its_self_ensemble(tmp_path: Path) -> None:
+    common = ["predict", "--data", str(FIXTURES / "ffhqh"), "--size", "64", "-o"]
+    run(*common, tmp_path / "one")
+    run(*common, tmp_path / "both", "--self-ensemble")
+    samples = read(FIXTURES / "ffhqh", "test", size=64)
+    one, both = evaluation.evaluate(samples, [tmp_path / "one", tmp_path / "both"])
+    assert (one.scores != both.scores).any()
+    command = [*common, str(tmp_path / "p"), "--method", "mk", "--self-ensemble"]
+    with pytest.raises(BadInput, match="mk is none"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert not (tmp_path / "p").exists()
+
+
 def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
     command = ["predict", "--data", str(IHARMONY4), "-o", str(tmp_path / "p"), "--method", "magic"]
     with pytest.raises(BadInput, match="'magic'"):

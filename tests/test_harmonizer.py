@@ -105,6 +105,16 @@ def test_strength(harmonizer: Harmonizer) -> None:
         harmonizer.harmonize(composite, MASK, strength=1.5)
 
 
+def test_the_self_ensemble_is_the_mean_of_both_sides(harmonizer: Harmonizer) -> None:
+    image, mask = cv2.resize(PHOTO, (64, 96)).astype(np.float32) / 255, cv2.resize(MASK, (64, 96))
+    both = Harmonizer(threads=1, self_ensemble=True)
+    one, other = harmonizer.run(image, mask), harmonizer.run(image[:, ::-1], mask[:, ::-1])
+    np.testing.assert_allclose(both.run(image, mask), (one + other[:, ::-1]) / 2, atol=1e-6)
+    assert np.abs(one - other[:, ::-1]).max() > 0.005  # the network is not symmetric by itself
+    mirrored = both.harmonize(PHOTO[:, ::-1], MASK[:, ::-1])[:, ::-1].astype(int)
+    assert np.abs(mirrored - both.harmonize(PHOTO, MASK)).max() <= 1
+
+
 def test_at_the_networks_own_size_its_pixels_are_taken(harmonizer: Harmonizer) -> None:
     image = cv2.resize(PHOTO, (256, 256)).astype(np.float32) / 255
     mask = (cv2.resize(MASK, (256, 256)) > 0.5).astype(np.float32)

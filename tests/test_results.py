@@ -34,7 +34,8 @@ def test_a_section_is_written_and_replaced(
     assert first.endswith("<!-- end val -->\nAfter.\n")
     assert "old" not in first
     assert "| untouched composite |" in first
-    assert "18 results" in first  # 3 photos, 3 methods, composites and untouched photos
+    assert "| the same, with `--self-ensemble` |" in first
+    assert "24 results" in first  # 3 photos, 4 methods, composites and untouched photos
     assert "every background pixel is the composite's, bit for bit" in first
     assert "<h2>Measured</h2>" in page.read_text()
     assert script["main"](arguments) == 0

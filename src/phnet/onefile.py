@@ -121,6 +121,7 @@ class Settings:
     options: Options = Options()
     model: str | None = None  # see :func:`phnet.harmonizer.find_model`
     threads: int | None = None  # CPU threads of each network
+    self_ensemble: bool = False  # see :class:`phnet.harmonizer.Harmonizer`
     finds_people: bool = False  # some composites come without a mask
     matte: str | None = None  # another matting model
 
@@ -139,7 +140,9 @@ class FileWorker:
     def __init__(self, settings: Settings) -> None:
         quiet_readers()
         self._options = settings.options
-        self._harmonizer = Harmonizer(settings.model, settings.threads)
+        self._harmonizer = Harmonizer(
+            settings.model, settings.threads, self_ensemble=settings.self_ensemble
+        )
         finds = settings.finds_people
         self._matter = Matter(settings.matte, settings.threads) if finds else None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Lift, LiftChoice, Matte, Model, Threads
+from phnet.cli.options import Lift, LiftChoice, Matte, Model, SelfEnsemble, Threads
 
 if TYPE_CHECKING:
     from phnet.composer import Composer, Composition
@@ -80,6 +80,7 @@ def compose(
     ] = 1.0,
     lift: LiftChoice = Lift.guided,
     model: Model = None,
+    self_ensemble: SelfEnsemble = False,
     matte: Matte = None,
     threads: Threads = None,
 ) -> None:
@@ -102,7 +103,8 @@ def compose(
     check_output(output, picture=scene)
     chosen = choose_place(numbers, fit.value if fit else None, photo.size, scene.size)
     matter = Matter(matte, threads) if mask is None else None
-    composer = Composer(Harmonizer(model, threads), matter, foreground.value)
+    harmonizer = Harmonizer(model, threads, self_ensemble=self_ensemble)
+    composer = Composer(harmonizer, matter, foreground.value)
     cutout = _cut_out(composer, portrait, photo, mask)
     made = composer.compose(cutout, scene.colours_with_alpha, chosen, strength, lift.value)
     _save(output, scene, made)

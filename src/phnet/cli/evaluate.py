@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Threads
+from phnet.cli.options import SelfEnsemble, Threads
 
 if TYPE_CHECKING:
     from phnet.evaluation import Method
@@ -81,6 +81,7 @@ def predict(
             "--untouched", help="Hand in the real photos; written to OUTPUT/untouched, for a check."
         ),
     ] = False,
+    self_ensemble: SelfEnsemble = False,
     threads: Threads = None,
 ) -> None:
     """Write a method's prediction for every composite of a data set, under its file name.
@@ -93,7 +94,7 @@ def predict(
     from phnet.evaluation import predict as predict_all
 
     samples = read(data, split, real, size=size)
-    chosen = find_method(method, threads, resolution)
+    chosen = find_method(method, threads, resolution, self_ensemble)
     with _bar("predicting") as progress:
         seconds = predict_all(samples, chosen, output, untouched=untouched, progress=progress)
     middle = 1000 * statistics.median(seconds)
@@ -161,7 +162,12 @@ def evaluate(
         print(f"{output}: {len(methods)} methods on {len(samples)} images")
 
 
-def find_method(name: str, threads: int | None, resolution: int | None = None) -> "Method":
+def find_method(
+    name: str,
+    threads: int | None,
+    resolution: int | None = None,
+    self_ensemble: bool = False,
+) -> "Method":
     """The method that ``--method`` names.
 
     Raises:
@@ -175,6 +181,8 @@ def find_method(name: str, threads: int | None, resolution: int | None = None) -
     if name in METHODS:
         if resolution is not None:
             raise BadInput(f"--resolution is for networks, but {name} sees every pixel")
+        if self_ensemble:
+            raise BadInput(f"--self-ensemble is for networks, but {name} is none")
         return METHODS[name]
     if name in ("default", "full"):
         network = Harmonizer(None if name == "default" else name, threads)
@@ -185,6 +193,7 @@ def find_method(name: str, threads: int | None, resolution: int | None = None) -
         network = Harmonizer(name, threads)
     else:
         network = _from_checkpoint(Path(name), threads, resolution)
+    network.self_ensemble = self_ensemble
     return network if resolution is None else _At(network, resolution)
 
 

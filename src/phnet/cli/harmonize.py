@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Lift, LiftChoice, Model, Threads
+from phnet.cli.options import Lift, LiftChoice, Model, SelfEnsemble, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +69,7 @@ def harmonize(
     strength: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the change to take.")
     ] = 1.0,
+    self_ensemble: SelfEnsemble = False,
     threads: Threads = None,
     matte: Annotated[
         Path | None,
@@ -103,7 +104,11 @@ def harmonize(
     if composite.is_dir() or composite.suffix.lower() == ".jsonl":
         if save_lut:
             raise BadInput("--save-lut: expected one composite, got a folder")
-        settings = Settings(options, model, threads, matte=str(matte) if matte else None)
+        settings = Settings(
+            *(options, model, threads),
+            self_ensemble=self_ensemble,
+            matte=str(matte) if matte else None,
+        )
         _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, as_json)
         return
     inputs = [composite, mask, Path(model) if model else None, matte]
@@ -111,7 +116,7 @@ def harmonize(
     if save_lut:
         check_cube(save_lut)
     done = harmonize_file(
-        Harmonizer(model, threads),
+        Harmonizer(model, threads, self_ensemble=self_ensemble),
         composite,
         mask,
         output,
