@@ -43,7 +43,7 @@ class Harmonizer:
             phnet-full, or the path of an ONNX file (``phnet export`` writes them).
         threads: CPU threads; None for all.
         self_ensemble: run the network on the mirror image, too, and take the mean: a little
-            nearer to the true photo (docs/results.md), in twice the network's time.
+            nearer to the true photo on average, in twice the network's time.
 
     Raises:
         BadModel: the file is missing or is not a harmonization network.
