@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from phnet.composer import Composer
-from phnet.placing import Place
+from phnet.compositing.composer import Composer
+from phnet.compositing.placement import Place
 
 HERE = Path(__file__).parent
 PORTRAIT = HERE.parent / "tests" / "portraits" / "test_0026.jpg"

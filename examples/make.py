@@ -22,7 +22,7 @@ import skimage.data
 from PIL import Image
 from pymatting import estimate_foreground_ml
 
-from phnet.matte import Matter
+from phnet.matting.matte import Matter
 
 HERE = Path(__file__).parent
 ENLARGED = 1.4

@@ -10,7 +10,7 @@ The file is a member of a wheel on PyPI (Apache-2.0, Google; the wheel need not 
         src/phnet/weights/matte.onnx
 
 The graph is translated operator by operator, NHWC to NCHW. Weights stay float16 as they are
-stored, cast to float32 where they are used. ``tests/test_matte.py`` holds the parity.
+stored, cast to float32 where they are used. ``tests/matting/test_matte.py`` holds the parity.
 """
 
 import hashlib

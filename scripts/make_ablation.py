@@ -14,9 +14,10 @@ from scipy.stats import studentized_range
 
 from phnet.errors import PHNetError
 from phnet.files import write_text
-from phnet.learn.model import CONFIGS, PHNetConfig
-from phnet.learn.recipe import Data, Optimizer, Recipe, Run, Schedule, load_recipe
-from phnet.learn.training import Progress, Trainer
+from phnet.networks import PHNetConfig
+from phnet.networks.phnet import CONFIGS
+from phnet.training.recipe import Data, Optimizer, Recipe, Run, Schedule, load_recipe
+from phnet.training.trainer import Progress, Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 SETUPS = ("d6", "d6-pfe", "d56", "d56-pfe", "d456", "d456-pfe", "d3456", "d3456-pfe")
@@ -86,7 +87,9 @@ def last_line(folder: Path, images: int) -> dict[str, float] | None:
 
 def section(folder: Path, images: int, command: str) -> str:
     """The table, as Markdown: both seeds, their mean, and the paper's figures beside them."""
-    paper = tomllib.loads((ROOT / "src/phnet/published.toml").read_text("utf-8"))["table1"]
+    paper = tomllib.loads((ROOT / "src/phnet/evaluation/published.toml").read_text("utf-8"))[
+        "table1"
+    ]
     published = paper["setups"]
     found = {s: [last_line(folder / f"{s}-{seed}", images) for seed in SEEDS] for s in SETUPS}
     done = {setup: [row for row in rows if row] for setup, rows in found.items()}

@@ -20,11 +20,11 @@ import onnxruntime as ort
 from make_results import PORTRAITS, SEED, pairs
 from onnx import helper
 
-from phnet.data.synthesis import make_composite
-from phnet.evaluation import to_bytes
+from phnet.datasets.synthesis import make_composite
+from phnet.evaluation.score import to_bytes
 from phnet.files import replacing
-from phnet.harmonizer import find_model
-from phnet.image import load, load_mask
+from phnet.harmonization.harmonizer import find_model
+from phnet.images import load, load_mask
 
 SIDE = 256
 PATCHES = {"excitation": "/attention/Sigmoid", "weights": "/attention/Add"}

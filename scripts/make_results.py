@@ -14,17 +14,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phnet import figures
 from phnet.cli.evaluate import find_method
-from phnet.data.samples import SUFFIXES, read
-from phnet.data.synthesis import make_composite
+from phnet.datasets.readers import SUFFIXES, read
+from phnet.datasets.synthesis import make_composite
 from phnet.errors import BadData, PHNetError
-from phnet.evaluation import Method, evaluate, predict, to_bytes
+from phnet.evaluation import statistics as figures
+from phnet.evaluation.baselines import METHODS
+from phnet.evaluation.metrics import METRICS
+from phnet.evaluation.score import Method, evaluate, predict, to_bytes
 from phnet.files import write_text
-from phnet.harmonizer import Harmonizer
-from phnet.image import load, load_mask
-from phnet.metrics import METRICS
-from phnet.transfer import METHODS
+from phnet.harmonization.harmonizer import Harmonizer
+from phnet.images import load, load_mask
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTRAITS = ROOT / "tests" / "portraits"
@@ -243,7 +243,7 @@ def _run(options: argparse.Namespace) -> int:
         scored = evaluate(samples, [predictions / name for name in watched])
         summary = figures.summary(scored)
         if options.html:
-            from phnet.report import page
+            from phnet.evaluation.report import page
 
             write_text(options.html, page(samples, scored, "default", folder.name))
     card = network.card.about.get("parameters")

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from skimage.data import astronaut
 
-from phnet.web.static import write_page
+from phnet.web.static_site import write_page
 
 WORK = """async ({ lift, times, compose }) => {
   const { engine } = await import("./local.js");

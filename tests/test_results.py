@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from phnet.data.synthesis import make_composite
-from phnet.image import load, load_mask
+from phnet.datasets.synthesis import make_composite
+from phnet.images import load, load_mask
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "make_results.py"
 

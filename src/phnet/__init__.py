@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from phnet.version import __version__
 
 if TYPE_CHECKING:
-    from phnet.composer import compose
-    from phnet.harmonizer import Harmonizer, harmonize
+    from phnet.compositing.composer import compose
+    from phnet.harmonization.harmonizer import Harmonizer, harmonize
 
 # ONNX Runtime (from 1.29) reports to its maker and keeps files for that in the home folder and the
 # temporary one, unless this is set before it is loaded; who sets it to 0 is not overruled.
@@ -22,9 +22,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 __all__ = ["Harmonizer", "__version__", "compose", "harmonize"]
 
 _HOMES = {
-    "Harmonizer": "phnet.harmonizer",
-    "compose": "phnet.composer",
-    "harmonize": "phnet.harmonizer",
+    "Harmonizer": "phnet.harmonization.harmonizer",
+    "compose": "phnet.compositing.composer",
+    "harmonize": "phnet.harmonization.harmonizer",
 }
 
 

@@ -43,26 +43,26 @@ def benchmark(
     """Time the product on this machine; let nothing else run meanwhile."""
     import json
 
-    from phnet.benchmark import large_figures, machine, small_figures, spread, start_figures
-    from phnet.harmonizer import Harmonizer
+    from phnet.benchmarks.speed import large_figures, machine, small_figures, spread, start_figures
+    from phnet.harmonization.harmonizer import Harmonizer
 
     figures: dict[str, Any]
     if lift:
-        from phnet.idealpairs import lift_figures
+        from phnet.benchmarks.lift_loss import lift_figures
 
         figures = lift_figures(photos)
     elif shape:
-        from phnet.shapes import shape_figures
+        from phnet.benchmarks.aspect_ratio import shape_figures
 
         figures = shape_figures(photos, Harmonizer(model))
     elif matting:
-        from phnet.matte import Matter
-        from phnet.mattescores import matte_figures
+        from phnet.benchmarks.matting import matte_figures
+        from phnet.matting.matte import Matter
 
         figures = {"machine": machine()}
         figures["matting"] = matte_figures(photos, Matter(matte, threads), refine.value)
     elif video:
-        from phnet.clips import video_figures
+        from phnet.benchmarks.video import video_figures
 
         figures = {"machine": machine(), "repeat": repeat}
         figures["video"] = video_figures(photos, large_threads, repeat, model)
@@ -70,7 +70,7 @@ def benchmark(
         small = small_figures(Harmonizer(model, threads), repeat)
         figures = {"machine": machine(), "repeat": repeat, "small": small}
         try:
-            from phnet.learn.timing import paper_seconds
+            from phnet.benchmarks.torch_network import paper_seconds
         except ModuleNotFoundError:
             figures["paper_in_torch"] = None  # torch is not installed
         else:

@@ -10,9 +10,9 @@ from phnet.cli import app
 from phnet.cli.options import Lift, LiftChoice, Matte, Model, SelfEnsemble, Threads
 
 if TYPE_CHECKING:
-    from phnet.composer import Composer, Composition
-    from phnet.image import Picture
-    from phnet.placing import Cutout
+    from phnet.compositing.composer import Composer, Composition
+    from phnet.compositing.placement import Cutout
+    from phnet.images import Picture
 
 PARTS = ("foreground.png", "mask.png", "composite.png")
 
@@ -87,11 +87,11 @@ def compose(
     """Put the person of PORTRAIT in front of BACKGROUND, in harmony with it."""
     import sys
 
-    from phnet.composer import Composer
-    from phnet.harmonizer import Harmonizer
-    from phnet.image import check_output, load, quiet_readers
-    from phnet.matte import Matter
-    from phnet.placing import choose_place, cut_sides
+    from phnet.compositing.composer import Composer
+    from phnet.compositing.placement import choose_place, cut_sides
+    from phnet.harmonization.harmonizer import Harmonizer
+    from phnet.images import check_output, load, quiet_readers
+    from phnet.matting.matte import Matter
 
     quiet_readers()
     inputs = [portrait, background, mask, Path(model) if model else None, matte]
@@ -136,7 +136,7 @@ def _numbers(place: str) -> tuple[float, float, float]:
 
 def _cut_out(composer: "Composer", path: Path, photo: "Picture", mask: Path | None) -> "Cutout":
     from phnet.errors import BadInput, BadMask
-    from phnet.image import load_mask
+    from phnet.images import load_mask
 
     alpha = None if mask is None else load_mask(mask)
     try:
@@ -151,7 +151,7 @@ def _cut_out(composer: "Composer", path: Path, photo: "Picture", mask: Path | No
 
 def _save(output: Path, scene: "Picture", made: "Composition") -> None:
     """Write the result with all that the background's file had."""
-    from phnet.image import save
+    from phnet.images import save
 
     save(output, scene.behind(made.result), made.result[..., :3], made.mask)
 

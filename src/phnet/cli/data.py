@@ -69,7 +69,7 @@ def build(
         TimeRemainingColumn,
     )
 
-    from phnet.data.ffhqh import build as build_tree
+    from phnet.datasets.build_ffhqh import build as build_tree
 
     columns = (
         TextColumn("{task.description}"),
@@ -114,7 +114,7 @@ def build(
 @data.command()
 def check(tree: Tree, real: Real = None, jobs: Jobs = None) -> None:
     """List all that is wrong with a tree: missing, unreadable, unequal sizes, repeated."""
-    from phnet.data.check import check as check_tree
+    from phnet.datasets.validate import check as check_tree
     from phnet.errors import BadData
 
     with _bar("checking") as progress:
@@ -137,7 +137,7 @@ def stats(
     jobs: Jobs = None,
 ) -> None:
     """Write figure 1 of the paper for a tree, and a contact sheet, as one HTML page."""
-    from phnet.data.stats import measure, page
+    from phnet.datasets.statistics import measure, page
     from phnet.files import write_text
 
     with _bar("measuring") as progress:
@@ -166,7 +166,7 @@ def pack(
     from phnet.errors import BadOutput, MissingExtra
 
     try:
-        from phnet.learn.sources import pack_photos
+        from phnet.training.sources import pack_photos
     except ModuleNotFoundError as error:
         raise MissingExtra("train", "phnet data pack") from error
     if output.suffix != ".zip":

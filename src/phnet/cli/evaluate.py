@@ -13,9 +13,9 @@ from phnet.cli import app
 from phnet.cli.options import SelfEnsemble, Threads
 
 if TYPE_CHECKING:
-    from phnet.evaluation import Method
-    from phnet.harmonizer import Harmonizer
-    from phnet.pixels import Pixels
+    from phnet.evaluation.score import Method
+    from phnet.harmonization.harmonizer import Harmonizer
+    from phnet.images.arrays import Pixels
 
 Data = Annotated[
     Path, typer.Option("--data", help="A tree of FFHQH or iHarmony4.", show_default=False)
@@ -43,7 +43,7 @@ class Format(StrEnum):
 
 
 class Rule(StrEnum):
-    """How PSNR and fMSE are reckoned, see :mod:`phnet.metrics`."""
+    """How PSNR and fMSE are reckoned, see :mod:`phnet.evaluation.metrics`."""
 
     default = "default"
     iharmony4 = "iharmony4"
@@ -90,8 +90,8 @@ def predict(
     """
     import statistics
 
-    from phnet.data.samples import read
-    from phnet.evaluation import predict as predict_all
+    from phnet.datasets.readers import read
+    from phnet.evaluation.score import predict as predict_all
 
     samples = read(data, split, real, size=size)
     chosen = find_method(method, threads, resolution, self_ensemble)
@@ -126,10 +126,10 @@ def evaluate(
     """
     import json
 
-    from phnet import figures
-    from phnet.data.samples import read
+    from phnet.datasets.readers import read
     from phnet.errors import BadOutput
-    from phnet.evaluation import evaluate as evaluate_all
+    from phnet.evaluation import statistics as figures
+    from phnet.evaluation.score import evaluate as evaluate_all
     from phnet.files import write_text
 
     if output is not None and not output.parent.is_dir():
@@ -142,7 +142,7 @@ def evaluate(
     if format is Format.csv:
         text = figures.as_csv(methods)
     elif format is Format.html:
-        from phnet.report import page
+        from phnet.evaluation.report import page
 
         text = page(samples, methods, convention.value, f"{data.resolve().name}, {split}")
     else:
@@ -175,8 +175,8 @@ def find_method(
         BadModel: the file is no network.
     """
     from phnet.errors import BadInput
-    from phnet.harmonizer import Harmonizer
-    from phnet.transfer import METHODS
+    from phnet.evaluation.baselines import METHODS
+    from phnet.harmonization.harmonizer import Harmonizer
 
     if name in METHODS:
         if resolution is not None:
@@ -213,10 +213,10 @@ def _from_checkpoint(path: Path, threads: int | None, resolution: int | None) ->
     import tempfile
 
     from phnet.errors import MissingExtra
-    from phnet.harmonizer import Harmonizer
+    from phnet.harmonization.harmonizer import Harmonizer
 
     try:
-        from phnet.learn.export import export_file
+        from phnet.export.onnx_export import export_file
     except ModuleNotFoundError as error:
         raise MissingExtra("train", f"{path}: a checkpoint") from error
     with tempfile.TemporaryDirectory() as folder:

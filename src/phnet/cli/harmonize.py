@@ -12,8 +12,8 @@ from phnet.cli.options import Lift, LiftChoice, Model, SelfEnsemble, Threads
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from phnet.folders import Item, Outcome, Summary
-    from phnet.onefile import Settings
+    from phnet.batch.file_worker import Settings
+    from phnet.batch.folders import Item, Outcome, Summary
 
 
 class Engine(StrEnum):
@@ -93,11 +93,11 @@ def harmonize(
     """Make the person pasted into COMPOSITE belong there; the background stays as it is."""
     import sys
 
+    from phnet.batch.file_worker import Options, Settings, harmonize_file
     from phnet.errors import BadInput
-    from phnet.harmonizer import Harmonizer
-    from phnet.image import check_output, quiet_readers
-    from phnet.matte import Matter
-    from phnet.onefile import Options, Settings, harmonize_file
+    from phnet.harmonization.harmonizer import Harmonizer
+    from phnet.images import check_output, quiet_readers
+    from phnet.matting.matte import Matter
 
     quiet_readers()
     options = Options(invert_mask, resolution, lift.value, strength)
@@ -146,9 +146,9 @@ def _harmonize_folder(
     import sys
     from dataclasses import replace
 
-    from phnet.engines import load_ray
-    from phnet.folders import Summary, work_through
-    from phnet.onefile import FileWorker
+    from phnet.batch.executors import load_ray
+    from phnet.batch.file_worker import FileWorker
+    from phnet.batch.folders import Summary, work_through
 
     if engine is Engine.ray:
         load_ray()  # before anything is written
@@ -188,8 +188,8 @@ def _harmonize_folder(
 
 def _items(composites: Path, masks: Path | None, output: Path, engine: Engine) -> "list[Item]":
     """What there is to do; the folder of results is made, with a manifest for Ray's actors."""
+    from phnet.batch.folders import MANIFEST, match, read_manifest, write_manifest
     from phnet.errors import BadInput, BadOutput
-    from phnet.folders import MANIFEST, match, read_manifest, write_manifest
 
     if engine is Engine.ray:  # a worker elsewhere starts in another folder
         composites, output = composites.resolve(), output.resolve()

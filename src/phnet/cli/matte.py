@@ -26,8 +26,8 @@ def matte(
     from PIL import Image
 
     from phnet.files import replacing
-    from phnet.image import check_output
-    from phnet.matte import Matter
+    from phnet.images import check_output
+    from phnet.matting.matte import Matter
 
     check_output(output, photo)
     alpha = Matter(model, threads).matte(photo, refine.value)

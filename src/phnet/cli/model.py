@@ -35,23 +35,23 @@ def model(
     from phnet.errors import BadInput, MissingExtra
 
     try:
-        from phnet.learn import describe, pieces
+        from phnet.export import chunks, model_info
     except ModuleNotFoundError as error:
         raise MissingExtra("train", "phnet model") from error
     from phnet.files import write_bytes
 
     if show_list:
-        print("\n".join(describe.NAMED))
+        print("\n".join(model_info.NAMED))
         return
     if what is None:
-        raise BadInput(f"phnet model: expected a file, or a name: {', '.join(describe.NAMED)}")
+        raise BadInput(f"phnet model: expected a file, or a name: {', '.join(model_info.NAMED)}")
     if output is not None:
-        if not pieces.is_pieces(Path(what)):
+        if not chunks.is_pieces(Path(what)):
             raise BadInput(f"{what}: expected a list of pieces (NAME.pieces.json) to join")
-        write_bytes(output, pieces.read_pieces(Path(what)))
+        write_bytes(output, chunks.read_pieces(Path(what)))
         what = str(output)
-    known = what in describe.NAMED
-    about = describe.describe_name(what) if known else describe.describe_file(what)
+    known = what in model_info.NAMED
+    about = model_info.describe_name(what) if known else model_info.describe_file(what)
     if as_json:
         print(json.dumps(about))
         return
@@ -85,7 +85,7 @@ def export(
     from phnet.errors import BadInput, BadOutput, MissingExtra
 
     try:
-        from phnet.learn.export import export_file
+        from phnet.export.onnx_export import export_file
     except ModuleNotFoundError as error:
         raise MissingExtra("train", "phnet export") from error
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):

@@ -22,7 +22,7 @@ def page(
     from phnet.errors import MissingExtra
 
     try:
-        from phnet.web.static import write_page
+        from phnet.web.static_site import write_page
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("phnet"):
             raise

@@ -36,7 +36,7 @@ def train(
     from phnet.errors import MissingExtra
 
     try:
-        from phnet.learn import session
+        from phnet.training import run
     except ModuleNotFoundError as error:
         raise MissingExtra("train", "phnet train") from error
-    session.train(recipe, data or [], output, cache, minutes, threads, init)
+    run.train(recipe, data or [], output, cache, minutes, threads, init)

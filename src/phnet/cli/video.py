@@ -9,8 +9,8 @@ from phnet.cli import app
 from phnet.cli.options import Matte, Model, Threads
 
 if TYPE_CHECKING:
-    from phnet.pixels import Pixels
-    from phnet.stream import Live
+    from phnet.images.arrays import Pixels
+    from phnet.video import Live
 
 
 @app.command()
@@ -53,10 +53,10 @@ def video(
     from rich.progress import Progress
 
     from phnet.errors import BadMask
-    from phnet.harmonizer import Harmonizer
-    from phnet.matte import Matter
-    from phnet.stream import Live
-    from phnet.video import check_video_output, convert, frame_count
+    from phnet.harmonization.harmonizer import Harmonizer
+    from phnet.matting.matte import Matter
+    from phnet.video import Live
+    from phnet.video.convert import check_video_output, convert, frame_count
 
     check_video_output(output, source, background)
     masks = None if mask == "auto" else Path(mask)

@@ -1,1 +1,1 @@
-"""The demo application: harmonizing over HTTP (extra ``serve``)."""
+"""The demo application (extra ``serve``): server, limits, workers, page, static site, graphs."""

@@ -6,7 +6,7 @@ import socket
 import uvicorn
 
 from phnet.errors import BadInput
-from phnet.image import quiet_readers
+from phnet.images import quiet_readers
 from phnet.web.app import create_app
 from phnet.web.limits import Limits
 

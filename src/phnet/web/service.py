@@ -8,14 +8,14 @@ import imagecodecs
 import numpy as np
 from pydantic import BaseModel, Field
 
-from phnet.composer import Composer
-from phnet.decoding import Source
+from phnet.compositing.composer import Composer
+from phnet.compositing.placement import choose_place, cut_sides
 from phnet.errors import BadModel
-from phnet.harmonizer import Harmonizer, find_model
-from phnet.image import Picture, check_mask, encoded, load, load_mask, mask_notes
-from phnet.matte import Matter
-from phnet.pixels import Floats, Pixels
-from phnet.placing import choose_place, cut_sides
+from phnet.harmonization.harmonizer import Harmonizer, find_model
+from phnet.images import Picture, check_mask, encoded, load, load_mask, mask_notes
+from phnet.images.arrays import Floats, Pixels
+from phnet.images.decoding import Source
+from phnet.matting.matte import Matter
 from phnet.web.forms import ComposeOptions, Form, HarmonizeOptions, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.problems import Problem

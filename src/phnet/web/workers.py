@@ -19,9 +19,9 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
-from phnet.decoding import Source, opened
 from phnet.errors import BadImage, BadModel, PHNetError
-from phnet.image import quiet_readers
+from phnet.images import quiet_readers
+from phnet.images.decoding import Source, opened
 from phnet.web.forms import Form
 from phnet.web.limits import Budget, Deadline, Limits
 from phnet.web.problems import UNFORESEEN, Problem

@@ -3,7 +3,7 @@
 
 const MOST_PIXELS = 50e6; // as the server's
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-const LUMA = [0.299, 0.587, 0.114]; // as in phnet.profiles
+const LUMA = [0.299, 0.587, 0.114]; // as in phnet.images.color_profiles
 
 // -> { data: RGBA bytes, width, height, opaque }, upright, in sRGB.
 export async function decoded(blob, name) {

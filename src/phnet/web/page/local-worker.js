@@ -1,13 +1,13 @@
 // Runs the networks for local.js. One graph does the whole way of a picture: it takes bytes of any
-// size and gives bytes of that size (src/phnet/graphs).
+// size and gives bytes of that size (src/phnet/web/graphs).
 
 import * as ort from "./ort.wasm.bundle.min.js";
 import { decoded, decodedMask, encoded } from "./local-pictures.js";
 
-const LIFTS = ["guided", "lut", "none"]; // in the order of phnet.graphs.harmonizing
-const LEAST_PERSON = 0.01; // as in phnet.matte
+const LIFTS = ["guided", "lut", "none"]; // in the order of phnet.web.graphs.harmonize
+const LEAST_PERSON = 0.01; // as in phnet.matting.matte
 const LEAST = 0.5 / 255; // of a mask that is not empty
-const SEEN = 0.5; // this and the next two as in phnet.placing
+const SEEN = 0.5; // this and the next two as in phnet.compositing.placement
 const MOST_ENLARGED = 2;
 const LARGEST_LAYER = 1 << 24;
 const sessions = new Map(); // file -> promise of a session
@@ -159,7 +159,7 @@ async function download(file) {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-// As phnet.pixels.check_mask.
+// As phnet.images.arrays.check_mask.
 function checkMask(mask, { width, height }, name) {
   const off = Math.min(
     Math.abs(mask.width - width * mask.height / height),
@@ -175,7 +175,7 @@ function checkMask(mask, { width, height }, name) {
   }
 }
 
-// As phnet.pixels.mask_notes.
+// As phnet.images.arrays.mask_notes.
 function maskNotes({ data, width, height }) {
   if (data.every((value) => value > 1 - LEAST)) {
     return ["the mask covers everything: there is no background to learn colours from"];
@@ -200,7 +200,7 @@ function maskNotes({ data, width, height }) {
   return [];
 }
 
-// -- placing, as phnet.placing ----------------------------------------------------------------
+// -- placing, as phnet.compositing.placement ----------------------------------------------------------------
 
 // x, y, rows, columns of the portrait in the scene, whole numbers.
 function placed(place, fit, alpha, scene) {

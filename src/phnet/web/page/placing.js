@@ -1,5 +1,5 @@
 // The canvas where the person is put into the background: dragged, scaled, or by the keyboard.
-// The rules are those of phnet/placing.py.
+// The rules are those of phnet/compositing/placement.py.
 
 import { canvas, pixels, position } from "./pictures.js";
 

@@ -1,0 +1,1 @@
+"""Many files at once: folders, one file's work, executors (threads, processes, Ray)."""

@@ -1,0 +1,178 @@
+"""One composite's file to one result's file, and a worker that does it for many."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phnet.errors import BadInput, BadOutput, PHNetError
+from phnet.harmonization.harmonizer import Harmonizer
+from phnet.harmonization.lift import Kind
+from phnet.harmonization.lut3d import Lut
+from phnet.images import (
+    Picture,
+    check_mask,
+    check_output,
+    load,
+    load_mask,
+    mask_notes,
+    quiet_readers,
+    save,
+)
+from phnet.images.arrays import Floats
+from phnet.matting.matte import Matter
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to harmonize; the same for each file of a folder."""
+
+    invert_mask: bool = False
+    resolution: int | None = None
+    lift: Kind = "guided"
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What harmonizing one file came to."""
+
+    output: Path
+    size: tuple[int, int]  # (H, W)
+    foreground: float  # share of the picture
+    notes: Sequence[str]  # what a person should know, a sentence each
+
+
+def harmonize_file(
+    harmonizer: Harmonizer,
+    composite: Path,
+    mask: Path | None,
+    output: Path,
+    options: Options,
+    *,
+    matter: Matter | None = None,
+    save_lut: Path | None = None,
+) -> Done:
+    """Harmonize one file into another; the seam for whoever works on many.
+
+    Args:
+        harmonizer: the session.
+        composite: the file to read.
+        mask: its mask; None: ``matter`` finds the person.
+        output: the file to write, whole or not at all.
+        options: how.
+        matter: the matting session; needed where there is no mask.
+        save_lut: where to write the look as a ``.cube`` file.
+
+    Raises:
+        PHNetError: one sentence; nothing was written then.
+    """
+    check_output(output, composite, mask)
+    picture = load(composite)
+    check_output(output, picture=picture)
+    notes: list[str] = []
+    if mask is None:
+        alpha = _found(matter, picture, composite)
+        notes.append(f"{composite}: no mask was given; the person was found in the picture itself")
+        name = "matte"
+    else:
+        alpha, name = load_mask(mask), str(mask)
+    if options.invert_mask:
+        alpha = 1 - alpha
+    alpha = check_mask(alpha, picture.size, name)
+    notes += [f"{name}: {note}" for note in mask_notes(alpha)]
+    if picture.pixels.itemsize > 1 and output.suffix.lower() in (".jpg", ".jpeg", ".webp"):
+        notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
+    result = harmonizer.harmonize(
+        picture.colours,
+        alpha,
+        resolution=options.resolution,
+        lift=options.lift,
+        strength=options.strength,
+    )
+    save(output, picture, result, alpha)
+    if save_lut:
+        _write_cube(save_lut, harmonizer, picture, alpha, options)
+    return Done(output, picture.size, float(alpha.mean()), notes)
+
+
+def _found(matter: Matter | None, picture: Picture, composite: Path) -> Floats:
+    try:
+        return (matter or Matter()).matte(picture.rgb)
+    except BadInput as error:
+        raise BadInput(f"{composite}: {error}; hand in a mask") from error
+
+
+def _write_cube(
+    path: Path, harmonizer: Harmonizer, picture: Picture, alpha: Floats, options: Options
+) -> None:
+    table = harmonizer.colour_map(picture.colours, alpha, options.resolution, "lut")
+    assert isinstance(table, Lut)
+    table.write_cube(path, title=path.stem)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all files of one run have in common; can be sent to another process."""
+
+    options: Options = Options()
+    model: str | None = None  # see :func:`phnet.harmonization.harmonizer.find_model`
+    threads: int | None = None  # CPU threads of each network
+    self_ensemble: bool = False  # see :class:`phnet.harmonization.harmonizer.Harmonizer`
+    finds_people: bool = False  # some composites come without a mask
+    matte: str | None = None  # another matting model
+
+
+class FileWorker:
+    """Harmonizes files one after another, or from several threads, with one session.
+
+    The same class runs in threads, in processes and in Ray's actors; see
+    :mod:`phnet.batch.executors`. A file depends on its inputs and the settings alone and is written
+    whole, so that doing it twice gives the same bytes.
+
+    Raises:
+        BadModel: a model cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        quiet_readers()
+        self._options = settings.options
+        self._harmonizer = Harmonizer(
+            settings.model, settings.threads, self_ensemble=settings.self_ensemble
+        )
+        finds = settings.finds_people
+        self._matter = Matter(settings.matte, settings.threads) if finds else None
+
+    def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Harmonize one file.
+
+        Args:
+            task: "composite", "mask" (None: the person is found) and "output", all paths; what
+                else there is comes back with the record.
+
+        Returns:
+            The task, with "notes" (sentences), or with "failed" (one sentence).
+        """
+        composite, output = Path(task["composite"]), Path(task["output"])
+        mask = None if task["mask"] is None else Path(task["mask"])
+        try:
+            _make_folder(output.parent)
+            done = harmonize_file(
+                self._harmonizer, composite, mask, output, self._options, matter=self._matter
+            )
+        except PHNetError as error:
+            return {**task, "failed": str(error)}
+        except Exception as error:  # one picture, whatever is wrong with it, stops no other
+            logger.exception("%s", composite)
+            return {**task, "failed": f"{composite}: {type(error).__name__}: {error}"}
+        return {**task, "notes": list(done.notes)}
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOutput(f"{folder}: expected a folder to write to, but {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""Placing a person in a scene: the composer, and where and how large."""

@@ -1,0 +1,250 @@
+"""A person from a portrait in front of another background: matte, colours, place, harmony.
+
+The module is called composer so that ``phnet.compose`` is the function and nothing else: Python
+binds an imported submodule to its package under its own name.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+
+from phnet.compositing.placement import Cutout, Place, choose_place, default_place, put
+from phnet.errors import BadImage, BadInput, BadMask
+from phnet.images.arrays import (
+    FULL_SCALE,
+    Floats,
+    Pixels,
+    check_mask,
+    check_pixels,
+    strips,
+    to_float,
+)
+from phnet.matting.foreground import estimate, without_ghosts
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from phnet.harmonization.harmonizer import Harmonizer
+    from phnet.harmonization.lift import Kind
+    from phnet.matting.matte import Matter
+
+Scene = TypeVar("Scene", bound="str | os.PathLike[str] | Image.Image | Pixels")
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A finished picture and what it was made of, all at the scene's size."""
+
+    result: Pixels  # harmonized; of the scene's type and channels
+    composite: Pixels  # the same before harmonization
+    foreground: Floats  # the person's colours before harmonization, (H, W, 3)
+    mask: Floats  # (H, W)
+    place: Place
+
+
+class Composer:
+    """Composes again and again with the same networks.
+
+    Args:
+        harmonizer: None for the embedded network.
+        matter: None for the embedded network; it is loaded when a portrait comes without a mask.
+        foreground: how colours at soft edges are estimated: "blur-fusion", "ml" (extra
+            ``matte``) or "none".
+    """
+
+    def __init__(
+        self,
+        harmonizer: "Harmonizer | None" = None,
+        matter: "Matter | None" = None,
+        foreground: str = "blur-fusion",
+    ) -> None:
+        from phnet.harmonization.harmonizer import Harmonizer
+
+        self.harmonizer = harmonizer or Harmonizer()
+        self.foreground = foreground
+        self._matter = matter
+
+    def cut_out(self, portrait: Pixels, mask: Pixels | None = None) -> Cutout:
+        """Take the person out of a portrait.
+
+        Args:
+            portrait: (h, w, 3), or (h, w, 4): an alpha that is not opaque everywhere is the mask,
+                and the colours are taken as they are.
+            mask: (h, w), where the person is; None: the person is found.
+
+        Raises:
+            BadInput: no person was found.
+        """
+        check_pixels(portrait, "portrait")
+        rgb, size = portrait[..., :3], portrait.shape[:2]
+        if mask is not None:
+            alpha = check_mask(mask, size)
+        elif portrait.shape[2] == 4 and to_float(portrait[..., 3]).min() < 1:
+            alpha = check_mask(portrait[..., 3], size, "the portrait's alpha")
+            return Cutout(to_float(rgb), alpha)
+        else:
+            from phnet.matting.matte import Matter
+
+            self._matter = self._matter or Matter(threads=self.harmonizer.threads)
+            alpha = without_ghosts(self._matter.matte(rgb))
+        return Cutout(estimate(rgb, alpha, self.foreground), alpha)
+
+    def compose(
+        self,
+        cutout: Cutout,
+        scene: Pixels,
+        place: Place | None = None,
+        strength: float = 1.0,
+        lift: "Kind" = "guided",
+    ) -> Composition:
+        """Put a person into a scene.
+
+        Args:
+            cutout: the person.
+            scene: the background, (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1].
+            place: None for :func:`default_place`.
+            strength: how much of the harmonization to take, in [0, 1].
+            lift: "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
+
+        Raises:
+            BadMask: nothing of the person would be in the picture.
+        """
+        check_pixels(scene, "background")
+        size = (scene.shape[0], scene.shape[1])
+        place = place or default_place(cutout.alpha, size)
+        colours, mask = put(cutout, size, place)
+        if float(mask.max(initial=0)) < 0.5 / 255:
+            raise BadMask(f"place {place}: expected to see the person, but it is outside")
+        composite = over(colours, mask, scene)
+        look = self.harmonizer.colour_map(composite[..., :3], mask, lift=lift)
+        inside = (mask > 0).astype(np.float32)
+        harmonized = look.apply(colours, inside, strength, self.harmonizer.threads)
+        return Composition(over(harmonized, mask, scene), composite, colours, mask, place)
+
+
+def compose(
+    portrait: "str | os.PathLike[str] | Image.Image | Pixels",
+    background: Scene,
+    *,
+    mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+    place: tuple[float, float, float] | None = None,
+    fit: str | None = None,
+    strength: float = 1.0,
+    lift: "Kind" = "guided",
+    composer: Composer | None = None,
+) -> Scene:
+    """Put the person of a portrait in front of another background, in harmony with it.
+
+    Args:
+        portrait: a path, a PIL image, or an array (h, w, 3) or (h, w, 4), uint8, uint16, or
+            floats in [0, 1]; an alpha that is not opaque everywhere is the mask. Arrays are taken
+            as sRGB; the profile of a file or PIL image is followed.
+        background: likewise, of any size.
+        mask: where the person is in the portrait; None: the person is found.
+        place: x, y of the portrait's upper left corner in the background's pixels, and its scale;
+            None: see :func:`default_place`.
+        fit: "cover": the portrait covers the whole background instead, as in a video call.
+        strength: how much of the harmonization to take, in [0, 1].
+        lift: "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
+        composer: sessions to use again; None: the embedded networks.
+
+    Returns:
+        The picture, of the background's type, size and depth (for a path a PIL image). Pixels
+        where the person is not are those of the background, bit for bit.
+
+    Raises:
+        BadInput: what is handed in cannot be used, or no person was found; says why.
+    """
+    from PIL import Image
+
+    from phnet.images import from_pil
+    from phnet.images.encoding import to_pil
+
+    if not 0 <= strength <= 1:
+        raise BadInput(f"strength: expected a number between 0 and 1, got {strength}")
+    own = from_pil(background) if isinstance(background, Image.Image) else None
+    scene = own.colours_with_alpha if own else _array(background, "background")
+    person = _array(portrait, "portrait")
+    chosen = choose_place(place, fit, person.shape[:2], scene.shape[:2])
+    composer = composer or Composer()
+    cutout = composer.cut_out(person, None if mask is None else _mask(mask))
+    made = composer.compose(cutout, scene, chosen, strength, lift)
+    result: Any = made.result
+    if not isinstance(background, np.ndarray):
+        if own is not None:
+            result = to_pil(own.behind(result), result[..., :3], made.mask)
+        else:
+            result = Image.fromarray(result)
+        result.info = dict(getattr(background, "info", {}))
+    return cast(Scene, result)
+
+
+# -- blending and what is handed in -------------------------------------------------------
+
+
+def over(colours: Floats, mask: Floats, scene: Pixels) -> Pixels:
+    """Blend colours over a scene (eq. 1) in the scene's own type; its alpha, if any, grows.
+
+    Args:
+        colours: (H, W, 3) in [0, 1].
+        mask: (H, W) in [0, 1]; where it is 0 the scene comes back bit for bit.
+        scene: (H, W, 3) or (H, W, 4) with alpha not multiplied into the colours.
+    """
+    result = scene.copy()
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not rows.size:
+        return result
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    colours, mask, part = colours[box], mask[box], result[box]
+    for strip in strips((mask.shape[0], mask.shape[1])):
+        _blend(colours[strip], mask[strip], part[strip])
+    return result
+
+
+def _blend(colours: Floats, mask: Floats, scene: Pixels) -> None:
+    """Change a part of the scene in place; see :func:`over`."""
+    scale = FULL_SCALE.get(scene.dtype, 1)
+    alpha = mask[..., None]
+    below = to_float(scene)
+    share: Floats = alpha
+    if scene.shape[2] == 4:
+        total = alpha + below[..., 3:] * (1 - alpha)
+        share = np.asarray(alpha / np.maximum(total, 1e-6), np.float32)
+        below[..., 3:] = total
+    below[..., :3] += (colours - below[..., :3]) * share
+    if scene.dtype.kind == "u":
+        below = np.rint(np.clip(below, 0, 1) * np.float32(scale))
+    inside = mask > 0
+    scene[inside] = below[inside].astype(scene.dtype)
+
+
+def _array(picture: Any, name: str) -> Pixels:
+    """A path, PIL image or array as an array (H, W, 3) or (H, W, 4) in its own depth."""
+    from PIL import Image
+
+    if isinstance(picture, str | os.PathLike):
+        from phnet.images import load
+
+        loaded = load(picture)
+        rgb = np.rint(loaded.rgb * 255).astype(np.uint8)
+        if loaded.alpha is None:
+            return rgb
+        return np.dstack([rgb, np.rint(to_float(loaded.alpha) * 255).astype(np.uint8)])
+    if isinstance(picture, Image.Image):
+        from phnet.images import from_pil
+
+        return from_pil(picture).colours_with_alpha
+    if not isinstance(picture, np.ndarray):
+        raise BadImage(
+            f"{name}: expected a path, a PIL image or a numpy array, got {type(picture).__name__}"
+        )
+    check_pixels(picture, name)
+    return picture
+
+
+def _mask(mask: Any) -> Pixels:
+    from phnet.harmonization.harmonizer import mask_array
+
+    return cast(Pixels, mask_array(mask))

@@ -1,1 +1,0 @@
-"""Data sets: composites made from photos, readers, builders, checks."""

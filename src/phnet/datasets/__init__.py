@@ -1,0 +1,1 @@
+"""Data sets: readers, synthesis, the building of FFHQH, validation, statistics, archives."""

@@ -1,0 +1,1 @@
+"""Judging methods: metrics, classical baselines, scores, the report, the paper's tables."""

@@ -1,0 +1,251 @@
+"""The classical methods of section 2: colours of the foreground moved to the background's.
+
+Each is called as a Harmonizer is: ``METHODS["reinhard"].harmonize(composite, mask)``. Statistics
+are weighted by the mask for the foreground and by its rest for the background; the result is
+blended by the mask, so that the background stays as it is, bit for bit. A composite without any
+background comes back unchanged: there is nothing to learn from.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from phnet.errors import BadImage
+from phnet.evaluation.color_transfer import (
+    Doubles,
+    Points,
+    histogram_map,
+    idt_map,
+    monge_kantorovich_map,
+    reinhard_map,
+    weighted,
+)
+from phnet.images.arrays import (
+    FULL_SCALE,
+    Floats,
+    Pixels,
+    blend,
+    check_mask,
+    check_pixels,
+    to_float,
+)
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Composite = TypeVar("Composite", bound="str | os.PathLike[str] | Image.Image | Pixels")
+Recolour = Callable[[Floats, Floats], Floats]  # RGB (H, W, 3) and mask (H, W) to RGB, unclipped
+
+LEAST_BACKGROUND = 1.0  # pixels of background, in sum, that statistics need
+LAB_SCALE = 100.0  # brings Lab near [0, 1], as the maps expect
+PYRAMID_LEVELS = 4  # bands of detail above the coarse rest
+GAIN_SIGMA = 2.0  # pixels, of the blur of a band's gain
+LARGEST_GAIN = 2.0
+POISSON_RIM = 3  # pixels that cv2.seamlessClone takes off the mask it is given
+
+
+# -- methods on pictures ------------------------------------------------------------------
+
+
+def _lab(image: Floats) -> Floats:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), np.float32) / np.float32(LAB_SCALE)
+
+
+def _rgb(lab: Floats) -> Floats:
+    return np.asarray(cv2.cvtColor(lab * np.float32(LAB_SCALE), cv2.COLOR_LAB2RGB))
+
+
+def by_map(
+    mapping: Callable[[Doubles, Points, Points], Doubles], image: Floats, mask: Floats
+) -> Floats:
+    """Apply a map of colours to what is under the mask of (H, W, 3)."""
+    result = image.copy()
+    inside = mask > 0
+    source, target = weighted(image, mask), weighted(image, 1 - mask)
+    result[inside] = mapping(source.values, source, target)
+    return result
+
+
+def reinhard(image: Floats, mask: Floats) -> Floats:
+    """Mean and deviation in CIE Lab (the source uses its own l-alpha-beta)."""
+    return _rgb(by_map(reinhard_map, _lab(image), mask))
+
+
+def monge_kantorovich(image: Floats, mask: Floats) -> Floats:
+    """Mean and covariance in RGB."""
+    return by_map(monge_kantorovich_map, image, mask)
+
+
+def idt(image: Floats, mask: Floats) -> Floats:
+    """N-dimensional distribution in RGB."""
+    return by_map(idt_map, image, mask)
+
+
+def histogram(image: Floats, mask: Floats) -> Floats:
+    """The distribution of each of R, G and B."""
+    return by_map(histogram_map, image, mask)
+
+
+def poisson(image: Floats, mask: Floats) -> Floats:
+    """Poisson editing: the foreground's gradients, with the background's colours at its edge.
+
+    cv2.seamlessClone, in 8 bits. The foreground is continued outwards and the background
+    inwards by the nearest colour, so that the edge between them is not taken for a gradient;
+    a border added on all sides keeps a person cut off by the frame away from it. Binary at 0.5.
+    Source: Pérez et al., "Poisson image editing", 2003 (the paper cites Di Martino et al.).
+    """
+    hard = mask > 0.5
+    if not hard.any():
+        return image
+    rim = 2 * POISSON_RIM + 2
+    padded = cv2.copyMakeBorder(image, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
+    inside = cv2.copyMakeBorder(hard.astype(np.uint8), rim, rim, rim, rim, cv2.BORDER_CONSTANT)
+    person = _eight_bits(_continued(padded, inside > 0))
+    scene = _eight_bits(_continued(padded, inside == 0))
+    side = 2 * POISSON_RIM + 1
+    grown = cv2.dilate(inside, np.ones((side, side), np.uint8))
+    x, y, width, height = cv2.boundingRect(grown)
+    centre = (x + width // 2, y + height // 2)
+    cloned = cv2.seamlessClone(person, scene, grown * 255, centre, cv2.NORMAL_CLONE)
+    return to_float(cloned[rim:-rim, rim:-rim])
+
+
+def _continued(image: Pixels, known: npt.NDArray[np.bool_]) -> Floats:
+    """Fill what is not known with the colour of the nearest pixel that is."""
+    unknown = (~known).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(
+        unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((int(labels.max()) + 1, 3), np.float32)
+    colours[labels[known]] = image[known]
+    return np.asarray(colours[labels], np.float32)
+
+
+def _eight_bits(image: Floats) -> npt.NDArray[np.uint8]:
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def multiscale(image: Floats, mask: Floats) -> Floats:
+    """Histograms of a pyramid: each band's contrast and the coarse rest match the background's.
+
+    In Lab, with bands taken under the mask and outside it apart, so that neither leaks into the
+    other. A band is multiplied by a smooth gain between 1/2 and 2 that brings its histogram to
+    the background's, as in the source's "smooth histogram matching"; its noise matching and its
+    blending of boundaries are left out. Source: Sunkavalli et al., "Multi-scale image
+    harmonization", 2010.
+    """
+    lab, outside = _lab(image), 1 - mask
+    result = np.zeros_like(lab)
+    rest, rest_outside = lab, lab
+    for level in range(PYRAMID_LEVELS):
+        sigma = float(2**level)
+        smooth = _blurred(rest, mask, sigma)
+        smooth_outside = _blurred(rest_outside, outside, sigma)
+        band, band_outside = rest - smooth, rest_outside - smooth_outside
+        source, target = weighted(band, mask), weighted(band_outside, outside)
+        matched = band.copy()
+        matched[mask > 0] = histogram_map(source.values, source, target)
+        strength = _blurred(np.abs(band), mask, GAIN_SIGMA * sigma) + 1e-4
+        gain = _blurred(np.abs(matched), mask, GAIN_SIGMA * sigma) / strength
+        result += band * np.clip(gain, 1 / LARGEST_GAIN, LARGEST_GAIN)
+        rest, rest_outside = smooth, smooth_outside
+    source, target = weighted(rest, mask), weighted(rest_outside, outside)
+    coarse = rest.copy()
+    coarse[mask > 0] = histogram_map(source.values, source, target)
+    return _rgb(result + coarse)
+
+
+def _blurred(values: Floats, weight: Floats, sigma: float) -> Floats:
+    """A Gaussian blur in which only pixels of weight count; elsewhere the values stay."""
+    total = cv2.GaussianBlur(values * weight[..., None], (0, 0), sigma)
+    amount = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
+    return np.where(amount > 1e-3, total / np.maximum(amount, 1e-3), values).astype(np.float32)
+
+
+def untouched(image: Floats, mask: Floats) -> Floats:  # noqa: ARG001
+    """The composite itself, what every method should beat."""
+    return image
+
+
+# -- behind one call ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A classical method that is called as a Harmonizer is."""
+
+    name: str
+    recolour: Recolour
+
+    def harmonize(
+        self,
+        composite: Composite,
+        mask: "str | os.PathLike[str] | Image.Image | Pixels",
+        *,
+        strength: float = 1.0,
+    ) -> Composite:
+        """Harmonize a composite; everything as in :meth:`phnet.Harmonizer.harmonize`.
+
+        Args:
+            composite: a path, a PIL image, or an array RGB(A) (H, W, 3 or 4).
+            mask: a path, a PIL image, or an array (H, W).
+            strength: how much of the change to take, in [0, 1].
+        """
+        from PIL import Image
+
+        if isinstance(composite, str | os.PathLike):
+            from phnet.images import load
+
+            pixels = np.rint(load(composite).rgb * 255).astype(np.uint8)
+        elif isinstance(composite, Image.Image):
+            pixels = np.asarray(composite.convert("RGBA" if "A" in composite.mode else "RGB"))
+        elif isinstance(composite, np.ndarray):
+            return cast(Composite, self._array(composite, mask, strength))
+        else:
+            kind = type(composite).__name__
+            raise BadImage(f"composite: expected a path, a PIL image or an array, got {kind}")
+        result: Any = Image.fromarray(self._array(pixels, mask, strength))
+        return cast(Composite, result)
+
+    def _array(self, composite: Pixels, mask: Any, strength: float) -> Pixels:
+        check_pixels(composite)
+        alpha = check_mask(_mask_array(mask), composite.shape[:2])
+        rgb = to_float(composite[..., :3])
+        if float((1 - alpha).sum()) < LEAST_BACKGROUND:
+            return composite.copy()
+        recoloured = np.clip(self.recolour(rgb, alpha), 0, 1)
+        mixed = blend(recoloured, rgb, alpha * np.float32(strength))
+        scale = FULL_SCALE.get(composite.dtype)
+        if scale is not None:
+            mixed = np.rint(mixed * scale)
+        result = composite.copy()
+        inside = alpha > 0
+        result[..., :3][inside] = mixed[inside].astype(composite.dtype)
+        return result
+
+
+def _mask_array(mask: Any) -> Pixels:
+    if isinstance(mask, str | os.PathLike):
+        from phnet.images import load_mask
+
+        return load_mask(mask)
+    return mask if isinstance(mask, np.ndarray) else np.asarray(mask.convert("L"))
+
+
+METHODS = {
+    name: Transfer(name, recolour)
+    for name, recolour in (
+        ("reinhard", reinhard),
+        ("mk", monge_kantorovich),
+        ("idt", idt),
+        ("histogram", histogram),
+        ("poisson", poisson),
+        ("multiscale", multiscale),
+        ("composite", untouched),
+    )
+}

@@ -1,0 +1,1 @@
+"""From a trained network to a file: ONNX, quantization, chunks, model information."""

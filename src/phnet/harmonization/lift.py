@@ -1,0 +1,184 @@
+"""From a small harmonized picture to any size: a colour map is fitted small and applied large.
+
+The network decides colours at a low resolution. What it did there is described as a map from
+colours to colours, and that map is applied to the full-size composite: no detail is lost, and
+the background is not touched at all. There are three kinds of map, all with the same ``apply``:
+
+- :class:`Field` (``guided``): an affine map for each place, fitted under the mask in a window
+  around it, as a guided filter does (He et al., "Guided image filtering", 2013).
+- :class:`phnet.harmonization.lut3d.Lut` (``lut``): one 17³ table for the whole
+  foreground, which ``.cube`` files can hold.
+- :class:`Plain` (``none``): the small picture enlarged, as the paper's authors do.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+
+from phnet.harmonization.affine_fit import LEAST_WEIGHT, RIDGE, affine_fit, smooth, unblend
+from phnet.harmonization.lut3d import fit_lut
+from phnet.harmonization.tiling import in_strips
+from phnet.images.arrays import Floats, Pixels
+from phnet.images.guided_filter import PLACES, solve
+
+Kind = Literal["guided", "lut", "none"]
+
+GRID = 64  # places a side, at least, of the grid that maps are fitted on
+RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
+
+
+class ColourMap(Protocol):
+    """A map of colours that can be applied to a composite of any size."""
+
+    def apply(
+        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+    ) -> Pixels:
+        """Return the composite with its foreground mapped.
+
+        Args:
+            composite: RGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+            mask: float32 (H, W) in [0, 1]; where it is 0, pixels come back bit for bit.
+            strength: how much of the change to take, in [0, 1].
+            threads: how many strips are worked on at once.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Field:
+    """An affine map for each place of a small grid."""
+
+    coefficients: Floats  # (12, h, w): for output channel c, rows 4c..4c+2 times RGB, plus 4c+3
+
+    def apply(
+        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+    ) -> Pixels:
+        """See :class:`ColourMap`; the coefficients are interpolated bilinearly."""
+        height, width = mask.shape
+        grid_height = self.coefficients.shape[1]
+        place = (np.arange(height) + 0.5) * grid_height / height - 0.5
+        place = np.clip(place, 0, grid_height - 1)
+        above = np.floor(place).astype(np.intp)
+        below = np.minimum(above + 1, grid_height - 1)
+        share = (place - above).astype(np.float32)[:, None]
+
+        def changed(rgb: list[Floats], rows: slice) -> list[Floats]:
+            upper, lower, lean = above[rows], below[rows], share[rows]
+
+            def wide(plane: int) -> Floats:
+                small = self.coefficients[plane]
+                lines = small[upper] + (small[lower] - small[upper]) * lean
+                size = (width, lines.shape[0])
+                return np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_LINEAR))
+
+            result = []
+            for c in range(3):
+                total = wide(4 * c + 3)
+                for k in range(3):
+                    slope = wide(4 * c + k)
+                    slope *= rgb[k]
+                    total += slope
+                result.append(total)
+            return result
+
+        return in_strips(composite, mask, strength, threads, changed)
+
+
+def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
+    """Fit a :class:`Field` to a small composite and its harmonized version.
+
+    Windows overlap by far more than a pixel: their sums are taken on a grid of at least GRID
+    places a side, where that divides the picture.
+
+    Args:
+        composite: RGB (h, w, 3) in [0, 1].
+        result: the same, harmonized and blended.
+        mask: (h, w) in [0, 1].
+    """
+    predicted, weight = unblend(composite, result, mask)
+    whole = affine_fit(composite, predicted, weight).astype(np.float32)
+    x, y = smooth([composite, predicted], weight)
+    step = _step(mask.shape)
+    shape = (mask.shape[0] // step, mask.shape[1] // step)
+    size = 2 * max(1, round(RADIUS * min(shape) - (1 - 1 / step) / 2)) + 1  # places, odd
+
+    def summed(values: Floats) -> Floats:  # over the windows, on the grid
+        return np.asarray(
+            cv2.boxFilter(values, -1, (size, size), borderType=cv2.BORDER_CONSTANT), np.float32
+        )
+
+    def window(values: Floats) -> Floats:
+        if step > 1:
+            values = np.asarray(cv2.resize(values, shape[::-1], interpolation=cv2.INTER_AREA))
+        return summed(values)
+
+    area = window(weight)
+    known = area > LEAST_WEIGHT
+    trust: Floats = np.maximum(area, LEAST_WEIGHT)
+    weighted = [weight * channel for channel in x]
+    mean_x = [window(values) / trust for values in weighted]
+    mean_y = [window(weight * channel) / trust for channel in y]
+    ridge = np.float32(RIDGE)
+    moments: dict[tuple[int, int], Floats] = {}
+    for i, j in PLACES:
+        moment = window(weighted[i] * x[j]) / trust - mean_x[i] * mean_x[j]
+        moments[i, j] = moment + ridge if i == j else moment
+    mixed = [
+        [
+            window(weighted[i] * y[c]) / trust - mean_x[i] * mean_y[c] + ridge * whole[i, c]
+            for i in range(3)
+        ]
+        for c in range(3)
+    ]
+    planes = []  # for output channel c, its slopes and its offset
+    for c, slopes in enumerate(solve(moments, *mixed)):
+        offset = mean_y[c] - sum((mean_x[i] * slopes[i] for i in range(3)), np.float32(0))
+        planes += [np.where(known, plane, whole[k, c]) for k, plane in enumerate([*slopes, offset])]
+    # Average the maps of all windows that hold a place, as the guided filter does.
+    total = summed(trust)
+    return Field(np.stack([summed(plane * trust) / total for plane in planes]))
+
+
+def _step(shape: tuple[int, ...]) -> int:
+    """Pixels a grid place: as many as leave GRID places a side and divide both sides."""
+    steps = range(1, min(shape) // GRID + 1)
+    return max((k for k in steps if shape[0] % k == shape[1] % k == 0), default=1)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The small result itself, enlarged: detail is lost under the mask."""
+
+    result: Floats  # (h, w, 3)
+
+    def apply(
+        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+    ) -> Pixels:
+        """See :class:`ColourMap`."""
+        height, width = mask.shape
+        large = cv2.resize(self.result, (width, height), interpolation=cv2.INTER_CUBIC)
+
+        def changed(_: list[Floats], rows: slice) -> list[Floats]:
+            return [np.array(large[rows, :, c]) for c in range(3)]
+
+        return in_strips(composite, mask, strength, threads, changed)
+
+
+def fit(
+    kind: Kind, composite: Floats, result: Floats, mask: Floats, size: tuple[int, int]
+) -> ColourMap:
+    """Fit the kind of map that ``--lift`` names, for a composite of ``size`` (H, W).
+
+    Where the network saw the composite at its own size, "guided" takes the network's pixels as
+    they are: there is nothing to lift, and they hold more than colours (undone sharpening).
+    Other arguments as in :func:`fit_field`.
+    """
+    if kind == "none" or (kind == "guided" and size == mask.shape):
+        return Plain(unblend(composite, result, mask)[0])
+    if kind == "guided":
+        return fit_field(composite, result, mask)
+    if kind == "lut":
+        return fit_lut(composite, result, mask)
+    raise ValueError(f"lift: expected guided, lut or none, got {kind!r}")

@@ -1,0 +1,93 @@
+"""One table of colours for the whole foreground: its fit, its use, and its ``.cube`` file."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from phnet.files import write_text
+from phnet.harmonization.affine_fit import affine_fit, smooth, unblend
+from phnet.harmonization.tiling import in_strips
+from phnet.images.arrays import Floats, Pixels
+
+SIZE = 17
+SIGMA = 0.12  # how far around a table entry colours count, in [0, 1]
+SAMPLES = 4096
+RIDGE = 0.002  # pulls an entry that few colours are near towards the map of the whole
+
+
+@dataclass(frozen=True)
+class Lut:
+    """One table of colours for the whole foreground."""
+
+    table: Floats  # (17, 17, 17, 3), indexed by red, green, blue; values are colours in [0, 1]
+
+    def apply(
+        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+    ) -> Pixels:
+        """See :class:`phnet.harmonization.lift.ColourMap`; interpolation is trilinear."""
+        steps = self.table.shape[0] - 1
+        flat = self.table.reshape(-1, 3)
+
+        def changed(rgb: list[Floats], _: slice) -> list[Floats]:
+            place = [np.clip(channel, 0, 1) * steps for channel in rgb]
+            low = [np.minimum(p.astype(np.int32), steps - 1) for p in place]
+            part = [p - i for p, i in zip(place, low, strict=True)]
+            total = np.zeros((*rgb[0].shape, 3), np.float32)
+            first = (low[0] * (steps + 1) + low[1]) * (steps + 1) + low[2]
+            for corner in range(8):
+                bits = [corner >> 2 & 1, corner >> 1 & 1, corner & 1]
+                share = np.ones_like(rgb[0])
+                for f, bit in zip(part, bits, strict=True):
+                    share = share * (f if bit else 1 - f)
+                entry = first + (bits[0] * (steps + 1) + bits[1]) * (steps + 1) + bits[2]
+                total += share[..., None] * flat[entry]
+            return [total[..., c] for c in range(3)]
+
+        return in_strips(composite, mask, strength, threads, changed)
+
+    def write_cube(self, path: str | os.PathLike[str], title: str = "phnet") -> None:
+        """Write an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it); red changes fastest."""
+        size = self.table.shape[0]
+        values = np.clip(self.table, 0, 1).transpose(2, 1, 0, 3).reshape(-1, 3)
+        lines = [f'TITLE "{title}"', f"LUT_3D_SIZE {size}", "DOMAIN_MIN 0 0 0", "DOMAIN_MAX 1 1 1"]
+        lines += [f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in values]
+        write_text(path, "\n".join(lines) + "\n")
+
+
+def fit_lut(composite: Floats, result: Floats, mask: Floats, size: int = SIZE) -> Lut:
+    """Fit a :class:`Lut`: at each entry an affine map of the colours around it.
+
+    Colours near the entry weigh more (a Gaussian); where there are none, the map of the whole
+    foreground takes over smoothly. The Gaussian of a distance is the product of three, one a
+    channel: the sums over colours at all entries are then one product of matrices.
+
+    Args:
+        composite: RGB (h, w, 3) in [0, 1].
+        result: the same, harmonized and blended.
+        mask: (h, w) in [0, 1].
+        size: entries a side.
+    """
+    predicted, weight = unblend(composite, result, mask)
+    whole = affine_fit(composite, predicted, weight)
+    inside = np.flatnonzero(weight.ravel() > 0)
+    if inside.size > SAMPLES:  # evenly spaced, so that the same input gives the same table
+        inside = inside[np.linspace(0, inside.size - 1, SAMPLES).astype(np.intp)]
+    x, y = (
+        np.stack([channel.ravel()[inside] for channel in channels])  # (3, n)
+        for channels in smooth([composite, predicted], weight)
+    )
+    w = weight.ravel()[inside]
+    features = np.concatenate([x, np.ones_like(x[:1])])  # (4, n)
+    products = features[:, None] * np.concatenate([features, y]) * w  # (4, 7, n)
+    ticks = np.linspace(0, 1, size, dtype=np.float32)
+    red, green, blue = np.exp((ticks[:, None] - x[:, None]) ** 2 / (-2 * SIGMA**2))
+    left = (red[:, None] * products.reshape(28, -1)).reshape(size * 28, -1)
+    right = (green[:, None] * blue).reshape(size * size, -1)
+    sums = (left @ right.T).astype(np.float64).reshape(size, 4, 7, size * size)
+    sums = sums.transpose(0, 3, 1, 2).reshape(-1, 4, 7)  # red changes slowest
+    ridge = RIDGE * max(float(w.sum()), 1e-9) * np.eye(4)
+    maps = np.linalg.solve(sums[..., :4] + ridge, sums[..., 4:] + ridge @ whole)  # (entries, 4, 3)
+    entries = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 1, 3)
+    table = entries @ maps[:, :3] + maps[:, 3:]
+    return Lut(np.clip(table, 0, 1).astype(np.float32).reshape(size, size, size, 3))

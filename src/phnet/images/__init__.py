@@ -1,0 +1,32 @@
+"""Pictures and masks: the contract for arrays, decoding, encoding, colour profiles."""
+
+from phnet.images.arrays import (
+    blend,
+    check_image,
+    check_mask,
+    check_pixels,
+    mask_notes,
+    to_float,
+)
+from phnet.images.decoding import Source
+from phnet.images.encoding import check_output, encoded, merged, save
+from phnet.images.picture import Picture, from_pil, load, load_mask, quiet_readers
+
+__all__ = [
+    "Picture",
+    "Source",
+    "blend",
+    "check_image",
+    "check_mask",
+    "check_output",
+    "check_pixels",
+    "encoded",
+    "from_pil",
+    "load",
+    "load_mask",
+    "mask_notes",
+    "merged",
+    "quiet_readers",
+    "save",
+    "to_float",
+]

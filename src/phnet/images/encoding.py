@@ -1,0 +1,214 @@
+"""Pictures to files, with all that the composite's file had: depth, profile, alpha, metadata.
+
+The suffix chooses the format. PNG is written by imagecodecs and TIFF by tifffile, which know 16
+bits; JPEG and WebP by Pillow. PNG, TIFF and WebP are lossless, but a WebP made from a lossy file
+is lossy too.
+"""
+
+import dataclasses
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phnet.errors import BadOutput
+from phnet.files import check_place, write_bytes
+from phnet.images.arrays import Floats, Pixels
+from phnet.images.color_profiles import deep, from_srgb, in_depth, to_srgb
+from phnet.images.picture import DESCRIPTIVE, SUB_IFDS, Picture
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+WRITABLE = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
+PNG_LEVEL = 4  # of zlib: a third of level 6's time for a file 7% larger
+METRE = 39.3701  # inches
+
+
+def check_output(
+    path: str | os.PathLike[str],
+    *inputs: str | os.PathLike[str] | None,
+    picture: Picture | None = None,
+) -> None:
+    """Refuse, before any work, an output that cannot be written or would overwrite an input.
+
+    Args:
+        path: the output.
+        inputs: files that must stay as they are.
+        picture: the composite, where it is known: its format must be able to hold it.
+
+    Raises:
+        BadOutput: with the reason.
+    """
+    path = Path(path)
+    kind = WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        raise BadOutput(
+            f"{path}: expected an output name ending in {', '.join(WRITABLE)}, "
+            f"got {path.suffix or 'none'}"
+        )
+    check_place(path, *inputs)
+    if picture is not None:
+        if picture.alpha is not None and kind == "JPEG":
+            raise BadOutput(f"{path}: JPEG cannot keep the composite's alpha; choose .png or .webp")
+        longest = LONGEST_SIDE.get(kind)
+        if longest and max(picture.size) > longest:
+            raise BadOutput(f"{path}: expected sides of at most {longest} pixels for {kind}")
+
+
+def save(path: str | os.PathLike[str], picture: Picture, result: Pixels, mask: Floats) -> None:
+    """Write a harmonized picture with all that the composite's file had.
+
+    Args:
+        path: its suffix chooses PNG, JPEG, WebP or TIFF.
+        picture: the composite as it was read.
+        result: sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        mask: (H, W); where it is 0 the composite's own values are written.
+
+    Raises:
+        BadOutput: the place cannot be written, or the format cannot hold the picture.
+    """
+    path = Path(path)
+    check_output(path, picture=picture)
+    write_bytes(path, encoded(WRITABLE[path.suffix.lower()], picture, result, mask))
+
+
+def encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
+    """The file that :func:`save` writes; ``kind`` is PNG, JPEG, WEBP or TIFF."""
+    pixels = merged(picture, result, mask)
+    deep_grey_alpha = picture.alpha is not None and pixels.dtype == np.uint16
+    if pixels.ndim == 2 and (kind == "WEBP" or (kind == "TIFF" and deep_grey_alpha)):
+        # WebP has no grey, and few readers know a TIFF of 16-bit grey with alpha.
+        pixels = to_srgb(pixels, picture.icc)
+        picture = dataclasses.replace(picture, pixels=pixels, icc=None)
+    if picture.alpha is not None:
+        alpha = picture.alpha if pixels.dtype == picture.alpha.dtype else deep(picture.alpha)
+        pixels = np.dstack([pixels, alpha])
+    if kind == "PNG":
+        return _png(pixels, picture)
+    return _tiff(pixels, picture) if kind == "TIFF" else _by_pillow(kind, pixels, picture)
+
+
+def merged(picture: Picture, result: Pixels, mask: Floats) -> Pixels:
+    """The composite's own pixels with the foreground of ``result`` in their profile and depth."""
+    return from_srgb(picture.pixels, picture.colours, result, mask, picture.icc)
+
+
+def to_pil(picture: Picture, result: Pixels, mask: Floats) -> "Image.Image":
+    """What :func:`save` writes of an 8-bit picture, as a PIL image in memory; see there."""
+    from PIL import Image
+
+    pixels = merged(picture, result, mask)
+    return Image.fromarray(pixels if picture.alpha is None else np.dstack([pixels, picture.alpha]))
+
+
+def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
+    from PIL import Image
+
+    if pixels.dtype == np.uint16:
+        pixels = in_depth(pixels, np.dtype(np.uint8))
+    options: dict[str, Any] = {"icc_profile": picture.icc, "exif": picture.exif or b""}
+    if kind == "JPEG":
+        options |= picture.jpeg or {"quality": 95, "subsampling": 0}
+        options["dpi"] = picture.dpi or (0, 0)
+    else:
+        options |= {"lossless": picture.lossless, "quality": 95, "exact": True}
+    if picture.xmp:
+        options["xmp"] = picture.xmp
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, kind, **options)
+    return target.getvalue()
+
+
+def _png(pixels: Pixels, picture: Picture) -> bytes:
+    """The file: what imagecodecs encodes, with chunks right behind the header (PNG, 5.6, 11.3)."""
+    import imagecodecs
+
+    encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels), level=PNG_LEVEL))
+    header_end = 8 + 25  # the signature and IHDR
+    extra = b""
+    if picture.icc:
+        extra += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
+    if picture.exif:
+        extra += _chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
+    if picture.xmp:
+        extra += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + picture.xmp)
+    if picture.dpi:
+        across, down = (round(value * METRE) for value in picture.dpi)
+        extra += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+    return encoded[:header_end] + extra + encoded[header_end:]
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + checksum
+
+
+def _tiff(pixels: Pixels, picture: Picture) -> bytes:
+    """A TIFF; the EXIF and GPS tables, which tifffile does not write, are put behind the pixels."""
+    import tifffile
+    from PIL import Image
+
+    exif = Image.Exif()
+    if picture.exif:
+        exif.load(picture.exif)
+    texts = {tag: exif.get(tag) for tag in DESCRIPTIVE}
+    tags: list[tuple[int, int | str, int, Any, bool]] = [
+        (tag, "s", 0, text, True) for tag, text in texts.items() if isinstance(text, str) and text
+    ]
+    if picture.xmp:
+        tags.append((700, 1, len(picture.xmp), picture.xmp, True))
+    tables = {tag: exif.get_ifd(tag) for tag in SUB_IFDS}
+    tables = {tag: table for tag, table in tables.items() if table}
+    # tifffile refuses to write these two: numbers beside theirs, which keep the order, stand in.
+    tags += [(tag - 1, "I", 1, 0, True) for tag in tables]
+    has_alpha = picture.alpha is not None
+    target = io.BytesIO()
+    tifffile.imwrite(
+        target,
+        pixels,
+        photometric="minisblack" if picture.pixels.ndim == 2 else "rgb",
+        planarconfig="contig",
+        compression="deflate",
+        predictor=True,
+        iccprofile=picture.icc,
+        extrasamples=["unassalpha"] if has_alpha else None,
+        resolution=picture.dpi or (72, 72),
+        resolutionunit="inch",
+        extratags=tags,
+        software=False,
+        metadata=None,
+    )
+    for tag, table in tables.items():
+        _append_table(target, tag, table)
+    return target.getvalue()
+
+
+def _append_table(target: io.BytesIO, tag: int, table: dict[int, Any]) -> None:
+    """Put a table of tags behind the file's end; ``tag - 1`` becomes ``tag`` and points to it."""
+    import tifffile
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    target.seek(0)  # where tifffile takes the file to begin
+    with tifffile.TiffFile(target) as tiff:
+        order, entry = tiff.byteorder, tiff.pages.first.tags[tag - 1].offset
+    directory = ImageFileDirectory_v2(ifh=b"II*\0\0\0\0\0" if order == "<" else b"MM\0*\0\0\0\0")
+    for name, value in table.items():
+        directory[name] = value
+    end = target.seek(0, os.SEEK_END)
+    start = end + end % 2
+    target.write(b"\0" * (start - end) + directory.tobytes(start))
+    target.seek(entry)
+    target.write(struct.pack(f"{order}HHII", tag, 4, 1, start))

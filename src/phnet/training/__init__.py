@@ -1,0 +1,1 @@
+"""Training in torch: recipe, trainer, data, losses, optimizers, checkpoints, logs."""

@@ -1,0 +1,125 @@
+"""Checkpoints: one dict, read weights-only, written under a temporary name and renamed."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from phnet.errors import BadModel
+from phnet.files import replacing
+from phnet.networks import PHNet, PHNetConfig
+from phnet.networks.mattenet import MatteConfig
+from phnet.training.tasks import Config, Network, network
+
+FORMAT = "phnet-checkpoint-1"
+LARGEST = 4 * 1024**3  # bytes; a file beyond this is not one of ours
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write ``state`` (see :class:`phnet.training.trainer.Trainer`) to ``path``."""
+    with replacing(path) as temporary:
+        torch.save({"format": FORMAT, **state}, temporary)
+
+
+def load_state(path: str | Path) -> dict[str, Any]:
+    """Read a file of tensors and plain data onto the CPU; no code in it can run.
+
+    Raises:
+        BadModel: missing, too large, truncated, or with anything but plain data in it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadModel(f"{path}: expected a file of weights, but there is no such file")
+    if path.stat().st_size > LARGEST:
+        raise BadModel(f"{path}: expected a file of weights of at most {LARGEST >> 30} GiB")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged files raise whatever their bytes lead to
+        raise BadModel(
+            f"{path}: expected a file of weights, but it is truncated, damaged, or holds more "
+            f"than plain tensors ({type(error).__name__})"
+        ) from error
+    if not isinstance(state, dict):
+        raise BadModel(f"{path}: expected a dictionary of weights, got {type(state).__name__}")
+    return state
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint of ``phnet train``; see :func:`load_state`.
+
+    Raises:
+        BadModel: as :func:`load_state`, or not of this format.
+    """
+    state = load_state(path)
+    if state.get("format") != FORMAT:
+        raise BadModel(f"{path}: expected a checkpoint of format {FORMAT}")
+    return state
+
+
+def config_from(values: dict[str, Any]) -> Config:
+    """The configuration that a checkpoint keeps as plain values."""
+    kinds: tuple[type[Config], ...] = (PHNetConfig, MatteConfig)
+    fitting = [k for k in kinds if set(values) == {f.name for f in fields(k)}]
+    if not fitting:
+        known = sorted(f.name for f in fields(PHNetConfig))
+        raise BadModel(f"expected a configuration with {known}, got {sorted(values)}")
+    plain: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list | tuple) else value
+        for key, value in values.items()
+    }
+    try:
+        return fitting[0](**plain)
+    except (TypeError, ValueError) as error:
+        raise BadModel(f"expected a usable configuration, but {error}") from error
+
+
+def network_of(state: dict[str, Any], path: str | Path) -> Network:
+    """The network of a loaded checkpoint, with averaged weights where there are any.
+
+    Raises:
+        BadModel: weights and configuration disagree; ``path`` is named.
+    """
+    try:
+        net = network(config_from(state["config"]))
+    except BadModel as error:
+        raise BadModel(f"{path}: {error}") from error
+    try:
+        net.load_state_dict(state.get("ema") or state["model"])
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise BadModel(f"{path}: weights do not fit the configuration ({first})") from error
+    return net.eval()
+
+
+def load_network(path: str | Path) -> PHNet:
+    """The harmonization network of a checkpoint file, in eval mode; see :func:`network_of`."""
+    net = network_of(load_checkpoint(path), path)
+    if not isinstance(net, PHNet):
+        raise BadModel(f"{path}: expected a harmonization network, got one for mattes")
+    return net
+
+
+def images_of(state: dict[str, Any]) -> int:
+    """Images that a checkpoint's weights have seen, those of the runs it started from included."""
+    return int(state["images"]) + int(state.get("images_before", 0))
+
+
+def take_weights(net: Network, path: str | Path) -> int:
+    """Start with another run's weights; only a PFE may be missing there (section 5.1, stage 2).
+
+    Returns:
+        How many images these weights have seen.
+
+    Raises:
+        BadModel: they are of another network.
+    """
+    state = load_checkpoint(path)
+    try:
+        missing, unexpected = net.load_state_dict(state.get("ema") or state["model"], False)
+    except RuntimeError as error:
+        raise BadModel(f"{path}: weights do not fit the recipe's network ({error})") from error
+    added = ("attention.extractor.", "attention.project.")
+    if unexpected or not all(key.startswith(added) for key in missing):
+        raise BadModel(f"{path}: weights do not fit the recipe's network")
+    return images_of(state)

@@ -1,0 +1,41 @@
+"""The optimizers of a recipe, the course of the learning rate, and the average of weights."""
+
+import torch
+from torch import nn
+
+from phnet.training.recipe import Optimizer
+
+
+def make_optimizer(settings: Optimizer, net: nn.Module) -> torch.optim.Optimizer:
+    """Lion (as in the paper), AdamW, or plain SGD, over what learns."""
+    learning = [p for p in net.parameters() if p.requires_grad]
+    if settings.name == "lion":
+        from lion_pytorch import Lion
+
+        lion: torch.optim.Optimizer = Lion(
+            learning, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
+        )
+        return lion
+    if settings.name == "adamw":
+        first, second = settings.betas
+        return torch.optim.AdamW(
+            learning, lr=settings.lr, betas=(first, second), weight_decay=settings.weight_decay
+        )
+    return torch.optim.SGD(learning, lr=settings.lr, weight_decay=settings.weight_decay)
+
+
+def rate_factor(images: int, total: int, warmup: int, decay: float) -> float:
+    """The learning rate's factor after ``images`` of ``total``: up, level, linearly to zero."""
+    up = min(1.0, (images + 1) / warmup) if warmup else 1.0
+    falling = decay * total
+    down = min(1.0, (total - images) / falling) if falling else 1.0
+    return up * max(down, 0.0)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, net: nn.Module, step: int, decay: float) -> None:
+    """Move an average of weights towards those of ``net`` after ``step`` steps."""
+    decay = min(decay, (1 + step) / (10 + step))  # young averages follow faster
+    old, new = average.state_dict(), net.state_dict()
+    floats = [key for key, value in old.items() if value.is_floating_point()]
+    torch._foreach_lerp_([old[k] for k in floats], [new[k] for k in floats], 1 - decay)

@@ -1,0 +1,145 @@
+"""Where training images come from: folders of photos with masks, packs, trees of pairs."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from phnet.datasets.archive import Packed, members, pack, read_member
+from phnet.datasets.readers import Sample, read, splits
+from phnet.datasets.synthesis import Pixels, binarise
+from phnet.errors import BadData
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image of the set, not yet decoded."""
+
+    id: str
+    load: Callable[[], Pixels]  # planes (H, W, 4): photo, mask; or (H, W, 7): composite, mask, real
+
+
+def _decode(content: bytes, flags: int) -> Pixels:
+    buffer = np.frombuffer(content, np.uint8)
+    pixels = cv2.imdecode(buffer, flags) if buffer.size else None
+    if pixels is None:
+        raise ValueError("not an image that can be decoded")
+    if flags == cv2.IMREAD_COLOR:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return np.asarray(pixels, np.uint8)
+
+
+def _photo_planes(photo: bytes, mask: bytes) -> Pixels:
+    rgb, alpha = _decode(photo, cv2.IMREAD_COLOR), _decode(mask, cv2.IMREAD_GRAYSCALE)
+    if rgb.shape[:2] != alpha.shape:
+        raise ValueError(f"photo is {rgb.shape[1]}x{rgb.shape[0]}, mask {alpha.shape[::-1]}")
+    if not 0 < binarise(alpha).mean() < 1:
+        raise ValueError("mask is empty or covers everything")
+    return np.dstack([rgb, alpha])
+
+
+def _load_photo(photo: Path, mask: Path) -> Pixels:
+    return _photo_planes(photo.read_bytes(), mask.read_bytes())
+
+
+def _load_packed(pack: Path, photo: str, mask: str) -> Pixels:
+    return _photo_planes(read_member(pack, photo), read_member(pack, mask))
+
+
+def photo_sources(folders: Sequence[str], split: str) -> list[Source]:
+    """Photos ``ID.jpg`` with masks ``ID.png`` in ``FOLDER/split``, or in a FOLDER without splits.
+
+    A folder without splits belongs to the training set only. A folder may also be a pack
+    (:mod:`phnet.datasets.archive`).
+    """
+    sources: list[Source] = []
+    for folder in map(Path, folders):
+        if folder.suffix == ".zip":
+            sources += [
+                Source(f"{folder.stem}/{name}", partial(_load_packed, folder, photo, mask))
+                for name, photo, mask in members(folder, split)
+            ]
+            continue
+        if not folder.is_dir():
+            raise BadData(f"{folder}: expected a folder of photos with masks, found none")
+        place = folder / split
+        if not place.is_dir():
+            if split != "train" or (folder / "val").is_dir():
+                continue
+            place = folder
+        for photo in sorted(place.iterdir()):
+            mask = photo.with_suffix(".png")
+            if photo.suffix.lower() in PHOTO_SUFFIXES and photo != mask and mask.exists():
+                name = f"{folder.name}/{photo.stem}"
+                sources.append(Source(name, partial(_load_photo, photo, mask)))
+    return sources
+
+
+def pair_sources(folders: Sequence[str], split: str, real: str) -> list[Source]:
+    """Triples of iHarmony4 or FFHQH trees.
+
+    iHarmony4 has no validation split: one photo in 50 of its training split is held out, with
+    all its composites, by a hash of the photo's name.
+    """
+    sources: list[Source] = []
+    for folder in folders:
+        has_val = "val" in splits(folder)
+        for sample in read(folder, split if has_val else "train", real=real or None):
+            photo = f"{sample.subset}/{sample.real_path.stem}"
+            held_out = hashlib.sha256(photo.encode()).digest()[0] * 50 < 256
+            if has_val or held_out == (split == "val"):
+                name = f"{sample.subset}/{sample.id}"
+                sources.append(Source(name, partial(_load_pair, sample)))
+    return sources
+
+
+def _load_pair(sample: Sample) -> Pixels:
+    composite, mask, real = (_bytes(p) for p in (sample.composite, sample.mask, sample.real))
+    if not composite.shape[:2] == mask.shape == real.shape[:2]:
+        raise ValueError("composite, mask and real photo differ in size")
+    return np.dstack([composite, mask, real])
+
+
+def _bytes(pixels: npt.NDArray[np.float32]) -> Pixels:
+    return np.asarray(np.rint(pixels * 255), np.uint8)
+
+
+def pack_photos(folders: Sequence[str], output: Path, size: int, max_bytes: int) -> dict[str, Any]:
+    """Write the photos of the train and val splits as a pack (:mod:`phnet.datasets.archive`).
+
+    Returns:
+        What was written: counts of both splits, quality, bytes, and what was skipped and why.
+    """
+    found = {split: photo_sources(folders, split) for split in ("train", "val")}
+    sources = [(split, source) for split, some in found.items() for source in some]
+    skipped: dict[str, str] = {}
+
+    def load(i: int) -> Packed | None:
+        split, source = sources[i]
+        try:
+            planes = fit(source.load(), size)
+        except (OSError, ValueError, cv2.error) as error:
+            skipped[source.id] = str(error)
+            return None
+        return split, source.id.replace("/", "-"), planes[..., :3], planes[..., 3]
+
+    if not sources:
+        raise BadData(f"expected photos with masks in {', '.join(folders)}, found none")
+    quality, written = pack(load, len(sources), output, max_bytes)
+    counts = {split: len(some) for split, some in found.items()}
+    return {**counts, "quality": quality, "bytes": written, "skipped": skipped}
+
+
+def fit(pixels: Pixels, size: int) -> Pixels:
+    """Resized to a square of ``size``, where it is none yet."""
+    if pixels.shape[0] == size:
+        return np.ascontiguousarray(pixels)
+    return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,105 @@
+"""What a run learns: harmonization, or the matte. The loop in ``training`` is the same for both."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from phnet.networks import PHNet, PHNetConfig
+from phnet.networks.mattenet import MatteConfig, MatteNet, iou, matting_loss
+from phnet.training.losses import objective
+
+Config = PHNetConfig | MatteConfig
+Network = PHNet | MatteNet
+Planes = dict[str, Tensor]  # composite, real (B, 3, S, S) in [0, 1]; mask (B, 1, S, S)
+
+
+class Task(Protocol):
+    """One kind of network: how it is run, scored and shown."""
+
+    measures: tuple[str, ...]  # means over the validation set; the lower the first, the better
+    objective: tuple[str, ...]  # terms of [loss] that it knows
+
+    def predict(self, net: nn.Module, planes: Planes) -> Tensor:
+        """Run the network; under autocast where the recipe says so."""
+
+    def loss(self, predicted: Tensor, planes: Planes, weights: dict[str, float]) -> Tensor:
+        """One value an image (B,)."""
+
+    def score(self, net: nn.Module, planes: Planes) -> Tensor:
+        """The measures of each image, (B, measures), float64."""
+
+    def column(self, net: nn.Module, planes: Planes) -> Tensor:
+        """Three pictures one above the other, (3, 3 S, S), of a batch of one."""
+
+
+class Harmonizing:
+    """PHNet: from composite and mask to the harmonized picture."""
+
+    measures: tuple[str, ...] = ("val_mse", "val_untouched", "val_psnr")
+    objective: tuple[str, ...] = ("psnr", "fn_mse", "gradient", "root_fmse")
+
+    def predict(self, net: nn.Module, planes: Planes) -> Tensor:
+        """The blended picture (B, 3, S, S)."""
+        predicted: Tensor = net(planes["composite"], planes["mask"])
+        return predicted
+
+    def loss(self, predicted: Tensor, planes: Planes, weights: dict[str, float]) -> Tensor:
+        """The paper's objective (eq. 15)."""
+        terms = {name: weights[name] for name in self.objective}
+        return objective(predicted, planes["real"], planes["mask"], terms)
+
+    def score(self, net: nn.Module, planes: Planes) -> Tensor:
+        """MSE, the composite's own MSE, and PSNR, on [0, 255]."""
+        mse = _mse_255(self.predict(net, planes), planes["real"])
+        untouched = _mse_255(planes["composite"], planes["real"])
+        psnr = 10 * torch.log10(255**2 / mse.clamp_min(1e-3))
+        return torch.stack([mse, untouched, psnr], 1)
+
+    def column(self, net: nn.Module, planes: Planes) -> Tensor:
+        """Composite, harmonized, real."""
+        harmonized = self.predict(net, planes).float()
+        return torch.cat([planes["composite"].float(), harmonized, planes["real"].float()], 2)[0]
+
+
+class Matting:
+    """MatteNet: from a photo, or a composite, to the person's alpha."""
+
+    measures: tuple[str, ...] = ("val_error", "val_iou")
+    objective: tuple[str, ...] = ("bce", "iou")
+
+    def predict(self, net: nn.Module, planes: Planes) -> Tensor:
+        """Logits (B, 1, S, S)."""
+        predicted: Tensor = net(planes["composite"])
+        return predicted
+
+    def loss(self, predicted: Tensor, planes: Planes, weights: dict[str, float]) -> Tensor:
+        """Cross-entropy and soft IoU."""
+        return matting_loss(predicted, planes["mask"], weights)
+
+    def score(self, net: nn.Module, planes: Planes) -> Tensor:
+        """1 - IoU and IoU on real photos, not on the composites made of them."""
+        found = iou(net(planes["real"]), planes["mask"])
+        return torch.stack([1 - found, found], 1)
+
+    def column(self, net: nn.Module, planes: Planes) -> Tensor:
+        """Photo, alpha, the mask."""
+        photo = planes["real"].float()
+        alpha = torch.sigmoid(net(planes["real"])).expand_as(photo)
+        return torch.cat([photo, alpha, planes["mask"].float().expand_as(photo)], 2)[0]
+
+
+def task_of(config: Config) -> Task:
+    """What a network of this configuration is trained for."""
+    return Matting() if isinstance(config, MatteConfig) else Harmonizing()
+
+
+def network(config: Config) -> Network:
+    """A fresh network."""
+    return MatteNet(config) if isinstance(config, MatteConfig) else PHNet(config)
+
+
+def _mse_255(predicted: Tensor, real: Tensor) -> Tensor:
+    """Per-image MSE (B,) on [0, 255], float64, of the picture rounded to 8 bits."""
+    rounded = (predicted.double().clamp(0, 1) * 255).round()
+    return (rounded - real.double() * 255).square().mean((1, 2, 3))

@@ -1,0 +1,263 @@
+"""Frame after frame, for calls and for video: the matte and the look, steady over time.
+
+The work on a frame has two halves, :meth:`Live.begin` and :meth:`Live.finish`, so that a video's
+next frame can be begun in one thread while another finishes this one.
+"""
+
+import statistics
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from phnet.errors import BadInput
+from phnet.harmonization.lift import Field, fit_field
+from phnet.images.arrays import Floats, Pixels, check_mask, check_pixels, to_float
+from phnet.matting.foreground import blur_fusion, estimate
+from phnet.video.temporal_smoothing import STABILISE, Cuts, SteadyMap, SteadyMatte, between
+
+if TYPE_CHECKING:
+    from phnet.harmonization.harmonizer import Harmonizer
+    from phnet.matting.matte import Matter
+
+RECENT = 31  # frames that the latency is taken of
+LOOK_SIDE = 192  # that the harmonization network sees of a frame; docs/compose.md has the figures
+MATTE_SIDE = 320  # longer side at which the matte's edge is fitted to the frame
+SHRINK = 2  # the means behind the edge's colours are taken this much smaller
+MARGIN = 16  # pixels around the person that are looked at
+LEAST_ALPHA = 1 / 255
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A frame whose person has been found."""
+
+    scene: Pixels  # uint8 (H, W, 3), what goes behind
+    alpha: Floats  # (H, W); all 0 without a person
+    box: tuple[slice, slice]  # rows and columns that hold the person
+    colours: Floats  # the person's own in the box, (h, w, 3) in [0, 1]
+    is_cut: bool
+
+
+class Live:
+    """The person of each frame in front of another background, in harmony with it.
+
+    For one thread, or one that begins and one that finishes. A frame without a person comes back
+    as the background alone.
+
+    Args:
+        background: RGB uint8 (H, W, 3), of any size: it covers the frame, centred.
+        stabilise: how much of look and matte stays from frame to frame, see
+            :mod:`phnet.video.temporal_smoothing`.
+        every: the network runs once in so many frames; between, the map's parameters are
+            interpolated towards its last answer.
+        harmonizer: None for the embedded network.
+        matter: None for the embedded network.
+        foreground: see :class:`phnet.compositing.composer.Composer`.
+        threads: CPU threads of networks that are made here.
+        look_side: side of the square that the harmonization network sees; a smaller one is
+            faster.
+    """
+
+    def __init__(
+        self,
+        background: Pixels,
+        *,
+        stabilise: float = STABILISE,
+        every: int = 1,
+        harmonizer: "Harmonizer | None" = None,
+        matter: "Matter | None" = None,
+        foreground: str = "blur-fusion",
+        threads: int | None = None,
+        look_side: int = LOOK_SIDE,
+    ) -> None:
+        from phnet.harmonization.harmonizer import Harmonizer
+        from phnet.matting.matte import Matter
+
+        if every < 1:
+            raise BadInput(f"every: expected a whole number of 1 or more, got {every}")
+        self.harmonizer = harmonizer or Harmonizer(threads=threads)
+        self.matter = matter or Matter(threads=threads)
+        self.foreground = foreground
+        self.every = every
+        self.look_side = look_side
+        self.maps = SteadyMap(stabilise)
+        self.mattes = SteadyMatte(stabilise)
+        self.cuts = Cuts()
+        self.alpha: Floats | None = None
+        """The last frame's matte, (H, W)."""
+        self._seconds: deque[float] = deque(maxlen=RECENT)
+        self._since = 0  # frames since the network ran
+        self._goals: tuple[Field, Field] | None = None  # its answer now, and what was before
+        self.background = background
+
+    @property
+    def background(self) -> Pixels:
+        """The scene behind the person; may be set between frames."""
+        return self._background
+
+    @background.setter
+    def background(self, background: Pixels) -> None:
+        check_pixels(background, "background")
+        if background.dtype != np.uint8:
+            raise BadInput(f"background: expected uint8, got {background.dtype}")
+        self._background = background[..., :3]
+        self._covering: Pixels | None = None
+
+    @property
+    def latency(self) -> float:
+        """Seconds from a frame to its result: the median of the last 31; NaN before the first."""
+        return statistics.median(self._seconds) if self._seconds else float("nan")
+
+    def process(self, frame: Pixels, mask: Pixels | None = None) -> Pixels:
+        """Return the frame with the background replaced and the person harmonized.
+
+        Args:
+            frame: RGB uint8 (H, W, 3).
+            mask: (H, W), where the person is; None: the person is found.
+
+        Returns:
+            RGB uint8 (H, W, 3).
+        """
+        start = time.perf_counter()
+        result = self.finish(self.begin(frame, mask))
+        self._seconds.append(time.perf_counter() - start)
+        return result
+
+    def begin(self, frame: Pixels, mask: Pixels | None = None) -> Begun:
+        """The first half of :meth:`process`: find the person and the person's own colours."""
+        check_pixels(frame, "frame")
+        if frame.dtype != np.uint8 or frame.shape[2] != 3:
+            raise BadInput(f"frame: expected uint8 (H, W, 3), got {frame.dtype} {frame.shape}")
+        size = (frame.shape[0], frame.shape[1])
+        if self._covering is None or self._covering.shape[:2] != size:
+            self._covering = cover(self._background, size)
+        is_cut = self.cuts.is_cut(frame, self._covering)
+        if is_cut:
+            self.mattes.forget()
+        rgb = to_float(frame)
+        self.alpha = self._alpha(frame, rgb, mask)
+        box = box_around(self.alpha)
+        colours = self._own_colours(rgb[box], self.alpha[box])
+        return Begun(self._covering, self.alpha, box, colours, is_cut)
+
+    def finish(self, begun: Begun) -> Pixels:
+        """The second half of :meth:`process`: harmonize and blend."""
+        if begun.is_cut:
+            self.maps.forget()
+            self._goals = None
+        result = begun.scene.copy()
+        alpha = begun.alpha[begun.box]
+        if not alpha.size:
+            return result
+        look = self.maps.smooth(self._look(begun))
+        assert isinstance(look, Field)
+        colours = map_colours(look, begun.colours, begun.box, begun.alpha.shape)
+        result[begun.box] = blended(colours, alpha, begun.scene[begun.box])
+        return result
+
+    def _alpha(self, frame: Pixels, rgb: Floats, mask: Pixels | None) -> Floats:
+        """The matte, (H, W): the given one as it is, or the found one, steady."""
+        if mask is None:
+            try:
+                found = self.matter.matte(rgb, guide_side=MATTE_SIDE)
+            except BadInput:
+                self.mattes.forget()
+                return np.zeros(rgb.shape[:2], np.float32)
+            alpha = self.mattes.smooth(frame, found)
+        elif mask.any():
+            alpha = check_mask(mask, (rgb.shape[0], rgb.shape[1]))
+        else:
+            return np.zeros(rgb.shape[:2], np.float32)
+        return np.where(alpha < LEAST_ALPHA, np.float32(0), alpha)
+
+    def _own_colours(self, rgb: Floats, alpha: Floats) -> Floats:
+        if not alpha.size:
+            return rgb
+        if self.foreground == "blur-fusion":
+            return blur_fusion(rgb, alpha, SHRINK)
+        return estimate(rgb, alpha, self.foreground)
+
+    def _look(self, begun: Begun) -> Field:
+        """The network's colour map for this frame; between its answers, one on the way."""
+        self._since += 1
+        if self._goals is None or self._since >= self.every:
+            composite = begun.scene.copy()
+            alpha = begun.alpha[begun.box]
+            composite[begun.box] = blended(begun.colours, alpha, begun.scene[begun.box])
+            small, mask = self.harmonizer.small(composite, begun.alpha, self.look_side)
+            answer = fit_field(small, self.harmonizer.run(small, mask), mask)
+            self._goals = (answer, self._goals[0] if self._goals else answer)
+            self._since = 0
+        after, before = self._goals
+        way = between(before, after, (self._since + 1) / self.every)
+        assert isinstance(way, Field)
+        return way
+
+
+def box_around(alpha: Floats) -> tuple[slice, slice]:
+    """Rows and columns of alpha (H, W) that are not 0, and a margin; nothing where all is 0."""
+    rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    return (
+        slice(max(0, int(rows[0]) - MARGIN), int(rows[-1]) + 1 + MARGIN),
+        slice(max(0, int(columns[0]) - MARGIN), int(columns[-1]) + 1 + MARGIN),
+    )
+
+
+def map_colours(
+    look: Field, colours: Floats, box: tuple[slice, slice], size: tuple[int, ...]
+) -> Floats:
+    """Apply a map of a frame of ``size`` (H, W) to the colours (h, w, 3) in a box of it.
+
+    The same as :meth:`phnet.harmonization.lift.Field.apply` there, to a level of 255.
+    """
+    rows, columns = box
+    height, width = colours.shape[:2]
+    grid = look.coefficients.shape[1:]
+    down, across = grid[0] / size[0], grid[1] / size[1]
+    place = np.array(
+        [
+            [across, 0, (columns.start + 0.5) * across - 0.5],
+            [0, down, (rows.start + 0.5) * down - 0.5],
+        ]
+    )
+    inputs = cv2.merge([*cv2.split(colours), np.ones((height, width), np.float32)])
+    sums = np.ones((1, 4), np.float32)
+    channels = []
+    for c in range(3):
+        rows_of_map = np.ascontiguousarray(look.coefficients[4 * c : 4 * c + 4].transpose(1, 2, 0))
+        wide = cv2.warpAffine(
+            rows_of_map,
+            place,
+            (width, height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        channels.append(cv2.transform(cv2.multiply(wide, inputs), sums))
+    return np.asarray(np.clip(cv2.merge(channels), 0, 1), np.float32)
+
+
+def blended(colours: Floats, alpha: Floats, scene: Pixels) -> Pixels:
+    """Blend (eq. 1) colours in [0, 1] over a scene in uint8, (h, w, 3) both."""
+    share = cv2.merge([alpha, alpha, alpha])
+    below = scene.astype(np.float32)
+    step = cv2.multiply(cv2.scaleAdd(colours, 255, -below), share)
+    return np.asarray(cv2.add(below, step, dtype=cv2.CV_8U))
+
+
+def cover(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture resized to cover (H, W), its middle kept."""
+    height, width = size
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    rows, columns = (
+        max(least, round(side * scale)) for side, least in zip(picture.shape[:2], size, strict=True)
+    )
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    large = cv2.resize(picture, (columns, rows), interpolation=how)
+    top, left = (rows - height) // 2, (columns - width) // 2
+    return np.ascontiguousarray(large[top : top + height, left : left + width])

@@ -1,0 +1,130 @@
+"""One graph that harmonizes a picture of any size: what :class:`phnet.Harmonizer` does.
+
+Inputs: ``composite`` uint8 (H, W, 4), RGB and an alpha that passes through; ``mask`` float32 in
+[0, 1], resized if it is of another size of that aspect; ``strength`` float32, a scalar in [0, 1];
+``lift`` int32, a scalar: the place of the lift in :data:`LIFTS`. For a person in a scene
+(:mod:`phnet.web.graphs.compose`) also ``foreground`` and ``background``, uint8 (H, W, 4): the
+person's own colours, which are mapped and blended over the scene; empty ones (0, 0, 4) stand for
+the composite. Output: ``harmonized`` uint8 (H, W, 4).
+"""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+
+from phnet.harmonization.harmonizer import Harmonizer
+from phnet.web.graphs.builder import Graph, Value
+from phnet.web.graphs.lift import enlarging, field, in_strips, unblended
+from phnet.web.graphs.lut3d import fitted_table, looked_up
+from phnet.web.graphs.resizing import area_or_linear, area_taps, cubic_taps, linear_taps, resize
+
+LIFTS = ("guided", "lut", "none")
+PICTURE: list[str | int] = ["height", "width", 4]
+PLANE: list[str | int] = ["mask_height", "mask_width"]
+
+
+def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.ModelProto:
+    """The graph, with the network that ``model`` names inside; see :class:`phnet.Harmonizer`.
+
+    Raises:
+        BadModel: the file is missing or is not a harmonization network.
+    """
+    harmonizer = Harmonizer(model, threads=1)  # refuses what is none
+    network = onnx.load(harmonizer.path, load_external_data=False)
+    card = harmonizer.card
+    graph = Graph()
+    composite = graph.input("composite", np.uint8)
+    mask = graph.input("mask", np.float32)
+    foreground, background = (graph.input(name, np.uint8) for name in ("foreground", "background"))
+    strength, lift = graph.input("strength", np.float32), graph.input("lift", np.int32)
+
+    def smaller(side: Value) -> Value:
+        return (side.at_most(card.resolution) // card.multiple * card.multiple).at_least(
+            card.multiple
+        )
+
+    height, width = composite.side(0), composite.side(1)
+    mask = _of_size(mask, height, width)
+    low, narrow = smaller(height), smaller(width)
+    # OpenCV rounds bytes to bytes, while masks are floats by then.
+    picture = resize(composite, low, narrow, 4, area_taps).rounded().between(0, 255)
+    picture = (picture / 255).transpose(2, 0, 1).part(0, 3)
+    small_mask = resize(mask.wider(2), low, narrow, 1, area_taps)
+    small_mask = small_mask.between(0, 1).transpose(2, 0, 1)
+    small = {"image": picture.wider(0), "mask": small_mask.wider(0)}
+    result = graph.embed(network, small, "harmonized").reshape([3, low, narrow])
+
+    def given(picture: Value, rows: Value, pixels: Value) -> Value:
+        """Rows (3, S, W) in [0, 1] of another picture; an empty one: of the composite."""
+        colours = graph.choose(
+            picture.side(0).equals(0),
+            lambda: pixels,
+            lambda: picture.take(rows).cast(np.float32).transpose(2, 0, 1),
+        )
+        return colours.part(0, 3) / 255
+
+    def in_composite(change: Callable[[Value, Value], Value]) -> Value:
+        """Blend ``change``, from rows and colours (3, S, W) to colours, over the background."""
+
+        def piece(rows: Value, pixels: Value) -> Value:
+            own, below = given(foreground, rows, pixels), given(background, rows, pixels)
+            new = own + (change(rows, own).between(0, 1) - own) * strength
+            mixed = below + (new - below) * mask.take(rows).wider(0)
+            mixed = (mixed.between(0, 1) * 255).rounded()
+            return graph.join([mixed, pixels.part(3, 4)], 0).cast(np.uint8).transpose(1, 2, 0)
+
+        return in_strips(composite, piece)
+
+    def plain() -> Value:
+        predicted, _ = unblended(picture, result, small_mask)
+        enlarged = enlarging(composite, predicted, 3, cubic_taps)
+        return in_composite(lambda rows, _: enlarged(rows))
+
+    def by_place() -> Value:
+        coefficients = field(picture, result, small_mask)
+        enlarged = enlarging(composite, coefficients, 12, linear_taps)
+
+        def change(rows: Value, colours: Value) -> Value:
+            planes = enlarged(rows)
+            planes = planes.reshape([3, 4, planes.side(1), planes.side(2)])
+            return (planes.part(0, 3, 1) * colours).sum(1) + planes.take(3, 1)
+
+        return in_composite(change)
+
+    def by_table() -> Value:
+        table = fitted_table(picture, result, small_mask)
+        return in_composite(lambda _, colours: looked_up(table, colours))
+
+    same_size = low.equals(height).both(narrow.equals(width))
+    wants_places = lift.equals(LIFTS.index("guided")).both(graph.op("Not", same_size))
+    output = graph.choose(
+        lift.equals(LIFTS.index("lut")),
+        by_table,
+        lambda: graph.choose(wants_places, by_place, plain),
+    )
+    inputs: dict[str, tuple[Any, list[str | int]]] = {
+        "composite": (np.uint8, PICTURE),
+        "mask": (np.float32, PLANE),
+        "foreground": (np.uint8, ["own_height", "own_width", 4]),
+        "background": (np.uint8, ["scene_height", "scene_width", 4]),
+        "strength": (np.float32, []),
+        "lift": (np.int32, []),
+    }
+    metadata = {"phnet": json.dumps(card.about, sort_keys=True)}
+    return graph.model(inputs, {"harmonized": (output, PICTURE)}, metadata)
+
+
+def _of_size(mask: Value, height: Value, width: Value) -> Value:
+    """The mask at the composite's size, see :func:`phnet.images.arrays.check_mask`."""
+    graph = mask.graph
+    same = mask.side(0).equals(height).both(mask.side(1).equals(width))
+
+    def resized() -> Value:
+        plane = area_or_linear(mask.wider(2), height, width, 1)
+        return plane.between(0, 1).reshape([height, width])
+
+    return graph.choose(same, lambda: mask, resized)

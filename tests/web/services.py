@@ -1,0 +1,72 @@
+"""Services that do what pictures cannot be relied on to do; worker processes import them."""
+
+import os
+import re
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phnet.harmonization.harmonizer import Harmonizer
+from phnet.web.forms import Form, HarmonizeOptions
+from phnet.web.limits import Limits
+from phnet.web.service import Answer, Service
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Makes services that wait in the middle of their work until the gate is opened."""
+
+    folder: Path
+
+    def __call__(self, limits: Limits) -> Service:
+        return _Gated(limits, self)
+
+    def open(self) -> None:
+        (self.folder / "open").touch()
+
+    def wait_until_begun(self, count: int) -> None:
+        end = time.monotonic() + 30
+        while len(list(self.folder.glob("begun-*"))) < count:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+class _Gated(Service):
+    def __init__(self, limits: Limits, gate: Gate) -> None:
+        super().__init__(limits)
+        self._gate = gate
+
+    def harmonize(self, form: Form[HarmonizeOptions]) -> Answer:
+        (self._gate.folder / f"begun-{os.getpid()}-{time.monotonic_ns()}").touch()
+        while not (self._gate.folder / "open").exists():
+            time.sleep(0.01)
+        return super().harmonize(form)
+
+
+class _Unmoved(Harmonizer):
+    def harmonize(self, composite: Any, *_: Any, **__: Any) -> Any:
+        return composite
+
+
+class Two(Service):
+    """Offers a second network, which changes nothing."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self._harmonizers["unmoved"] = _Unmoved(threads=1)
+
+
+class Moody(Service):
+    """The strength says what goes wrong."""
+
+    def harmonize(self, form: Form[HarmonizeOptions]) -> Answer:
+        strength = form.options.strength
+        if strength == 0.25:  # hours in C code that lets no signal handler and no thread in
+            re.match(r"(a+)+$", "a" * 60 + "b")
+        if strength == 0.5:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if strength == 0.75:
+            raise ZeroDivisionError(f"{form.options.model} quoted")
+        return super().harmonize(form)

@@ -1,0 +1,521 @@
+"""``phnet serve`` over real connections: answers, refusals, limits, and what the log may say."""
+
+import http.client
+import io
+import json
+import logging
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+pytest.importorskip("fastapi")
+uvicorn = pytest.importorskip("uvicorn")
+
+import phnet  # noqa: E402
+from phnet.cli import main  # noqa: E402
+from phnet.compositing.composer import Composer  # noqa: E402
+from phnet.compositing.placement import Place  # noqa: E402
+from phnet.errors import BadModel  # noqa: E402
+from phnet.harmonization.harmonizer import Harmonizer, find_model  # noqa: E402
+from phnet.matting.matte import Matter  # noqa: E402
+from phnet.web import app as web  # noqa: E402
+from phnet.web.limits import Limits  # noqa: E402
+from phnet.web.service import Service  # noqa: E402
+from phnet.web.workers import Maker  # noqa: E402
+from tests.web.services import Gate, Two  # noqa: E402
+
+Reply = tuple[int, dict[str, str], bytes]
+BOUNDARY = "edge"
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+DETAILS = {"type", "title", "status", "detail"}
+SECRET_NAME = "holiday-with-anna.png"
+
+
+def encoded(pixels: np.ndarray, kind: str = "PNG", **options: Any) -> bytes:
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, kind, **options)
+    return target.getvalue()
+
+
+def composite(side: int = 64) -> np.ndarray:
+    return np.asarray(Image.fromarray(astronaut()).resize((side, side)))
+
+
+def mask(side: int = 64) -> np.ndarray:
+    values = np.zeros((side, side), np.uint8)
+    values[side // 4 :, side // 4 : 3 * side // 4] = 255
+    return values
+
+
+def form(**parts: bytes | str) -> bytes:
+    """A multipart body: bytes as files, texts as options."""
+    body = b""
+    for name, value in parts.items():
+        filename = f'; filename="{SECRET_NAME}"' if isinstance(value, bytes) else ""
+        content = value if isinstance(value, bytes) else value.encode()
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\n'
+        body += head.encode() + content + b"\r\n"
+    return body + f"--{BOUNDARY}--\r\n".encode()
+
+
+class Client:
+    """One server, asked over a new connection each time."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def harmonize(self, headers: dict[str, str] | None = None, **parts: bytes | str) -> Reply:
+        return self.ask("POST", "/v1/harmonize", form(**parts), FORM | (headers or {}))
+
+    def compose(self, **parts: bytes | str) -> Reply:
+        return self.ask("POST", "/v1/compose", form(**parts), FORM)
+
+
+@contextmanager
+def running(token: str | None = None, make: Maker = Service, **limits: Any) -> Iterator[Client]:
+    application = web.create_app(token, Limits(**limits), make)
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(application, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        yield Client(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with running(workers=2) as client:
+        yield client
+
+
+def problem(reply: Reply, status: int) -> str:
+    """The sentence of a refusal, which must be a whole problem."""
+    got, headers, body = reply
+    assert got == status, body
+    assert headers["content-type"] == "application/problem+json"
+    details = json.loads(body)
+    assert set(details) == DETAILS
+    assert details["status"] == status
+    return str(details["detail"])
+
+
+def test_a_picture_comes_back_as_the_harmonizer_makes_it(client: Client) -> None:
+    status, headers, body = client.harmonize(
+        composite=encoded(composite()), mask=encoded(mask()), lift="lut", strength="0.5"
+    )
+    assert (status, headers["content-type"]) == (200, "image/png")
+    expected = Harmonizer(threads=1).harmonize(composite(), mask(), lift="lut", strength=0.5)
+    result = np.asarray(Image.open(io.BytesIO(body)))
+    assert int(np.abs(result.astype(int) - expected).max()) <= 1
+    assert (result != composite()).any()
+    assert np.array_equal(result[mask() == 0], composite()[mask() == 0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "media"),
+    [("JPEG", "image/jpeg"), ("WEBP", "image/webp"), ("TIFF", "image/tiff"), ("BMP", "image/png")],
+)
+def test_the_answer_has_the_composites_type(client: Client, kind: str, media: str) -> None:
+    status, headers, body = client.harmonize(
+        composite=encoded(composite(), kind), mask=encoded(mask())
+    )
+    assert (status, headers["content-type"]) == (200, media)
+    with Image.open(io.BytesIO(body)) as image:
+        assert (image.size, Image.MIME[image.format or ""]) == ((64, 64), media)
+
+
+def test_without_a_mask_the_person_is_found(client: Client) -> None:
+    status, headers, body = client.harmonize(composite=encoded(composite(160)))
+    assert status == 200
+    assert "person was found" in headers["phnet-notes"]
+    result = np.asarray(Image.open(io.BytesIO(body)))
+    assert (result[100:, 60:100] != composite(160)[100:, 60:100]).any()
+    empty = client.harmonize(composite=encoded(np.full((64, 64, 3), 90, np.uint8)))
+    assert "no person was found" in problem(empty, 422)
+
+
+def test_an_inverted_mask_is_the_same_as_the_mask(client: Client) -> None:
+    straight = client.harmonize(composite=encoded(composite()), mask=encoded(mask()))
+    inverted = client.harmonize(
+        composite=encoded(composite()), mask=encoded(255 - mask()), invert_mask="true"
+    )
+    assert straight[2] == inverted[2]
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        ({"composite": None, "mask": encoded(mask())}, "composite: expected a picture, got none"),
+        ({"composite": b""}, "composite: expected a picture, got none"),
+        ({"composite": "text"}, "composite: expected a file, got text"),
+        ({"composite": b"no picture"}, "composite: expected an image"),
+        ({"composite": encoded(composite())[:900]}, "composite: expected a whole image"),
+        ({"mask": encoded(mask(32)[:16])}, "mask: expected the composite's aspect"),
+        ({"mask": encoded(mask() * 0)}, "mask: expected a foreground"),
+        ({"strength": "2"}, "strength: input should be less than or equal to 1"),
+        ({"strength": "nan"}, "strength: input should be"),
+        ({"lift": "cubic"}, "lift: input should be 'guided', 'lut' or 'none'"),
+        ({"resolution": "4096"}, "resolution: input should be"),
+        ({"model": "../secret.onnx"}, "model: expected one of portrait"),
+        ({"colour": "red"}, "an unknown option: extra inputs are not permitted"),
+        ({"photo": b"1"}, "expected files named composite and mask"),
+        ({"lift": "l" * 2000}, "the form cannot be read"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_a_sentence(
+    client: Client, parts: dict[str, Any], sentence: str
+) -> None:
+    whole = {"composite": encoded(composite())} | parts
+    given = {name: part for name, part in whole.items() if part is not None}
+    said = problem(client.harmonize(**given), 422)
+    assert said.startswith(sentence)
+    assert SECRET_NAME not in said
+
+
+def test_compose_puts_the_person_where_it_is_asked_to(client: Client) -> None:
+    scene = np.full((80, 120, 3), (40, 90, 150), np.uint8)
+    parts = {"portrait": encoded(composite()), "background": encoded(scene, "TIFF")}
+    status, headers, body = client.compose(mask=encoded(mask()), place="10,8,1.0", **parts)
+    assert (status, headers["content-type"]) == (200, "image/tiff")
+    result = np.asarray(Image.open(io.BytesIO(body)))
+    expected = phnet.compose(composite(), scene, mask=mask(), place=(10, 8, 1))
+    assert int(np.abs(result.astype(int) - expected).max()) <= 1
+    inside = np.zeros((80, 120), bool)
+    inside[8:72, 10:74] = mask() > 0
+    assert np.array_equal(result[~inside], scene[~inside])
+    assert (result[inside] != scene[inside]).any(-1).mean() > 0.9
+    assert "cuts the person off" not in headers.get("phnet-notes", "")
+    grey = encoded(np.full((50, 50), 128, np.uint8))
+    status, _, body = client.compose(
+        portrait=parts["portrait"], background=grey, mask=encoded(mask()), fit="cover"
+    )
+    assert status == 200
+    assert Image.open(io.BytesIO(body)).mode == "RGB"
+    for place in ("1,2", "nan,0,1", "1e9,0,1", "0,0,0", "0,0,999999", "9999,0,1"):
+        problem(client.compose(mask=encoded(mask()), place=place, **parts), 422)
+    assert problem(client.compose(portrait=grey), 422) == "background: expected a picture, got none"
+
+
+def test_compose_lifts_as_it_is_asked_to(client: Client) -> None:
+    scene = np.full((300, 300, 3), (40, 90, 150), np.uint8)
+    parts = {"portrait": encoded(composite()), "mask": encoded(mask())}
+    composer = Composer(Harmonizer(threads=1))
+    cutout = composer.cut_out(composite(), mask())
+    results = []
+    for lift in ("guided", "lut", "none"):
+        status, _, body = client.compose(
+            background=encoded(scene), place="20,20,3", lift=lift, **parts
+        )
+        assert status == 200
+        results.append(np.asarray(Image.open(io.BytesIO(body))).astype(int))
+        expected = composer.compose(cutout, scene, Place(20, 20, 3), lift=lift).result
+        assert int(np.abs(results[-1] - expected).max()) <= 1
+    assert np.abs(results[0] - results[1]).max() > 3
+    assert np.abs(results[0] - results[2]).max() > 3
+
+
+def test_matte_finds_the_person(client: Client) -> None:
+    def ask(**parts: bytes | str) -> Reply:
+        return client.ask("POST", "/v1/matte", form(**parts), FORM)
+
+    status, headers, body = ask(photo=encoded(composite(160)))
+    assert (status, headers["content-type"]) == (200, "image/png")
+    alpha = np.asarray(Image.open(io.BytesIO(body)))
+    assert (alpha.shape, alpha.dtype) == ((160, 160), np.uint8)
+    assert np.abs(alpha - Matter(threads=1).matte(composite(160)) * 255).max() <= 1
+    assert alpha.min() < 10
+    assert alpha.max() > 245
+    empty = encoded(np.full((64, 64, 3), 90, np.uint8))
+    assert "no person was found" in problem(ask(photo=empty), 422)
+    assert "photo: expected a picture" in problem(ask(), 422)
+    problem(ask(photo=empty, strength="1"), 422)
+
+
+def test_broken_requests_are_refused(client: Client) -> None:
+    assert "multipart" in problem(client.ask("POST", "/v1/harmonize", b"{}"), 415)
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=other"):
+        reply = client.ask("POST", "/v1/harmonize", form(composite=b"1"), {"Content-Type": kind})
+        problem(reply, 422)
+    assert "/openapi.json" in problem(client.ask("GET", "/v1/harmonize"), 405)
+    problem(client.ask("GET", "/nothing"), 404)
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
+    bomb = bytearray(encoded(composite(8)))
+    bomb[16:24] = (60_000).to_bytes(4, "big") * 2
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    with running(workers=1) as client:
+        said = problem(client.harmonize(composite=bytes(bomb), mask=encoded(mask())), 422)
+    assert said == "composite: expected at most 50 megapixels, got 60000x60000"
+
+
+def test_a_large_body_is_refused_while_it_is_read() -> None:
+    with running(workers=1, body=3 << 20) as client:
+        declared = problem(client.harmonize(composite=b"\0" * (4 << 20)), 413)
+        endless = form(composite=b"\0" * (4 << 20))
+        chunks = (endless[i : i + 65536] for i in range(0, len(endless), 65536))
+        chunked = problem(client.ask("POST", "/v1/harmonize", chunks, FORM), 413)
+    assert declared == chunked == "expected a request of at most 3 MiB"
+
+
+def test_uploads_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    rolled = []
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *_, **__: rolled.append(1))
+    noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
+    upload = encoded(noise, compress_level=1)
+    assert len(upload) > 2 << 20  # python-multipart's own limit is 1 MB
+    with running(workers=1) as client:
+        status, _, _ = client.harmonize(composite=upload, mask=encoded(mask()), strength="0.1")
+    assert (status, rolled) == (200, [])
+
+
+def until_metrics_say(client: Client, text: bytes) -> None:
+    end = time.monotonic() + 20
+    while text not in client.ask("GET", "/metrics")[2]:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_beyond_the_queue_requests_are_turned_away(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    parts = {"composite": encoded(composite()), "mask": encoded(mask())}
+    with running(make=gate, workers=2, waiting=1) as client, ThreadPoolExecutor(3) as many:
+        held = [many.submit(client.harmonize, **parts) for _ in range(3)]
+        gate.wait_until_begun(2)
+        until_metrics_say(client, b"phnet_places_taken 3.0")
+        reply = client.harmonize(**parts)
+        assert "try again" in problem(reply, 429)
+        assert int(reply[1]["retry-after"]) > 0
+        assert json.loads(client.ask("GET", "/healthz")[2]) == {"status": "ok"}
+        gate.open()
+        assert [future.result()[0] for future in held] == [200, 200, 200]
+        text = client.ask("GET", "/metrics")[2].decode()
+    route = 'method="POST",route="/v1/harmonize"'
+    assert f'phnet_requests_total{{{route},status="200"}} 3.0' in text
+    assert f'phnet_requests_total{{{route},status="429"}} 1.0' in text
+    assert "phnet_places_taken 0.0" in text
+
+
+def test_a_request_that_arrives_too_slowly_is_given_up() -> None:
+    with running(workers=1, seconds=0.5) as client:
+        slow = socket.create_connection(("127.0.0.1", client.port))
+        with slow:
+            head = f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: 999"
+            slow.sendall(f"POST /v1/harmonize HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n--".encode())
+            slow.settimeout(10)
+            assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_v1_asks_for_the_token_where_there_is_one() -> None:
+    with running("correct-horse", workers=1) as client:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
+            reply = client.ask("GET", "/v1/models", None, headers)
+            assert "bearer token" in problem(reply, 401)
+            assert reply[1]["www-authenticate"] == "Bearer"
+            problem(client.harmonize(headers, composite=b"1"), 401)
+        given = {"Authorization": "Bearer correct-horse"}
+        models = json.loads(client.ask("GET", "/v1/models", None, given)[2])["models"]
+        assert client.ask("GET", "/healthz")[0] == 200
+        problem(client.harmonize(given, composite=b"1"), 422)
+    card = Harmonizer(threads=1).card
+    assert models[0] == {
+        "name": "portrait",
+        "default": True,
+        "resolution": card.resolution,
+        "parameters": card.about["parameters"],
+    }
+
+
+def test_the_log_has_routes_but_no_names_and_no_addresses(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "phnet"):
+        client.harmonize(composite=encoded(composite()), mask=encoded(mask()))
+        client.ask("GET", f"/{SECRET_NAME}?{SECRET_NAME}")
+        time.sleep(0.2)  # the line comes after the answer
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("phnet")]
+    assert any(line.startswith("POST /v1/harmonize 200 ") for line in lines)
+    assert any(line.startswith("- (none) 404 ") for line in lines)
+    assert SECRET_NAME not in caplog.text
+    metrics = client.ask("GET", "/metrics")[2].decode()
+    assert SECRET_NAME not in metrics
+
+
+def test_models_are_listed_where_their_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {None: find_model(None), "int8": tmp_path / "portrait-int8.onnx"}
+    there["int8"].write_bytes(there[None].read_bytes())
+
+    def found(name: str | None) -> Path:
+        if name not in there:
+            raise BadModel("not here")
+        return there[name]
+
+    monkeypatch.setattr("phnet.web.service.find_model", found)
+    monkeypatch.setattr("phnet.harmonization.harmonizer.find_model", Path)
+    listed = Service(Limits(workers=1)).models().models
+    assert [(model.name, model.default) for model in listed] == [
+        ("portrait", True),
+        ("int8", False),
+    ]
+
+
+def test_the_network_that_is_named_does_the_work() -> None:
+    parts = {"composite": encoded(composite()), "mask": encoded(mask())}
+    with running(make=Two, workers=1) as client:
+        listed = json.loads(client.ask("GET", "/v1/models")[2])["models"]
+        assert {"portrait", "unmoved"} <= {model["name"] for model in listed}
+        for name, moved in (("unmoved", False), ("portrait", True)):
+            body = client.harmonize(model=name, **parts)[2]
+            assert (np.asarray(Image.open(io.BytesIO(body))) != composite()).any() == moved
+
+
+def test_the_openapi_describes_the_form_and_the_refusals(client: Client) -> None:
+    described = json.loads(client.ask("GET", "/openapi.json")[2])
+    operation = described["paths"]["/v1/harmonize"]["post"]
+    content = operation["requestBody"]["content"]["multipart/form-data"]
+    names = {"composite", "mask", "lift", "strength", "resolution", "invert_mask", "model"}
+    assert set(content["schema"]["properties"]) == names
+    assert content["examples"]
+    assert {"200", "413", "415", "422", "429", "500", "503"} <= set(operation["responses"])
+    for status, answer in operation["responses"].items():
+        if status != "200":
+            example = answer["content"]["application/problem+json"]["example"]
+            assert (example["status"], set(example)) == (int(status), DETAILS)
+    assert "Retry-After" in operation["responses"]["429"]["headers"]
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
+    assert "ProblemDetails" in references
+    assert references <= set(described["components"]["schemas"])
+
+
+def test_the_page_is_whole_and_asks_no_other_host(client: Client) -> None:
+    status, headers, body = client.ask("GET", "/")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert client.ask("HEAD", "/")[::2] == (200, b"")
+    text = body.decode()
+    links = re.findall(r'(?:src|href)="([^"]+)"', text)
+    links.append("remote.js")  # imported dynamically
+    for link in links:
+        if not link.startswith("data:"):
+            status, _, part = client.ask("GET", f"/{link}")
+            assert status == 200
+            links += re.findall(r'from "\./(\w+\.js)"', part.decode())
+            text += part.decode()
+    assert not re.findall(r"(?:https?:)?//[a-z]", text)
+    assert set(re.findall(r'find\("([\w-]+)"\)', text)) <= set(re.findall(r' id="([\w-]+)"', text))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--host", "0.0.0.0"], "expected --token-file"),
+        (["--host", "example.org"], "expected --token-file"),
+        (["--token-file", "none"], "none: expected a readable file"),
+        (["--token-file", "empty"], "empty: expected one token"),
+    ],
+)
+def test_what_would_be_unsafe_is_not_served(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").write_text(" \n")
+    monkeypatch.setattr("phnet.web.server.run", lambda *_: pytest.fail("it listens"))
+    monkeypatch.setattr(sys, "argv", ["phnet", "serve", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ("127.0.0.1", 8000, None)),
+        (["--host", "::1", "--port", "81"], ("::1", 81, None)),
+        (["--host", "0.0.0.0", "--insecure"], ("0.0.0.0", 8000, None)),
+        (["--host", "0.0.0.0", "--token-file", "token"], ("0.0.0.0", 8000, "s3cret")),
+    ],
+)
+def test_what_is_safe_or_wanted_is_served(
+    arguments: list[str],
+    expected: tuple[str, int, str | None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "token").write_text("s3cret\n")
+    served: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("phnet.web.server.run", lambda *given: served.append(given))
+    monkeypatch.setattr(sys, "argv", ["phnet", "serve", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert not caught.value.code
+    assert served == [expected]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
+def test_the_command_serves_and_sigterm_finishes_what_is_running(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    command = [sys.executable, "-m", "phnet", "serve", "--port", "0", "--token-file", "token"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        try:
+            found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stderr.readline())
+            assert found
+            client = Client(int(found[1]))
+            given = {"Authorization": "Bearer s3cret"}
+            noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8)
+            picture = encoded(noise, compress_level=1)
+            with ThreadPoolExecutor(1) as other:
+                reply = other.submit(
+                    client.harmonize, given, composite=picture, mask=encoded(mask())
+                )
+                while b"phnet_places_taken 1.0" not in client.ask("GET", "/metrics")[2]:
+                    assert not reply.done(), "too quick to be interrupted"
+                process.send_signal(signal.SIGTERM)
+                assert reply.result()[0] == 200
+            assert process.wait(20) in (0, -signal.SIGTERM)
+            log = process.stderr.read()
+        finally:
+            process.kill()
+    assert SECRET_NAME not in log
+    assert "POST /v1/harmonize 200" in log
+    assert {path.name for path in tmp_path.iterdir()} == {"token"}
