@@ -380,8 +380,8 @@ def kill_one(done, total, rejected):
         os.kill(killed[0], signal.SIGKILL)
 
 photos, masks, tree, kill = sys.argv[1:]
-ffhqh.build(photos, tree, seed=3, masks=masks, jobs=2, engine="ray",
-            progress=kill_one if kill == "yes" else None)
+build_ffhqh.build(photos, tree, seed=3, masks=masks, jobs=2, engine="ray",
+                  progress=kill_one if kill == "yes" else None)
 print("killed", len(killed))
 """
 
