@@ -36,7 +36,7 @@ output = "affine"
 size = 32
 cache_size = 40
 vary = 0.8
-light = 0.3
+tint = 0.3
 masks = 0.3
 workers = {workers}
 [optimizer]

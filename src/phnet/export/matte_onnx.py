@@ -40,7 +40,7 @@ def to_onnx(net: MatteNet, card: dict[str, Any], side: int) -> tuple[bytes, floa
     ramp = torch.linspace(0, 1, side)
     picture = torch.stack([ramp.expand(side, side), ramp[:, None].expand(side, side)])
     picture = torch.cat([picture, torch.rand(1, side, side)])[None]
-    content = traced(whole, {"image": picture}, "alpha", card)
+    content = traced(whole, {"image": picture}, ["alpha"], card)
     with torch.no_grad():
         expected = whole(picture).numpy()
     session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])

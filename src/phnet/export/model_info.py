@@ -77,6 +77,8 @@ def card_of(net: nn.Module, name: str) -> dict[str, Any]:
         "pfe": config.pfe,
         "output": config.output,
         "widths": list(config.widths),
+        "shrink": config.shrink,
+        "statistics": config.statistics,
     }
 
 

@@ -1,7 +1,9 @@
 """From a trained network to the ONNX file that the product runs.
 
-Inputs ``image`` and ``mask`` in this order, NCHW float32, any batch, height and width; output
-``harmonized``, blended (eq. 1). The file's metadata hold a card, JSON under the key ``phnet``.
+Inputs ``image`` and ``mask`` in this order, NCHW float32, any batch, height and width, and, where
+the network has a statistics branch, ``light`` (batch,); outputs ``harmonized``, blended (eq. 1),
+and, where it has one, ``field``, colors and detail for a picture of any size. The file's metadata
+hold a card, JSON under the key ``phnet``.
 """
 
 import logging
@@ -22,6 +24,7 @@ from phnet.export.model_info import gflop_256, load_any
 from phnet.export.quantize import Feed, composites, quantize
 from phnet.export.tracing import LARGEST_DIFFERENCE, traced
 from phnet.files import write_bytes
+from phnet.networks import PHNet
 from phnet.networks.mattenet import MatteNet
 
 # With smaller storage the bounds only catch what is broken; docs/released.md has the cost in dB.
@@ -58,11 +61,11 @@ def export_file(
         return _export_matte(net, path, card, storage, resolution, name)
     card |= {"resolution": resolution, "storage": storage, "name": name or card["name"]}
     card["gflop_256"] = gflop_256(net)
-    feeds = []
+    feeds: list[Feed] = []
     if storage == "int8":
         if calibrate is None:
             raise BadData("int8: expected a folder of photos with masks to calibrate on")
-        feeds = composites(calibrate, resolution, int(card.get("multiple", 1)))
+        feeds = composites(calibrate, resolution, int(card.get("multiple", 1)), takes_light(net))
     content, difference = checked(net, path, card, storage, feeds)
     if pieces:
         return difference, write_pieces(content, Path(path))
@@ -127,7 +130,7 @@ def checked(
     """The ONNX file's content and the largest difference; arguments as in :func:`export`."""
     net = net.eval().float()
     content = to_onnx(net, card)
-    pictures = samples(int(card.get("multiple", 1)))
+    pictures = samples(int(card.get("multiple", 1)), takes_light(net))
     difference = _within(LARGEST_DIFFERENCE, net, content, pictures, path)
     if storage == "fp16":
         content = store_as_fp16(content)
@@ -154,8 +157,32 @@ def _within(
 def to_onnx(net: nn.Module, card: dict[str, Any]) -> bytes:
     """The network as a serialized ONNX model with dynamic batch, height and width."""
     inputs = {"image": torch.rand(2, 3, 64, 96), "mask": torch.rand(2, 1, 64, 96)}
-    axes = {0: "batch", 2: "height", 3: "width"}
-    return traced(net, inputs, "harmonized", card, dict.fromkeys((*inputs, "harmonized"), axes))
+    outputs = ["harmonized"]
+    axes = {name: {0: "batch", 2: "height", 3: "width"} for name in (*inputs, *outputs)}
+    if isinstance(net, PHNet) and net.config.output == "field":
+        net = _WithField(net)
+        outputs.append("field")
+        axes["field"] = {0: "batch", 2: "rows", 3: "columns"}
+        if net.net.statistics is not None:
+            inputs["light"] = torch.tensor([0.0, 1.0])
+            axes["light"] = {0: "batch"}
+    return traced(net, inputs, outputs, card, axes)
+
+
+class _WithField(nn.Module):
+    """A network that returns its field, too."""
+
+    def __init__(self, net: PHNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, image: Tensor, mask: Tensor, light: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The harmonized picture (B, 3, H, W) and the field (B, 13, h, w)."""
+        field = self.net.field(image, mask, light)
+        predicted = self.net.applied(image, field)
+        return predicted * mask + image * (1 - mask), field
 
 
 def store_as_fp16(content: bytes) -> bytes:
@@ -180,14 +207,19 @@ def store_as_fp16(content: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def samples(multiple: int) -> list[Feed]:
+def takes_light(net: nn.Module) -> bool:
+    """Whether a network has the input ``light``."""
+    return isinstance(net, PHNet) and net.statistics is not None
+
+
+def samples(multiple: int, light: bool = False) -> list[Feed]:
     """Images and masks to compare on: noise and soft pictures, hard and soft and full masks.
 
     The soft pictures have the grain of a photo: where a channel has next to no variance, PN blocks
     divide by it, and float32 itself is only good to about 1e-4, in torch as in ONNX Runtime.
     """
     rng = np.random.default_rng(0)
-    feeds = []
+    feeds: list[Feed] = []
     for height, width in SIZES:
         height, width = (max(1, side // multiple) * multiple for side in (height, width))
         ramp = np.linspace(0, 1, width)[None] * np.linspace(0.2, 1, height)[:, None]
@@ -198,7 +230,10 @@ def samples(multiple: int) -> list[Feed]:
         for picture in (soft, rng.random((1, 3, height, width))):
             for mask in masks:
                 image = picture.astype(np.float32)
-                feeds.append({"image": image, "mask": mask[None, None].astype(np.float32)})
+                feed = {"image": image, "mask": mask[None, None].astype(np.float32)}
+                if light:
+                    feed["light"] = np.array([len(feeds) % 3 / 2], np.float32)
+                feeds.append(feed)
     return feeds
 
 
@@ -210,7 +245,7 @@ def largest_difference(net: nn.Module, content: bytes, feeds: Iterable[Feed]) ->
     worst = 0.0
     for feed in feeds:
         with torch.no_grad():
-            expected: Tensor = net(torch.from_numpy(feed["image"]), torch.from_numpy(feed["mask"]))
+            expected: Tensor = net(*(torch.from_numpy(value) for value in feed.values()))
         (got,) = session.run(["harmonized"], feed)
         difference = np.abs(got - expected.numpy()).max()
         worst = max(worst, float(difference) if np.isfinite(difference) else float("inf"))

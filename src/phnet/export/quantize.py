@@ -28,13 +28,14 @@ Feed = dict[str, npt.NDArray[np.float32]]  # the network's inputs, by name
 COMPOSITES = 48  # made of as many photos, evenly spaced in the folder
 
 
-def composites(folder: str | Path, side: int, multiple: int = 1) -> list[Feed]:
+def composites(folder: str | Path, side: int, multiple: int = 1, light: bool = False) -> list[Feed]:
     """Composites (section 3.2) of up to 48 photos, seeds fixed.
 
     Args:
         folder: photos ``ID.jpg`` with masks ``ID.png`` in FOLDER/train, or in FOLDER itself.
         side: of the square that they are resized to.
         multiple: the side is rounded down to a multiple of this.
+        light: whether the network takes one; every second composite then has light 1.
 
     Raises:
         BadData: there are none, or one cannot be read.
@@ -53,7 +54,10 @@ def composites(folder: str | Path, side: int, multiple: int = 1) -> list[Feed]:
         square = np.asarray(resized, np.uint8)
         made = make_composite(square[..., :3], square[..., 3], seed)
         image = made.image.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
-        feeds.append({"image": image, "mask": made.mask[None, None].astype(np.float32)})
+        feed = {"image": image, "mask": made.mask[None, None].astype(np.float32)}
+        if light:
+            feed["light"] = np.array([seed % 2], np.float32)
+        feeds.append(feed)
     return feeds
 
 

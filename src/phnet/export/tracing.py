@@ -3,6 +3,7 @@
 import io
 import json
 import warnings
+from collections.abc import Sequence
 from typing import Any, cast
 
 import onnx
@@ -17,7 +18,7 @@ OPSET = 18
 def traced(
     net: nn.Module,
     inputs: dict[str, Tensor],
-    output: str,
+    outputs: Sequence[str],
     card: dict[str, Any],
     dynamic_axes: dict[str, dict[int, str]] | None = None,
 ) -> bytes:
@@ -26,9 +27,9 @@ def traced(
     Args:
         net: called with the values of ``inputs`` in their order.
         inputs: an example of each input, by name.
-        output: the name of its one output.
+        outputs: the names of what it returns.
         card: what the file says of itself, kept as JSON under the key ``phnet``.
-        dynamic_axes: names of the axes that may change, for inputs and output.
+        dynamic_axes: names of the axes that may change, for inputs and outputs.
     """
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
@@ -40,7 +41,7 @@ def traced(
             tuple(inputs.values()),
             cast(Any, buffer),  # a file-like object is fine, the annotation is narrower
             input_names=list(inputs),
-            output_names=[output],
+            output_names=list(outputs),
             dynamic_axes=dynamic_axes,
             opset_version=OPSET,
             dynamo=False,

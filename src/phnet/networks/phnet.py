@@ -19,10 +19,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the customary name)
 from torch import Tensor, nn
 
-OutputForm = Literal["image", "residual", "affine"]
+from phnet.networks.statistics import StatisticsBranch, blurred
+
+OutputForm = Literal["image", "residual", "affine", "field"]
 
 VARIANCE_EPS = 1e-5  # under every square root, so that flat images have a finite gradient
 AREA_EPS = 1e-3  # a region of less than this many pixels has no statistics of its own
+COEFFICIENTS = 13  # of a field: nine slopes, three offsets, detail
 MOST_CHANNELS = 2048  # twice the paper's; a file that asks for more is not one of ours
 LOGIT_EPS = 1 / 512  # the residual form never asks for the logit of 0 or 1
 
@@ -37,7 +40,10 @@ class PHNetConfig:
     pfe_grid: int = 5  # 25 patches (section 4.3)
     se_reduction: int = 8  # squeeze and excitation: hidden width is channels / this
     output: OutputForm = "image"  # image: sigmoid, as in the paper; residual: on the composite's
-    # logit; affine: a 3x4 colour map a pixel, applied to the composite
+    # logit; affine: a 3x4 colour map a pixel, applied to the composite; field: the same and a
+    # coefficient for detail, enlarged from the size that the network works at
+    shrink: int = 1  # the network works on the composite averaged over squares of this side
+    statistics: bool = False  # statistics of both sides, and the wished-for light, as inputs
 
     def __post_init__(self) -> None:
         if len(self.widths) != 7 or self.widths[0] != 3 or min(self.widths) < 1:
@@ -51,8 +57,16 @@ class PHNetConfig:
             )
         if not set(self.pn_layers) <= {2, 3, 4, 5, 6}:
             raise ValueError(f"pn_layers: expected layers between 2 and 6, got {self.pn_layers}")
-        if self.output not in ("image", "residual", "affine"):
-            raise ValueError(f"output: expected image, residual or affine, got {self.output!r}")
+        if self.output not in ("image", "residual", "affine", "field"):
+            raise ValueError(
+                f"output: expected image, residual, affine or field, got {self.output!r}"
+            )
+        if self.shrink not in (1, 2, 4) or (self.shrink > 1 and self.output != "field"):
+            raise ValueError(
+                f"shrink: expected 1, or 2 or 4 with a field as output, got {self.shrink}"
+            )
+        if self.statistics and self.output != "field":
+            raise ValueError(f"statistics: expected a field as output, got {self.output!r}")
 
     @classmethod
     def paper(cls) -> "PHNetConfig":
@@ -79,6 +93,7 @@ CONFIGS: dict[str, PHNetConfig] = {
     "paper-d3456": PHNetConfig(pn_layers=(3, 4, 5, 6), pfe=False),
     "paper-d3456-pfe": PHNetConfig(pn_layers=(3, 4, 5, 6)),
     "portrait-small": PHNetConfig(widths=_PORTRAIT_WIDTHS, output="affine"),
+    "portrait": PHNetConfig(widths=_PORTRAIT_WIDTHS, output="field", shrink=2, statistics=True),
 }
 
 
@@ -303,6 +318,42 @@ class DecoderLayer(nn.Module):
         return F.leaky_relu(z)
 
 
+def _shrunk(composite: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """Means over squares of ``factor`` pixels; the last ones may be cut off by the border."""
+
+    def mean(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, factor, ceil_mode=True, count_include_pad=False)
+
+    return mean(composite), mean(mask)
+
+
+def apply_field(composite: Tensor, field: Tensor) -> Tensor:
+    """Apply a field to a composite of its size.
+
+    Args:
+        composite: RGB in [0, 1], (B, 3, H, W).
+        field: (B, 12 or 13, H, W): planes 3k to 3k + 2 are what a unit of the composite's channel k
+            adds to red, green and blue; 9 to 11 are added as they are; 12, where there is one,
+            times the composite less its blur.
+
+    Returns:
+        The changed picture (B, 3, H, W), unclipped. Zeros everywhere change nothing.
+    """
+    changed = composite + field[:, 9:12]
+    for k in range(3):
+        changed = changed + field[:, 3 * k : 3 * k + 3] * composite[:, k : k + 1]
+    if field.shape[1] == COEFFICIENTS:
+        changed = changed + field[:, 12:] * (composite - blurred(composite))
+    return changed
+
+
+def enlarged(field: Tensor, height: int, width: int) -> Tensor:
+    """A field at a picture's size, interpolated bilinearly between its places' centers."""
+    if field.shape[2:] == (height, width):
+        return field
+    return F.interpolate(field, (height, width), mode="bilinear", align_corners=False)
+
+
 class PHNet(nn.Module):
     """Patch-based harmonization network."""
 
@@ -317,7 +368,8 @@ class PHNet(nn.Module):
         self.attention = ChannelAttention(
             widths[-1], config.se_reduction, config.pfe_grid if config.pfe else None
         )
-        head = 12 if config.output == "affine" else 3
+        head = {"affine": 12, "field": COEFFICIENTS}.get(config.output, 3)
+        self.statistics = StatisticsBranch(widths[-1]) if config.statistics else None
         layers = [
             DecoderLayer(
                 widths[7 - layer],
@@ -333,34 +385,45 @@ class PHNet(nn.Module):
             nn.init.zeros_(cast(Tensor, layers[-1].up.bias))
         self.decoder = nn.ModuleList(layers)
 
-    def forward(self, composite: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, composite: Tensor, mask: Tensor, light: Tensor | None = None) -> Tensor:
         """Harmonize.
 
         Args:
             composite: RGB in [0, 1], (B, 3, H, W), any H and W.
             mask: 1 on the foreground, in [0, 1], (B, 1, H, W).
+            light: with a statistics branch, 0 for the paper's task to 1 for a paste from another
+                light, (B,); None is 0.
 
         Returns:
             The harmonized image (B, 3, H, W): I = H(F, B) M + (1 - M) B (eq. 1).
         """
-        predicted = self.predict(composite, mask)
+        predicted = self.predict(composite, mask, light)
         return predicted * mask + composite * (1 - mask)
 
-    def predict(self, composite: Tensor, mask: Tensor) -> Tensor:
+    def predict(self, composite: Tensor, mask: Tensor, light: Tensor | None = None) -> Tensor:
         """The network's picture before blending, (B, 3, H, W)."""
-        head = self.field(composite, mask)
+        return self.applied(composite, self.field(composite, mask, light))
+
+    def applied(self, composite: Tensor, head: Tensor) -> Tensor:
+        """The picture (B, 3, H, W) that :meth:`field`'s result makes of a composite."""
         if self.config.output == "image":
             return torch.sigmoid(head)
         if self.config.output == "residual":
             return torch.sigmoid(torch.logit(composite, LOGIT_EPS) + head)
-        changed = composite + head[:, 9:]
-        for k in range(3):  # column k of the 3x3 part belongs to the composite's channel k
-            changed = changed + head[:, 3 * k : 3 * k + 3] * composite[:, k : k + 1]
+        if self.config.output == "field":
+            head = enlarged(head, composite.shape[2], composite.shape[3])
+        changed = apply_field(composite, head)
         # Out of range counts as an error while learning, and is cut off afterwards.
         return changed if self.training else changed.clamp(0, 1)
 
-    def field(self, composite: Tensor, mask: Tensor) -> Tensor:
-        """What the last decoder layer gives: (B, 3 or 12, H, W), float32."""
+    def field(self, composite: Tensor, mask: Tensor, light: Tensor | None = None) -> Tensor:
+        """What the last decoder layer gives, float32: (B, 3, 12 or 13, H, W).
+
+        With ``shrink`` the field is as small as the composite that the network worked on.
+        """
+        full, full_mask = composite, mask
+        if self.config.shrink > 1:
+            composite, mask = _shrunk(composite, mask, self.config.shrink)
         z: Tensor = composite
         features: list[Tensor] = []
         masks: list[Tensor] = []
@@ -372,8 +435,16 @@ class PHNet(nn.Module):
             features.append(z)
             masks.append(small)
         z = self.attention(z, composite, mask)
+        whole = None
+        if self.statistics is not None:
+            if light is None:
+                light = full.new_zeros(full.shape[0])
+            with _full_precision(full):
+                scale, shift, whole = self.statistics(full, full_mask, light)
+            z = z * (1 + scale) + shift
         for layer, stage in enumerate(self.decoder, start=1):
             source = features[6 - layer]
             target = features[5 - layer] if layer < 6 else composite
             z = stage(z, source, masks[6 - layer], (target.shape[2], target.shape[3]))
-        return z if z.dtype == torch.float64 else z.float()
+        z = z if z.dtype == torch.float64 else z.float()
+        return z if whole is None else z + whole

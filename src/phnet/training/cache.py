@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Cache:
     planes: int  # 4: photo, mask; 7: composite, mask, real
     ids: list[str]
     rejected: dict[str, str]  # id: why
+    scenes: list[int] = field(default_factory=list)  # rows that can stand behind any person
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -55,7 +56,7 @@ def build_cache(sources: Sequence[Source], size: int, folder: Path) -> Cache:
     """
     if not sources:
         raise BadData("expected at least one image with its mask to train on, found none")
-    key = hashlib.sha256(json.dumps([size, [s.id for s in sources]]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([2, size, [s.id for s in sources]]).encode()).hexdigest()[:16]
     index_path, pixel_path = folder / f"{key}.json", folder / f"{key}.u8"
     if not index_path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,11 +68,12 @@ def build_cache(sources: Sequence[Source], size: int, folder: Path) -> Cache:
         raise TrainingStopped(
             f"{len(rejected)} of {len(sources)} images cannot be used, more than 1%: {named}"
         )
-    return Cache(pixel_path, size, index["planes"], index["ids"], rejected)
+    return Cache(pixel_path, size, index["planes"], index["ids"], rejected, index["scenes"])
 
 
 def _fill_cache(sources: Sequence[Source], size: int, index_path: Path, pixel_path: Path) -> None:
     ids: list[str] = []
+    scenes: list[int] = []
     rejected: dict[str, str] = {}
     planes = 0
     with replacing(pixel_path) as temporary, temporary.open("wb") as handle:
@@ -83,13 +85,20 @@ def _fill_cache(sources: Sequence[Source], size: int, index_path: Path, pixel_pa
                 log.warning("%s is skipped: %s", source.id, error)
                 continue
             planes = pixels.shape[2]
-            # OpenCV resizes at most four channels with INTER_AREA at its best speed
+            # OpenCV resizes at most four channels with INTER_AREA at its best speed, and
+            # enlarges with it by repeating pixels.
+            method = cv2.INTER_AREA if min(pixels.shape[:2]) >= size else cv2.INTER_CUBIC
             parts = [
-                cv2.resize(pixels[..., i : i + 4], (size, size), interpolation=cv2.INTER_AREA)
+                cv2.resize(pixels[..., i : i + 4], (size, size), interpolation=method)
                 for i in range(0, planes, 4)
             ]
+            if source.scene:
+                scenes.append(len(ids))
             handle.write(np.concatenate(parts, 2).tobytes())
             ids.append(source.id)
     if not ids:
         raise BadData(f"none of {len(sources)} images can be read")
-    write_text(index_path, json.dumps({"ids": ids, "rejected": rejected, "planes": planes}))
+    write_text(
+        index_path,
+        json.dumps({"ids": ids, "rejected": rejected, "planes": planes, "scenes": scenes}),
+    )

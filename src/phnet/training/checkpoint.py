@@ -60,7 +60,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 def config_from(values: dict[str, Any]) -> Config:
     """The configuration that a checkpoint keeps as plain values."""
     kinds: tuple[type[Config], ...] = (PHNetConfig, MatteConfig)
-    fitting = [k for k in kinds if set(values) == {f.name for f in fields(k)}]
+    newer = {"shrink", "statistics"}  # not in older checkpoints; their defaults are those
+    fitting = [k for k in kinds if set(values) | newer == {f.name for f in fields(k)} | newer]
     if not fitting:
         known = sorted(f.name for f in fields(PHNetConfig))
         raise BadModel(f"expected a configuration with {known}, got {sorted(values)}")
@@ -106,7 +107,10 @@ def images_of(state: dict[str, Any]) -> int:
 
 
 def take_weights(net: Network, path: str | Path) -> int:
-    """Start with another run's weights; only a PFE may be missing there (section 5.1, stage 2).
+    """Start with another run's weights.
+
+    A PFE may be missing there (section 5.1, stage 2), and what turns a network whose output is
+    ``affine`` into one whose output is a field: the statistics branch and the detail plane.
 
     Returns:
         How many images these weights have seen.
@@ -115,11 +119,24 @@ def take_weights(net: Network, path: str | Path) -> int:
         BadModel: they are of another network.
     """
     state = load_checkpoint(path)
+    weights = dict(state.get("ema") or state["model"])
+    if isinstance(net, PHNet):
+        _grow_head(net, weights)
     try:
-        missing, unexpected = net.load_state_dict(state.get("ema") or state["model"], False)
+        missing, unexpected = net.load_state_dict(weights, False)
     except RuntimeError as error:
         raise BadModel(f"{path}: weights do not fit the recipe's network ({error})") from error
-    added = ("attention.extractor.", "attention.project.")
+    added = ("attention.extractor.", "attention.project.", "statistics.")
     if unexpected or not all(key.startswith(added) for key in missing):
         raise BadModel(f"{path}: weights do not fit the recipe's network")
     return images_of(state)
+
+
+def _grow_head(net: PHNet, weights: dict[str, Any]) -> None:
+    """Add the detail plane, all zero, to the last layer's ``weights`` where ``net`` has one."""
+    for name, axis in (("decoder.5.up.weight", 1), ("decoder.5.up.bias", 0)):
+        have, want = weights.get(name), net.state_dict()[name]
+        if isinstance(have, torch.Tensor) and have.shape[axis] + 1 == want.shape[axis]:
+            shape = list(have.shape)
+            shape[axis] = 1
+            weights[name] = torch.cat([have, have.new_zeros(shape)], axis)

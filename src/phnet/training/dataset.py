@@ -16,6 +16,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from phnet.datasets.augmentation import random_crop, vary_light, vary_mask, vary_photo
+from phnet.datasets.scene_light import make_scene_light, resized, traces
 from phnet.datasets.synthesis import Pixels, binarise, make_composite
 from phnet.training.cache import Cache
 from phnet.training.recipe import Data
@@ -31,6 +32,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         self.cache = cache
         self.data = data
         self.seed = seed
+        self.scenes = cache.scenes
         self._epoch = -1
         self._order = np.arange(0)
 
@@ -43,22 +45,48 @@ class TrainingImages(Dataset[dict[str, Any]]):
         return int(self._order[place])
 
     def __getitem__(self, g: int) -> dict[str, Any]:
-        """Composite, mask and real photo at place ``g``: uint8 (3 or 1, S, S), and the id."""
+        """Composite, mask and real photo at place ``g``: uint8 (3 or 1, S, S), light and id."""
         row = self._row(g)
         rng = np.random.default_rng([self.seed, 2, g])
         planes = np.asarray(self.cache.pixels[row])
-        make = self._pair if planes.shape[2] == 7 else self._synthesize
-        composite, mask, real = make(planes, rng)
-        return _tensors(composite, mask, real, self.cache.ids[row])
+        if planes.shape[2] == 7:
+            return _tensors(*self._pair(planes, rng), self.cache.ids[row])
+        made, light = self._synthesize(planes, row, rng)
+        return _tensors(*made, self.cache.ids[row], light)
 
     def _synthesize(
-        self, planes: Pixels, rng: np.random.Generator
-    ) -> tuple[Pixels, npt.NDArray[np.bool_], Pixels]:
+        self, planes: Pixels, row: int, rng: np.random.Generator
+    ) -> tuple[tuple[Pixels, Pixels, Pixels], float]:
+        """A composite, its mask and its photo; and the light that a user would ask for."""
         data = self.data
-        photo, alpha = fit(planes[..., :3], data.size), fit(planes[..., 3], data.size)
+        size = data.size
+        if data.own_size and rng.random() < data.own_size:
+            size = int(rng.integers(size, self.cache.size + 1))
+        photo, mask = self._photo(planes, size, rng)
+        light = 0.0
+        if data.scene_light and rng.random() < data.scene_light:
+            light = 1.0
+            composite, photo = self._relit(photo, mask, row, rng)
+        else:
+            composite = self._recolored(photo, mask, rng)
+            if data.scene_light and photo is composite and rng.random() < 0.4:
+                light = 1.0  # what needs nothing needs nothing under either wish
+        alpha = _hard(mask)
+        if data.traces and rng.random() < data.traces:
+            composite, photo = traces([composite, photo], rng, data.size)
+        elif size != data.size:
+            composite, photo = resized([composite, photo], data.size, rng)
+        return (composite, fit(alpha, data.size), photo), light
+
+    def _photo(
+        self, planes: Pixels, size: int, rng: np.random.Generator
+    ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+        """The photo of a row and its foreground, varied, at ``size``."""
+        data = self.data
+        photo, alpha = fit(planes[..., :3], size), fit(planes[..., 3], size)
         varied = rng.random() < data.vary
         if varied or (data.crop and rng.random() < data.crop):
-            cropped, cut = random_crop(planes[..., :3], planes[..., 3], data.size, rng)
+            cropped, cut = random_crop(planes[..., :3], planes[..., 3], size, rng)
             if 0.01 < binarise(cut).mean() < 0.97:
                 photo, alpha = cropped, cut
         if varied:
@@ -68,10 +96,17 @@ class TrainingImages(Dataset[dict[str, Any]]):
         mask = binarise(alpha)
         if rng.random() < data.masks:
             other = self.cache.pixels[int(rng.integers(len(self.cache)))][..., 3]
-            mask = vary_mask(mask, binarise(fit(np.asarray(other), data.size)), rng)
+            mask = vary_mask(mask, binarise(fit(np.asarray(other), size)), rng)
+        return photo, mask
+
+    def _recolored(
+        self, photo: Pixels, mask: npt.NDArray[np.bool_], rng: np.random.Generator
+    ) -> Pixels:
+        """A composite of the paper's task; the photo itself where nothing is to be done."""
+        data = self.data
         if data.untouched and rng.random() < data.untouched:
-            composite = photo.copy()
-        elif rng.random() < data.light:
+            return photo
+        if rng.random() < data.tint:
             composite = np.where(mask[..., None], vary_light(photo, rng), photo)
         else:
             composite = make_composite(photo, mask, rng).image
@@ -79,46 +114,84 @@ class TrainingImages(Dataset[dict[str, Any]]):
             share = float(rng.random())
             mixed = cv2.addWeighted(composite, share, photo, 1 - share, 0)
             composite = np.asarray(mixed, np.uint8)
-        return composite, mask, photo
+        return composite
 
-    def _pair(
-        self, planes: Pixels, rng: np.random.Generator
-    ) -> tuple[Pixels, npt.NDArray[np.bool_], Pixels]:
+    def _relit(
+        self, photo: Pixels, mask: npt.NDArray[np.bool_], row: int, rng: np.random.Generator
+    ) -> tuple[Pixels, Pixels]:
+        """A paste under foreign light, and what it should become; one in twelve needs nothing."""
+        scene = None
+        if len(self.scenes):
+            other = int(self.scenes[int(rng.integers(len(self.scenes)))])
+            if other != row:
+                scene = np.asarray(self.cache.pixels[other])[..., :3]
+                scene = fit(scene[:, ::-1] if rng.random() < 0.5 else scene, photo.shape[0])
+        made, real = make_scene_light(photo, mask, rng, scene)
+        return (real if rng.random() < 1 / 12 else made.image), real
+
+    def _pair(self, planes: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels, Pixels]:
         flip = max(self.data.vary / 2, self.data.flip)
         planes = planes[:, ::-1] if rng.random() < flip else planes
         composite, mask, real = (
             fit(np.ascontiguousarray(planes[..., part]), self.data.size)
             for part in (slice(0, 3), 3, slice(4, 7))
         )
-        return composite, binarise(mask), real
+        return composite, _hard(mask), real
 
 
 class ValidationImages(Dataset[dict[str, Any]]):
-    """Every validation image once: the paper's recipe with fixed seeds, or the set's own pairs."""
+    """Every validation image once: the paper's recipe with fixed seeds, or the set's own pairs.
 
-    def __init__(self, cache: Cache) -> None:
+    Args:
+        cache: the photos, or pairs.
+        relit: with photos, whether a paste under foreign light stands beside each.
+        scenes: backgrounds for every second one of these; None for none.
+    """
+
+    def __init__(self, cache: Cache, relit: bool = False, scenes: Cache | None = None) -> None:
         self.cache = cache
+        self.relit = relit
+        self.scenes = scenes
 
     def __len__(self) -> int:
         return len(self.cache)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        """Composite, mask and real photo ``row``."""
+        """Composite, mask and real photo ``row``; relit and relit_real where asked for."""
         planes = np.asarray(self.cache.pixels[row])
+        name = self.cache.ids[row]
         if planes.shape[2] == 7:
-            mask = binarise(planes[..., 3])
-            return _tensors(planes[..., :3], mask, planes[..., 4:], self.cache.ids[row])
-        made = make_composite(planes[..., :3], planes[..., 3], [VALIDATION_SEED, row])
-        return _tensors(made.image, made.mask, planes[..., :3], self.cache.ids[row])
+            return _tensors(planes[..., :3], _hard(planes[..., 3]), planes[..., 4:], name)
+        photo = planes[..., :3]
+        made = make_composite(photo, planes[..., 3], [VALIDATION_SEED, row])
+        item = _tensors(made.image, _hard(made.mask), photo, name)
+        if self.relit:
+            scene = None
+            if self.scenes is not None:
+                scene = np.asarray(self.scenes.pixels[row % len(self.scenes)])[..., :3]
+            relit, real = make_scene_light(photo, made.mask, [VALIDATION_SEED, 1, row], scene)
+            item |= {"relit": _planes(relit.image), "relit_real": _planes(real)}
+        return item
+
+
+def _hard(mask: npt.NDArray[Any]) -> Pixels:
+    """0 and 255."""
+    return np.where(binarise(mask), np.uint8(255), np.uint8(0))
+
+
+def _planes(picture: Pixels) -> torch.Tensor:
+    return torch.from_numpy(picture.transpose(2, 0, 1).copy())
 
 
 def _tensors(
-    composite: Pixels, mask: npt.NDArray[np.bool_], real: Pixels, name: str
+    composite: Pixels, mask: Pixels, real: Pixels, name: str, light: float = 0.0
 ) -> dict[str, Any]:
+    """``mask`` is uint8 (S, S); hard ones come back as 0 and 255."""
     return {
-        "composite": torch.from_numpy(composite.transpose(2, 0, 1).copy()),
-        "mask": torch.from_numpy(mask[None].astype(np.uint8)),
-        "real": torch.from_numpy(real.transpose(2, 0, 1).copy()),
+        "composite": _planes(composite),
+        "mask": torch.from_numpy(np.ascontiguousarray(mask)[None]),
+        "real": _planes(real),
+        "light": np.float32(light),
         "id": name,
     }
 

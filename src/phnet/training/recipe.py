@@ -26,7 +26,10 @@ class Data:
     vary: float = 0.0  # share of photos whose light, crop and side are changed first
     crop: float = 0.0  # share of the other photos that are cropped, their light as it is
     flip: float = 0.0  # share of all photos that are mirrored (0.5: either way alike)
-    light: float = 0.0  # share of composites under a foreign light instead of the paper's recipe
+    tint: float = 0.0  # share of composites under a mild cast of light, not the paper's recipe
+    scene_light: float = 0.0  # share of composites of people pasted into another light
+    traces: float = 0.0  # share of composites with blur, sharpening, noise, JPEG over the whole
+    own_size: float = 0.0  # share of composites made at the cache's size, or near it, then shrunk
     masks: float = 0.0  # share of composites whose foreground is a part, another photo's, ...
     untouched: float = 0.0  # share of composites that are the photo itself and need no change
     mild: float = 0.0  # share of composites that are mixed with the photo, to a chance degree
@@ -191,7 +194,18 @@ def _check_values(recipe: Recipe) -> list[str]:
         problems.append("[data] size should be at least 16 and cache_size at least size (or 0)")
     problems += [
         f"[data] {key} should lie in [0, 1], got {getattr(data, key)}"
-        for key in ("vary", "crop", "flip", "light", "masks", "untouched", "mild")
+        for key in (
+            "vary",
+            "crop",
+            "flip",
+            "tint",
+            "scene_light",
+            "traces",
+            "own_size",
+            "masks",
+            "untouched",
+            "mild",
+        )
         if not 0 <= getattr(data, key) <= 1
     ]
     if not 0 <= schedule.decay <= 1:

@@ -25,6 +25,7 @@ class Source:
 
     id: str
     load: Callable[[], Pixels]  # planes (H, W, 4): photo, mask; or (H, W, 7): composite, mask, real
+    scene: bool = False  # may stand behind any person
 
 
 def _decode(content: bytes, flags: int) -> Pixels:
@@ -57,30 +58,58 @@ def _load_packed(pack: Path, photo: str, mask: str) -> Pixels:
 def photo_sources(folders: Sequence[str], split: str) -> list[Source]:
     """Photos ``ID.jpg`` with masks ``ID.png`` in ``FOLDER/split``, or in a FOLDER without splits.
 
-    A folder without splits belongs to the training set only. A folder may also be a pack
-    (:mod:`phnet.datasets.archive`).
+    A folder without splits holds scenes: they are trained on, and stand behind people pasted
+    into them. Those whose number ends in 8 belong to val, in 9 to test, as backgrounds alone.
+    A folder may also be a pack (:mod:`phnet.datasets.archive`).
     """
     sources: list[Source] = []
     for folder in map(Path, folders):
         if folder.suffix == ".zip":
             sources += [
-                Source(f"{folder.stem}/{name}", partial(_load_packed, folder, photo, mask))
+                Source(
+                    f"{folder.stem}/{name}",
+                    partial(_load_packed, folder, photo, mask),
+                    scene="scene_" in name,
+                )
                 for name, photo, mask in members(folder, split)
             ]
             continue
         if not folder.is_dir():
             raise BadData(f"{folder}: expected a folder of photos with masks, found none")
-        place = folder / split
+        place, scene = folder / split, False
         if not place.is_dir():
             if split != "train" or (folder / "val").is_dir():
                 continue
-            place = folder
+            place, scene = folder, True
         for photo in sorted(place.iterdir()):
             mask = photo.with_suffix(".png")
             if photo.suffix.lower() in PHOTO_SUFFIXES and photo != mask and mask.exists():
                 name = f"{folder.name}/{photo.stem}"
-                sources.append(Source(name, partial(_load_photo, photo, mask)))
+                if scene and scene_split(photo.stem) != split:
+                    continue
+                sources.append(Source(name, partial(_load_photo, photo, mask), scene))
     return sources
+
+
+def scene_sources(folders: Sequence[str], split: str) -> list[Source]:
+    """The backgrounds of one split from those folders that have no splits."""
+    sources = []
+    for folder in map(Path, folders):
+        if not folder.is_dir() or any((folder / name).is_dir() for name in ("train", "val")):
+            continue
+        for photo in sorted(folder.iterdir()):
+            mask = photo.with_suffix(".png")
+            if photo.suffix.lower() not in PHOTO_SUFFIXES or photo == mask or not mask.exists():
+                continue
+            if scene_split(photo.stem) == split:
+                name = f"{folder.name}/{photo.stem}"
+                sources.append(Source(name, partial(_load_photo, photo, mask), scene=True))
+    return sources
+
+
+def scene_split(stem: str) -> str:
+    """Where a scene belongs by the last digit of its number: 8 val, 9 test, others train."""
+    return {"8": "val", "9": "test"}.get(stem[-1:], "train")
 
 
 def pair_sources(folders: Sequence[str], split: str, real: str) -> list[Source]:

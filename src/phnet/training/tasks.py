@@ -41,7 +41,7 @@ class Harmonizing:
 
     def predict(self, net: nn.Module, planes: Planes) -> Tensor:
         """The blended picture (B, 3, S, S)."""
-        predicted: Tensor = net(planes["composite"], planes["mask"])
+        predicted: Tensor = net(planes["composite"], planes["mask"], planes.get("light"))
         return predicted
 
     def loss(self, predicted: Tensor, planes: Planes, weights: dict[str, float]) -> Tensor:
@@ -60,6 +60,51 @@ class Harmonizing:
         """Composite, harmonized, real."""
         harmonized = self.predict(net, planes).float()
         return torch.cat([planes["composite"].float(), harmonized, planes["real"].float()], 2)[0]
+
+
+class Relighting(Harmonizing):
+    """PHNet with a statistics branch: the paper's task, and pastes from another light.
+
+    ``val_error`` adds the two tasks up; foreign light errs about five times as much, and counts a
+    fifth. The paper's task is scored at light 0, the other at 1, photos that need nothing at both.
+    """
+
+    measures: tuple[str, ...] = (
+        "val_error",
+        *Harmonizing.measures,
+        "val_relit_mse",
+        "val_relit_untouched",
+        "val_nothing_0",
+        "val_nothing_1",
+    )
+
+    def score(self, net: nn.Module, planes: Planes) -> Tensor:
+        """The measures, on [0, 255]."""
+        paper = super().score(net, planes)
+        mask, real = planes["mask"], planes["real"]
+        ones = torch.ones_like(planes["light"])
+        found = []
+        if "relit" in planes:
+            relit = {"composite": planes["relit"], "mask": mask, "light": ones}
+            found += [_mse_255(self.predict(net, relit), planes["relit_real"])]
+            found += [_mse_255(planes["relit"], planes["relit_real"])]
+        else:
+            found += [torch.zeros_like(paper[:, 0])] * 2
+        for light in (ones * 0, ones):
+            nothing = {"composite": real, "mask": mask, "light": light}
+            found.append(_mse_255(self.predict(net, nothing), real))
+        return torch.cat([(paper[:, 0] + found[0] / 5)[:, None], paper, torch.stack(found, 1)], 1)
+
+    def column(self, net: nn.Module, planes: Planes) -> Tensor:
+        """Composite, harmonized, real, of the paste under foreign light where there is one."""
+        if "relit" in planes:
+            planes = {
+                "composite": planes["relit"],
+                "mask": planes["mask"],
+                "real": planes["relit_real"],
+                "light": torch.ones_like(planes["light"]),
+            }
+        return super().column(net, planes)
 
 
 class Matting:
@@ -91,7 +136,9 @@ class Matting:
 
 def task_of(config: Config) -> Task:
     """What a network of this configuration is trained for."""
-    return Matting() if isinstance(config, MatteConfig) else Harmonizing()
+    if isinstance(config, MatteConfig):
+        return Matting()
+    return Relighting() if config.statistics else Harmonizing()
 
 
 def network(config: Config) -> Network:

@@ -18,16 +18,19 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from phnet.errors import BadRecipe, TrainingStopped
+from phnet.networks import PHNet
 from phnet.training.cache import build_cache
 from phnet.training.checkpoint import load_checkpoint, save_checkpoint, take_weights
 from phnet.training.dataset import Places, TrainingImages, ValidationImages, loaded
 from phnet.training.logs import Board, Meter, Metrics
 from phnet.training.optimizers import follow, make_optimizer, rate_factor
 from phnet.training.recipe import Recipe
-from phnet.training.sources import pair_sources, photo_sources
+from phnet.training.sources import pair_sources, photo_sources, scene_sources
 from phnet.training.tasks import Network, network, task_of
 
 log = logging.getLogger(__name__)
+
+SAMPLE = 512  # images that the statistics' scale is learned from, before a run
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,10 @@ class Trainer:
         for turn in range(2):  # rank 0 decodes, the others then find the cache
             if (turn == 0) == (self.rank == 0):
                 train = build_cache(sources("train"), data.cache_size or data.size, cache)
-                self.validation = ValidationImages(build_cache(sources("val"), data.size, cache))
+                val = build_cache(sources("val"), data.size, cache)
+                backgrounds = scene_sources(data.folders, "val") if data.scene_light else []
+                scenes = build_cache(backgrounds, data.size, cache) if backgrounds else None
+                self.validation = ValidationImages(val, data.scene_light > 0, scenes)
             if dist.is_initialized():
                 dist.barrier()
         if train.rejected and self.rank == 0:
@@ -102,6 +108,16 @@ class Trainer:
         net = network(self.recipe.model)
         begun = (self.folder / "last.pt").exists()
         self.images_before = take_weights(net, run.init) if run.init and not begun else 0
+        if (
+            isinstance(net, PHNet)
+            and net.statistics is not None
+            and not begun
+            and (not net.statistics.colors.mean.any())
+        ):
+            sample = [self.images[g] for g in range(SAMPLE)]
+            net.statistics.learn_scale(
+                *(torch.stack([x[name] for x in sample]) / 255 for name in ("composite", "mask"))
+            )
         net = net.to(self.device, self.dtype)
         if run.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -208,12 +224,13 @@ class Trainer:
             self.board.close()
 
     def _planes(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """A batch on the device: pictures in [0, 1], masks 0 and 1."""
+        """A batch on the device: pictures and masks in [0, 1], and the light asked for."""
         found = {
             name: batch[name].to(self.device, non_blocking=True).to(self.dtype)
-            for name in ("composite", "mask", "real")
+            for name in ("composite", "mask", "real", "light", "relit", "relit_real")
+            if name in batch
         }
-        return {name: x if name == "mask" else x / 255 for name, x in found.items()}
+        return {name: x if name == "light" else x / 255 for name, x in found.items()}
 
     def _step(self, batch: dict[str, Any]) -> float:
         """One step of the optimizer on one global batch; returns this process's mean loss."""
@@ -311,7 +328,9 @@ class Trainer:
         columns = []
         for row in range(0, min(len(self.validation), step * count), step):
             item = self.validation[row]
-            one = {name: item[name][None] for name in ("composite", "mask", "real")}
+            one = {
+                name: torch.as_tensor(value)[None] for name, value in item.items() if name != "id"
+            }
             columns.append(self.task.column(net, self._planes(one)))
         net.train(was_training)
         return torch.cat(columns, 2).clamp(0, 1).cpu()
