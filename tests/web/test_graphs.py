@@ -16,6 +16,7 @@ from phnet.compositing.composer import Composer
 from phnet.compositing.placement import Place
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.lift import Kind
+from phnet.harmonization.tiling import Trims
 from phnet.matting.matte import Matter
 from phnet.web.graphs.builder import Graph
 from phnet.web.graphs.compose import composing_model
@@ -39,13 +40,19 @@ def session(content: bytes) -> ort.InferenceSession:
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    made = session(harmonizing_model().SerializeToString())
+    return running()
+
+
+def running(model: Path | None = None) -> Run:
+    made = session(harmonizing_model(model).SerializeToString())
 
     def harmonized(
         rgba: np.ndarray,
         mask: np.ndarray,
-        lift: str = "guided",
+        lift: str = "auto",
         strength: float = 1,
+        light: float = 1,
+        gains: tuple[float, float, float] = (1, 1, 1),
         **pictures: np.ndarray,
     ) -> np.ndarray:
         floats = mask if mask.dtype == np.float32 else mask / np.float32(255)
@@ -57,6 +64,7 @@ def run() -> Run:
             **pictures,
         }
         numbers = {"strength": np.float32(strength), "lift": np.int32(LIFTS.index(lift))}
+        numbers |= {"light": np.float32(light), "gains": np.array(gains, np.float32)}
         feed |= {name: np.asarray(value) for name, value in numbers.items()}
         return made.run(None, feed)[0]
 
@@ -112,6 +120,40 @@ def test_sizes(run: Run, harmonizer: Harmonizer, size: tuple[int, int], lift: Ki
     mask = np.maximum(cv2.resize(disc_mask(300, 300), size[::-1]), 1)
     expected = harmonizer.harmonize(composite, mask, lift=lift)
     assert difference(run(with_alpha(composite), mask, lift)[..., :3], expected) <= MOST
+
+
+@pytest.fixture(scope="module")
+def field_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that puts out a field, with weights that change much from place to place."""
+    torch = pytest.importorskip("torch")
+    from phnet.export.onnx_export import export
+    from phnet.networks import PHNet, PHNetConfig
+
+    torch.manual_seed(5)
+    widths = (3, 4, 6, 8, 8, 10, 12)
+    net = PHNet(PHNetConfig(widths=widths, output="field", shrink=2, statistics=True)).eval()
+    torch.nn.init.normal_(net.decoder[5].up.weight, std=0.02)
+    assert net.statistics is not None
+    torch.nn.init.normal_(net.statistics.color_map.weight, std=0.02)
+    torch.nn.init.constant_(net.statistics.detail[2].bias, -0.8)
+    path = tmp_path_factory.mktemp("field") / "field.onnx"
+    export(net, path, {"name": "field", "resolution": 128, "light": 0.5})
+    return path
+
+
+@pytest.mark.parametrize("size", [(64, 200), (128, 128), (300, 181), (90, 700)])
+@pytest.mark.parametrize("lift", LIFTS)
+def test_a_field_as_in_python(field_file: Path, size: tuple[int, int], lift: Kind) -> None:
+    run, harmonizer = running(field_file), Harmonizer(field_file, threads=1)
+    composite = cv2.resize(astronaut(), size[::-1], interpolation=cv2.INTER_AREA)
+    mask = np.maximum(cv2.resize(disc_mask(300, 300), size[::-1]), 1)
+    alpha = mask / np.float32(255)
+    look = harmonizer.colour_map(composite, alpha, lift=lift, light=0.25)
+    expected = look.apply(composite, alpha, 0.8, trims=Trims(0.5, -0.4))
+    assert difference(expected, composite) > 20
+    gains = Trims(0.5, -0.4).gains
+    result = run(with_alpha(composite), mask, lift, 0.8, light=0.25, gains=gains)
+    assert difference(result[..., :3], expected) <= MOST
 
 
 def test_background_and_alpha_pass_through(run: Run) -> None:

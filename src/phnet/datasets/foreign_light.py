@@ -46,14 +46,18 @@ class Pasted:
     light: str  # a name of LIGHTS
 
 
-def expose(photo: Pixels, name: str, rng: np.random.Generator) -> Doubles:
-    """A photo under the named light, encoded, in [0, 1]."""
+def expose(
+    photo: Pixels, name: str, rng: np.random.Generator, mask: npt.NDArray[np.bool_] | None = None
+) -> Doubles:
+    """A photo under the named light, encoded, in [0, 1]; half the veil lies before the person."""
     color, stops, veil, saturations = LIGHTS[name]
     gains = np.array(color) * np.exp(rng.normal(0, 0.08, 3))
     gains /= gains @ [0.2126, 0.7152, 0.0722]
     exposure = 2.0 ** rng.uniform(*stops)
     linear = (photo / 255.0) ** 2.2  # the power that stands for the sRGB curve on many screens
-    amount = veil * rng.uniform(0.5, 1.5)
+    amount = np.full((*photo.shape[:2], 1), veil * rng.uniform(0.5, 1.5))
+    if mask is not None:
+        amount = np.where(mask[..., None], amount / 2, amount)
     linear = linear * gains * exposure * (1 - amount) + amount * gains * min(exposure, 0.8)
     # A shoulder in place of hard clipping: 1 - exp(-x), bent to keep the slope of the middle.
     knee = rng.uniform(0.0, 0.5)
@@ -80,7 +84,7 @@ def paste(photo: Pixels, mask: npt.NDArray[Any], scene: Pixels | None, seed: lis
     whole = photo
     if scene is not None:
         whole = np.where(hard[..., None], photo, covering(scene, hard.shape[0], hard.shape[1]))
-    real = np.asarray(np.rint(expose(whole, name, rng) * 255), np.uint8)
+    real = np.asarray(np.rint(expose(whole, name, rng, hard) * 255), np.uint8)
     return Pasted(np.where(hard[..., None], photo, real), hard, real, name)
 
 

@@ -7,7 +7,7 @@ applied in linear light; all randomness comes from the seed that is handed in.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import cv2
@@ -193,6 +193,9 @@ def make_scene_light(
     elsewhere = scene is not None and rng.random() < OTHER_SCENE
     whole = np.where(hard[..., None], photo, scene) if elsewhere and scene is not None else photo
     real = relight(whole, light, rng)
+    if light.haze:  # the person stands nearer than the scene: less of the veil lies before them
+        nearer = replace(light, haze=light.haze * float(rng.uniform(0.3, 1)))
+        real = np.where(hard[..., None], relight(whole, nearer, rng), real)
     kind = rng.random()
     own: dict[str, Any]
     if kind < KEPT:

@@ -160,7 +160,7 @@ def to_onnx(net: nn.Module, card: dict[str, Any]) -> bytes:
     outputs = ["harmonized"]
     axes = {name: {0: "batch", 2: "height", 3: "width"} for name in (*inputs, *outputs)}
     if isinstance(net, PHNet) and net.config.output == "field":
-        net = _WithField(net)
+        net = _WithField(net).eval()  # the exporter gives it back in the mode that it had
         outputs.append("field")
         axes["field"] = {0: "batch", 2: "rows", 3: "columns"}
         if net.net.statistics is not None:

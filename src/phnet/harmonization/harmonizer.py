@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from phnet.errors import BadImage, BadModel
+from phnet.errors import BadImage, BadInput, BadModel
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from phnet.harmonization.field import Field
     from phnet.harmonization.lift import ColourMap, Kind
 
 Floats = npt.NDArray[np.float32]
@@ -22,6 +23,7 @@ Pixels = npt.NDArray[Any]
 Composite = TypeVar("Composite", bound="str | os.PathLike[str] | Image.Image | Pixels")
 
 LARGEST_MODEL = 1 << 30  # bytes
+DEFAULT_LIGHT = 1.0  # for networks that take one and do not say
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Card:
     name: str
     resolution: int  # side of the square that the network works at
     multiple: int  # height and width must be multiples of this
+    light: float  # what the network is asked for where the user says nothing
     about: dict[str, Any]  # all of the card
 
 
@@ -83,42 +86,94 @@ class Harmonizer:
             raise BadModel(f"{self.path}: expected an ONNX network, but {reason}") from error
         inputs = [i.name for i in self._session.get_inputs()]
         outputs = [o.name for o in self._session.get_outputs()]
-        if inputs != ["image", "mask"] or "harmonized" not in outputs:
+        self.takes_light = inputs == ["image", "mask", "light"]
+        self.has_field = "field" in outputs
+        if (
+            inputs[:2] != ["image", "mask"]
+            or inputs[2:] not in ([], ["light"])
+            or ("harmonized" not in outputs)
+        ):
             raise BadModel(
                 f"{self.path}: expected a network with inputs image, mask and output harmonized, "
                 f"got inputs {', '.join(inputs)} and outputs {', '.join(outputs)}"
             )
         self.card = _card(self._session.get_modelmeta().custom_metadata_map, self.path)
 
-    def run(self, image: Floats, mask: Floats) -> Floats:
+    def run(self, image: Floats, mask: Floats, light: float | None = None) -> Floats:
         """Run the network itself, at the size that is handed in.
 
         Args:
             image: RGB (h, w, 3) in [0, 1]; h and w multiples of ``card.multiple``.
             mask: (h, w) in [0, 1].
+            light: see :meth:`harmonize`.
 
         Returns:
             The harmonized picture, blended (eq. 1), (h, w, 3).
-        """
-        if self.self_ensemble:
-            mirrored = self._run(image[:, ::-1], mask[:, ::-1])[:, ::-1]
-            return np.asarray((self._run(image, mask) + mirrored) / 2, np.float32)
-        return self._run(image, mask)
 
-    def _run(self, image: Floats, mask: Floats) -> Floats:
+        Raises:
+            BadInput: ``light`` is out of range, or the network does not take one.
+        """
+        light = self._light(light)
+        result = self._run(image, mask, light, "harmonized")
+        if self.self_ensemble:
+            other = self._run(image[:, ::-1], mask[:, ::-1], light, "harmonized")
+            result = (result + other[..., ::-1]) * np.float32(0.5)
+        return np.ascontiguousarray(result.transpose(1, 2, 0))
+
+    def field(
+        self,
+        composite: Pixels,
+        mask: Floats,
+        resolution: int | None = None,
+        light: float | None = None,
+    ) -> "Field":
+        """The field that the network puts out for a composite of any size.
+
+        Args:
+            composite: RGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+            mask: float32 (H, W) in [0, 1].
+            resolution: side of the square that the network sees; None for the model's own.
+            light: see :meth:`harmonize`.
+        """
+        from phnet.harmonization.field import from_network, mean, mirrored
+
+        light = self._light(light)
+        small, alpha = self.square(composite, mask, resolution or self.card.resolution)
+        found = from_network(self._run(small, alpha, light, "field"))
+        if self.self_ensemble:
+            other = self._run(small[:, ::-1], alpha[:, ::-1], light, "field")
+            found = mean(found, mirrored(from_network(other)))
+        return found
+
+    def _light(self, light: float | None) -> float:
+        """The light to ask the network for."""
+        if light is None:
+            return self.card.light
+        if not self.takes_light:
+            raise BadInput(
+                f"light: the network {self.card.name} does not take one, but got {light}"
+            )
+        if not 0 <= light <= 1:
+            raise BadInput(f"light: expected a number between 0 and 1, got {light}")
+        return float(light)
+
+    def _run(self, image: Floats, mask: Floats, light: float, output: str) -> Floats:
         feed = {
             "image": np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32),
             "mask": np.ascontiguousarray(mask[None, None], np.float32),
         }
-        (result,) = self._session.run(["harmonized"], feed)
-        return np.asarray(result[0].transpose(1, 2, 0), np.float32)
+        if self.takes_light:
+            feed["light"] = np.array([light], np.float32)
+        (result,) = self._session.run([output], feed)
+        return np.asarray(result[0], np.float32)
 
     def colour_map(
         self,
         composite: Pixels,
         mask: Floats,
         resolution: int | None = None,
-        lift: "Kind" = "guided",
+        lift: "Kind" = "auto",
+        light: float | None = None,
     ) -> "ColourMap":
         """Decide the colours: what :meth:`harmonize` applies, for whoever applies it themselves.
 
@@ -127,11 +182,16 @@ class Harmonizer:
             mask: float32 (H, W) in [0, 1].
             resolution: side of the square that the network sees; None for the model's own.
             lift: the kind of map, see :mod:`phnet.harmonization.lift`.
+            light: see :meth:`harmonize`.
         """
         from phnet.harmonization.lift import fit
 
-        small, small_mask = self.small(composite, mask, resolution or self.card.resolution)
-        return fit(lift, small, self.run(small, small_mask), small_mask, mask.shape)
+        if self.has_field and lift == "auto":
+            return self.field(composite, mask, resolution, light)
+        take = self.square if self.has_field else self.small
+        small, small_mask = take(composite, mask, resolution or self.card.resolution)
+        harmonized = self.run(small, small_mask, light)
+        return fit(lift, small, harmonized, small_mask, mask.shape)
 
     def harmonize(
         self,
@@ -209,6 +269,26 @@ class Harmonizer:
             return np.concatenate([result, composite[..., 3:]], 2)
         return result
 
+    def square(self, composite: Pixels, mask: Floats, side: int) -> tuple[Floats, Floats]:
+        """Composite and mask as squares of ``side`` pixels, enlarged where they are smaller."""
+        import cv2
+
+        from phnet.images.arrays import to_float
+
+        def resized(picture: Any) -> Any:
+            height, width = picture.shape[:2]
+            least = (min(width, side), min(height, side))
+            if least != (width, height):
+                picture = cv2.resize(picture, least, interpolation=cv2.INTER_AREA)
+            if least != (side, side):
+                picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_LINEAR)
+            return picture
+
+        side = max(self.card.multiple, side // self.card.multiple * self.card.multiple)
+        source = composite if composite.dtype.kind == "u" else composite.astype(np.float32)
+        alpha = np.clip(resized(mask.astype(np.float32)), 0, 1)
+        return to_float(resized(source)), np.asarray(alpha, np.float32)
+
     def small(self, composite: Pixels, mask: Floats, resolution: int) -> tuple[Floats, Floats]:
         """Composite and mask at the network's size; a small picture is not enlarged."""
         import cv2
@@ -274,7 +354,7 @@ def _card(metadata: dict[str, str], path: Path) -> Card:
     try:
         about = json.loads(metadata.get("phnet", "{}"))
         resolution, multiple = int(about.get("resolution", 256)), int(about.get("multiple", 1))
-        name = str(about.get("name", path.stem))
+        name, light = str(about.get("name", path.stem)), float(about.get("light", DEFAULT_LIGHT))
     except (ValueError, TypeError, AttributeError) as error:
         raise BadModel(f"{path}: expected a readable card in its metadata, but {error}") from error
     if not (16 <= resolution <= 4096 and 1 <= multiple <= 64):
@@ -282,7 +362,9 @@ def _card(metadata: dict[str, str], path: Path) -> Card:
             f"{path}: expected a resolution of 16 to 4096 and a multiple of 1 to 64 in its card, "
             f"got {resolution} and {multiple}"
         )
-    return Card(name, resolution, multiple, about)
+    if not 0 <= light <= 1:
+        raise BadModel(f"{path}: expected a light of 0 to 1 in its card, got {light}")
+    return Card(name, resolution, multiple, light, about)
 
 
 def mask_array(mask: Any) -> Any:

@@ -1,11 +1,14 @@
-"""From a small harmonized picture to any size: a colour map is fitted small and applied large.
+"""From a small picture to any size: colors are decided small and applied large.
 
-The network decides colours at a low resolution. What it did there is described as a map from
-colours to colours, and that map is applied to the full-size composite: no detail is lost, and
-the background is not touched at all. There are three kinds of map, all with the same ``apply``:
+The network decides colors at a low resolution. What it did there is described as a map from colors
+to colors, and that map is applied to the full-size composite: no detail is lost, and the background
+is not touched at all. All kinds of map have the same ``apply``:
 
-- :class:`Field` (``guided``): an affine map for each place, fitted under the mask in a window
-  around it, as a guided filter does (He et al., "Guided image filtering", 2013).
+- :class:`phnet.harmonization.field.Field` (``field``): what the network itself puts out, where it
+  puts out a field: an affine map of colors for each place, and a coefficient for detail.
+- the same, fitted (``guided``): for networks that put out pictures. An affine map for each place,
+  fitted under the mask in a window around it, as a guided filter does (He et al., "Guided image
+  filtering", 2013).
 - :class:`phnet.harmonization.lut3d.Lut` (``lut``): one 17³ table for the whole
   foreground, which ``.cube`` files can hold.
 - :class:`Plain` (``none``): the small picture enlarged, as the paper's authors do.
@@ -18,12 +21,13 @@ import cv2
 import numpy as np
 
 from phnet.harmonization.affine_fit import LEAST_WEIGHT, RIDGE, affine_fit, smooth, unblend
+from phnet.harmonization.field import Field
 from phnet.harmonization.lut3d import fit_lut
-from phnet.harmonization.tiling import in_strips
+from phnet.harmonization.tiling import Trims, in_strips
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.guided_filter import PLACES, solve
 
-Kind = Literal["guided", "lut", "none"]
+Kind = Literal["auto", "guided", "lut", "none"]  # auto: the network's field, else guided
 
 GRID = 64  # places a side, at least, of the grid that maps are fitted on
 RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
@@ -33,57 +37,23 @@ class ColourMap(Protocol):
     """A map of colours that can be applied to a composite of any size."""
 
     def apply(
-        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+        self,
+        composite: Pixels,
+        mask: Floats,
+        strength: float = 1.0,
+        threads: int = 1,
+        trims: Trims | None = None,
     ) -> Pixels:
         """Return the composite with its foreground mapped.
 
         Args:
             composite: RGB (H, W, 3): uint8, uint16, or floats in [0, 1].
             mask: float32 (H, W) in [0, 1]; where it is 0, pixels come back bit for bit.
-            strength: how much of the change to take, in [0, 1].
+            strength: how much of the change to take, in [0, 2].
             threads: how many strips are worked on at once.
+            trims: exposure and warmth on top; None for neither.
         """
         ...
-
-
-@dataclass(frozen=True)
-class Field:
-    """An affine map for each place of a small grid."""
-
-    coefficients: Floats  # (12, h, w): for output channel c, rows 4c..4c+2 times RGB, plus 4c+3
-
-    def apply(
-        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
-    ) -> Pixels:
-        """See :class:`ColourMap`; the coefficients are interpolated bilinearly."""
-        height, width = mask.shape
-        grid_height = self.coefficients.shape[1]
-        place = (np.arange(height) + 0.5) * grid_height / height - 0.5
-        place = np.clip(place, 0, grid_height - 1)
-        above = np.floor(place).astype(np.intp)
-        below = np.minimum(above + 1, grid_height - 1)
-        share = (place - above).astype(np.float32)[:, None]
-
-        def changed(rgb: list[Floats], rows: slice) -> list[Floats]:
-            upper, lower, lean = above[rows], below[rows], share[rows]
-
-            def wide(plane: int) -> Floats:
-                small = self.coefficients[plane]
-                lines = small[upper] + (small[lower] - small[upper]) * lean
-                size = (width, lines.shape[0])
-                return np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_LINEAR))
-
-            result = []
-            for c in range(3):
-                total = wide(4 * c + 3)
-                for k in range(3):
-                    slope = wide(4 * c + k)
-                    slope *= rgb[k]
-                    total += slope
-                result.append(total)
-            return result
-
-        return in_strips(composite, mask, strength, threads, changed)
 
 
 def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
@@ -154,7 +124,12 @@ class Plain:
     result: Floats  # (h, w, 3)
 
     def apply(
-        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+        self,
+        composite: Pixels,
+        mask: Floats,
+        strength: float = 1.0,
+        threads: int = 1,
+        trims: Trims | None = None,
     ) -> Pixels:
         """See :class:`ColourMap`."""
         height, width = mask.shape
@@ -163,7 +138,7 @@ class Plain:
         def changed(_: list[Floats], rows: slice) -> list[Floats]:
             return [np.array(large[rows, :, c]) for c in range(3)]
 
-        return in_strips(composite, mask, strength, threads, changed)
+        return in_strips(composite, mask, strength, threads, changed, trims)
 
 
 def fit(
@@ -175,10 +150,10 @@ def fit(
     they are: there is nothing to lift, and they hold more than colours (undone sharpening).
     Other arguments as in :func:`fit_field`.
     """
-    if kind == "none" or (kind == "guided" and size == mask.shape):
+    if kind == "none" or (kind in ("guided", "auto") and size == mask.shape):
         return Plain(unblend(composite, result, mask)[0])
-    if kind == "guided":
+    if kind in ("guided", "auto"):
         return fit_field(composite, result, mask)
     if kind == "lut":
         return fit_lut(composite, result, mask)
-    raise ValueError(f"lift: expected guided, lut or none, got {kind!r}")
+    raise ValueError(f"lift: expected auto, guided, lut or none, got {kind!r}")

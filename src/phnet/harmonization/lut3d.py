@@ -7,7 +7,7 @@ import numpy as np
 
 from phnet.files import write_text
 from phnet.harmonization.affine_fit import affine_fit, smooth, unblend
-from phnet.harmonization.tiling import in_strips
+from phnet.harmonization.tiling import Trims, in_strips
 from phnet.images.arrays import Floats, Pixels
 
 SIZE = 17
@@ -23,7 +23,12 @@ class Lut:
     table: Floats  # (17, 17, 17, 3), indexed by red, green, blue; values are colours in [0, 1]
 
     def apply(
-        self, composite: Pixels, mask: Floats, strength: float = 1.0, threads: int = 1
+        self,
+        composite: Pixels,
+        mask: Floats,
+        strength: float = 1.0,
+        threads: int = 1,
+        trims: Trims | None = None,
     ) -> Pixels:
         """See :class:`phnet.harmonization.lift.ColourMap`; interpolation is trilinear."""
         steps = self.table.shape[0] - 1
@@ -44,7 +49,7 @@ class Lut:
                 total += share[..., None] * flat[entry]
             return [total[..., c] for c in range(3)]
 
-        return in_strips(composite, mask, strength, threads, changed)
+        return in_strips(composite, mask, strength, threads, changed, trims)
 
     def write_cube(self, path: str | os.PathLike[str], title: str = "phnet") -> None:
         """Write an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it); red changes fastest."""

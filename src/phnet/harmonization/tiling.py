@@ -2,12 +2,50 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
 from phnet.images.arrays import FULL_SCALE, Floats, Pixels
 
 STRIP_PIXELS = 1 << 17  # pixels handled at a time: bounds the memory and keeps it in the cache
+GAMMA = 2.2  # linear light is taken as this power of the encoded values
+DAYLIGHT = 1e6 / 6500  # mireds
+MIREDS = 100.0  # of one unit of warmth
+
+
+@dataclass(frozen=True)
+class Trims:
+    """What a person may still want changed after an automatic match, in linear light.
+
+    A gain in linear light is one of the encoded values, too, where these are a power of it: so
+    trims are three multiplications.
+    """
+
+    exposure: float = 0.0  # stops
+    warmth: float = 0.0  # 1: 100 mireds warmer
+
+    @property
+    def gains(self) -> tuple[float, float, float]:
+        """What encoded red, green and blue are multiplied by."""
+        color = _illuminant(DAYLIGHT + MIREDS * self.warmth) / _illuminant(DAYLIGHT)
+        color = color / (color @ np.array([0.2126, 0.7152, 0.0722]))
+        red, green, blue = (float(g) for g in (color * 2**self.exposure) ** (1 / GAMMA))
+        return red, green, blue
+
+    def __bool__(self) -> bool:
+        return bool(self.exposure or self.warmth)
+
+
+def _illuminant(mireds: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Linear sRGB of a black body between 40 and 600 mireds, by Planck's law at three wavelengths.
+
+    Wavelengths 610, 550 and 465 nm stand for the primaries; only ratios are used.
+    """
+    wavelengths = np.array([610e-9, 550e-9, 465e-9])
+    kelvin = 1e6 / mireds
+    radiance = wavelengths**-5.0 / np.expm1(1.438777e-2 / (wavelengths * kelvin))
+    return np.asarray(radiance / radiance[1])
 
 
 def in_strips(
@@ -16,11 +54,12 @@ def in_strips(
     strength: float,
     threads: int,
     changed: Callable[[list[Floats], slice], list[Floats]],
+    trims: Trims | None = None,
 ) -> Pixels:
     """Blend ``changed`` channels over ``composite`` by the mask, a strip of rows at a time.
 
     ``changed`` takes the channels of a strip in [0, 1] and its rows, and returns channels that
-    may be written over.
+    may be written over. A strength above 1 goes on in the direction of the change.
     """
     output = np.array(composite)
     scale = np.float32(FULL_SCALE.get(composite.dtype, 1))
@@ -30,6 +69,7 @@ def in_strips(
     step = max(1, STRIP_PIXELS // mask.shape[1])
     starts = range(int(rows_with_mask[0]), int(rows_with_mask[-1]) + 1, step)
     stop = int(rows_with_mask[-1]) + 1
+    gains = trims.gains if trims else None
 
     def work(start: int) -> None:
         rows = slice(start, min(start + step, stop))
@@ -39,7 +79,16 @@ def in_strips(
         for c, mixed in enumerate(changed(rgb, rows)):
             np.clip(mixed, 0, 1, out=mixed)
             mixed -= rgb[c]
-            mixed *= amount
+            if gains is None and strength <= 1:
+                mixed *= amount
+            else:
+                mixed *= np.float32(strength)
+                mixed += rgb[c]
+                if gains is not None:
+                    mixed *= np.float32(gains[c])
+                np.clip(mixed, 0, 1, out=mixed)
+                mixed -= rgb[c]
+                mixed *= alpha
             mixed += rgb[c]
             if composite.dtype.kind == "u":
                 mixed *= scale

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadInput
-from phnet.harmonization.lift import Field, fit_field
+from phnet.harmonization.field import Field
+from phnet.harmonization.lift import fit_field
 from phnet.images.arrays import Floats, Pixels, check_mask, check_pixels, to_float
 from phnet.matting.foreground import blur_fusion, estimate
 from phnet.video.temporal_smoothing import STABILISE, Cuts, SteadyMap, SteadyMatte, between
@@ -188,14 +189,20 @@ class Live:
             composite = begun.scene.copy()
             alpha = begun.alpha[begun.box]
             composite[begun.box] = blended(begun.colours, alpha, begun.scene[begun.box])
-            small, mask = self.harmonizer.small(composite, begun.alpha, self.look_side)
-            answer = fit_field(small, self.harmonizer.run(small, mask), mask)
+            answer = self._answer(composite, begun.alpha)
             self._goals = (answer, self._goals[0] if self._goals else answer)
             self._since = 0
         after, before = self._goals
         way = between(before, after, (self._since + 1) / self.every)
         assert isinstance(way, Field)
         return way
+
+    def _answer(self, composite: Pixels, alpha: Floats) -> Field:
+        """The colors that the network decides for a composite; detail stays as filmed."""
+        if self.harmonizer.has_field:
+            return Field(self.harmonizer.field(composite, alpha, self.look_side).coefficients)
+        small, mask = self.harmonizer.small(composite, alpha, self.look_side)
+        return fit_field(small, self.harmonizer.run(small, mask), mask)
 
 
 def box_around(alpha: Floats) -> tuple[slice, slice]:
@@ -214,7 +221,7 @@ def map_colours(
 ) -> Floats:
     """Apply a map of a frame of ``size`` (H, W) to the colours (h, w, 3) in a box of it.
 
-    The same as :meth:`phnet.harmonization.lift.Field.apply` there, to a level of 255.
+    The same as :meth:`phnet.harmonization.field.Field.apply` there, to a level of 255.
     """
     rows, columns = box
     height, width = colours.shape[:2]

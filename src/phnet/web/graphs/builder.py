@@ -285,13 +285,15 @@ class Graph:
         onnx.checker.check_model(made)
         return made
 
-    def embed(self, model: onnx.ModelProto, inputs: dict[str, Value], output: str) -> Value:
+    def embed(
+        self, model: onnx.ModelProto, inputs: dict[str, Value], outputs: Sequence[str]
+    ) -> list[Value]:
         """A finished network in this graph.
 
         Args:
             model: with weights inside.
             inputs: what its inputs are fed with.
-            output: the name of the output that is wanted.
+            outputs: the names of the outputs that are wanted.
         """
         prefix = f"{self.name()}_"
         kept = onnx.compose.add_prefix(model, prefix)
@@ -301,4 +303,4 @@ class Graph:
             self.add(helper.make_node("Constant", [], [tensor.name], value=tensor))
         for node in kept.graph.node:
             self.add(node)
-        return Value(self, prefix + output, np.dtype(np.float32))
+        return [Value(self, prefix + name, np.dtype(np.float32)) for name in outputs]

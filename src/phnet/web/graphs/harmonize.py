@@ -1,8 +1,10 @@
 """One graph that harmonizes a picture of any size: what :class:`phnet.Harmonizer` does.
 
-Inputs: ``composite`` uint8 (H, W, 4), RGB and an alpha that passes through; ``mask`` float32 in
-[0, 1], resized if it is of another size of that aspect; ``strength`` float32, a scalar in [0, 1];
-``lift`` int32, a scalar: the place of the lift in :data:`LIFTS`. For a person in a scene
+Inputs: ``composite`` uint8 (H, W, 4), RGB and an alpha that passes through; ``mask`` float32 in [0,
+1], resized if it is of another size of that aspect; ``strength`` float32, a scalar in [0, 1];
+``lift`` int32, a scalar: the place of the lift in :data:`LIFTS`; ``light`` float32, a scalar in [0,
+1], which only counts where the network takes one; ``gains`` float32 (3,), what the trims multiply
+red, green and blue by (:class:`phnet.harmonization.tiling.Trims`). For a person in a scene
 (:mod:`phnet.web.graphs.compose`) also ``foreground`` and ``background``, uint8 (H, W, 4): the
 person's own colours, which are mapped and blended over the scene; empty ones (0, 0, 4) stand for
 the composite. Output: ``harmonized`` uint8 (H, W, 4).
@@ -22,7 +24,7 @@ from phnet.web.graphs.lift import enlarging, field, in_strips, unblended
 from phnet.web.graphs.lut3d import fitted_table, looked_up
 from phnet.web.graphs.resizing import area_or_linear, area_taps, cubic_taps, linear_taps, resize
 
-LIFTS = ("guided", "lut", "none")
+LIFTS = ("auto", "guided", "lut", "none")
 PICTURE: list[str | int] = ["height", "width", 4]
 PLANE: list[str | int] = ["mask_height", "mask_width"]
 
@@ -41,6 +43,8 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
     mask = graph.input("mask", np.float32)
     foreground, background = (graph.input(name, np.uint8) for name in ("foreground", "background"))
     strength, lift = graph.input("strength", np.float32), graph.input("lift", np.int32)
+    light, gains = graph.input("light", np.float32), graph.input("gains", np.float32)
+    gains = gains.reshape([3, 1, 1])
 
     def smaller(side: Value) -> Value:
         return (side.at_most(card.resolution) // card.multiple * card.multiple).at_least(
@@ -52,11 +56,19 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
     low, narrow = smaller(height), smaller(width)
     # OpenCV rounds bytes to bytes, while masks are floats by then.
     picture = resize(composite, low, narrow, 4, area_taps).rounded().between(0, 255)
-    picture = (picture / 255).transpose(2, 0, 1).part(0, 3)
     small_mask = resize(mask.wider(2), low, narrow, 1, area_taps)
+    if harmonizer.has_field:  # a field's network sees squares, also of smaller pictures
+        low = narrow = graph.whole(card.resolution // card.multiple * card.multiple)
+        picture = resize(picture, low, narrow, 4, linear_taps).rounded().between(0, 255)
+        small_mask = resize(small_mask, low, narrow, 1, linear_taps)
+    picture = (picture / 255).transpose(2, 0, 1).part(0, 3)
     small_mask = small_mask.between(0, 1).transpose(2, 0, 1)
     small = {"image": picture.wider(0), "mask": small_mask.wider(0)}
-    result = graph.embed(network, small, "harmonized").reshape([3, low, narrow])
+    if harmonizer.takes_light:
+        small["light"] = light.reshape([1])
+    outputs = ["harmonized", "field"] if harmonizer.has_field else ["harmonized"]
+    result, *fields = graph.embed(network, small, outputs)
+    result = result.reshape([3, low, narrow])
 
     def given(picture: Value, rows: Value, pixels: Value) -> Value:
         """Rows (3, S, W) in [0, 1] of another picture; an empty one: of the composite."""
@@ -73,6 +85,7 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
         def piece(rows: Value, pixels: Value) -> Value:
             own, below = given(foreground, rows, pixels), given(background, rows, pixels)
             new = own + (change(rows, own).between(0, 1) - own) * strength
+            new = (new * gains).between(0, 1)
             mixed = below + (new - below) * mask.take(rows).wider(0)
             mixed = (mixed.between(0, 1) * 255).rounded()
             return graph.join([mixed, pixels.part(3, 4)], 0).cast(np.uint8).transpose(1, 2, 0)
@@ -95,17 +108,49 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
 
         return in_composite(change)
 
+    def own_rows(rows: Value) -> Value:
+        """Rows (3, S, W) in [0, 1] of what is changed."""
+        picture = graph.choose(
+            foreground.side(0).equals(0),
+            lambda: composite.take(rows).cast(np.float32),
+            lambda: foreground.take(rows).cast(np.float32),
+        )
+        return picture.transpose(2, 0, 1).part(0, 3) / 255
+
+    def by_field() -> Value:
+        """See :meth:`phnet.harmonization.field.Field.apply`."""
+        planes = fields[0].reshape([13, fields[0].side(2), fields[0].side(3)])
+        enlarged = enlarging(composite, planes, 13, linear_taps)
+        columns = graph.count(width)
+        left, right = (columns - 1).at_least(0), (columns + 1).at_most(width - 1)
+
+        def change(rows: Value, colors: Value) -> Value:
+            at = enlarged(rows)
+            above, below = (rows - 1).at_least(0), (rows + 1).at_most(height - 1)
+            lines = (own_rows(above) + colors * 2 + own_rows(below)) / 4
+            blurred = (lines.take(left, 2) + lines * 2 + lines.take(right, 2)) / 4
+            new = colors + at.part(9, 12) + at.part(12, 13) * (colors - blurred)
+            for k in range(3):
+                new = new + at.part(3 * k, 3 * k + 3) * colors.part(k, k + 1)
+            return new
+
+        return in_composite(change)
+
     def by_table() -> Value:
         table = fitted_table(picture, result, small_mask)
         return in_composite(lambda _, colours: looked_up(table, colours))
 
     same_size = low.equals(height).both(narrow.equals(width))
-    wants_places = lift.equals(LIFTS.index("guided")).both(graph.op("Not", same_size))
-    output = graph.choose(
-        lift.equals(LIFTS.index("lut")),
-        by_table,
-        lambda: graph.choose(wants_places, by_place, plain),
-    )
+    wants_places = (lift < LIFTS.index("lut")).both(graph.op("Not", same_size))
+
+    def fitted() -> Value:
+        return graph.choose(
+            lift.equals(LIFTS.index("lut")),
+            by_table,
+            lambda: graph.choose(wants_places, by_place, plain),
+        )
+
+    output = graph.choose(lift.equals(0), by_field, fitted) if fields else fitted()
     inputs: dict[str, tuple[Any, list[str | int]]] = {
         "composite": (np.uint8, PICTURE),
         "mask": (np.float32, PLANE),
@@ -113,6 +158,8 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
         "background": (np.uint8, ["scene_height", "scene_width", 4]),
         "strength": (np.float32, []),
         "lift": (np.int32, []),
+        "light": (np.float32, []),
+        "gains": (np.float32, [3]),
     }
     metadata = {"phnet": json.dumps(card.about, sort_keys=True)}
     return graph.model(inputs, {"harmonized": (output, PICTURE)}, metadata)

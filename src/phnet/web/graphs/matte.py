@@ -27,7 +27,7 @@ def matting_model() -> onnx.ModelProto:
     height, width = photo.side(0), photo.side(1)
     square = area_or_linear(photo, graph.whole(side), graph.whole(side), 4) / 255
     picture = square.transpose(2, 0, 1).part(0, 3).wider(0)
-    coarse = graph.embed(network, {"image": picture}, "alpha").between(0, 1)
+    coarse = graph.embed(network, {"image": picture}, ["alpha"])[0].between(0, 1)
     person = (coarse > 0.5).cast(np.float32)
     person = graph.op("ReduceMean", person, keepdims=0)
 

@@ -4,7 +4,7 @@
 import * as ort from "./ort.wasm.bundle.min.js";
 import { decoded, decodedMask, encoded } from "./local-pictures.js";
 
-const LIFTS = ["guided", "lut", "none"]; // in the order of phnet.web.graphs.harmonize
+const LIFTS = ["auto", "guided", "lut", "none"]; // in the order of phnet.web.graphs.harmonize
 const LEAST_PERSON = 0.01; // as in phnet.matting.matte
 const LEAST = 0.5 / 255; // of a mask that is not empty
 const SEEN = 0.5; // this and the next two as in phnet.compositing.placement
@@ -88,21 +88,23 @@ async function compose({ portrait, background, mask, place, fit, ...options }, t
 }
 
 // What the options choose, checked.
-async function choice({ strength, lift, model }) {
+async function choice({ strength, lift, model, light = 1 }) {
   const listed = await (await fetch(new URL("models.json", import.meta.url))).json();
   const chosen = listed.find((entry) => (model ? entry.name === model : entry.default));
   if (!chosen) throw new Error(`model: expected one of ${listed.map((m) => m.name).join(", ")}`);
   if (!LIFTS.includes(lift)) throw new Error(`lift: expected one of ${LIFTS.join(", ")}`);
-  return { file: chosen.file, strength, lift: LIFTS.indexOf(lift) };
+  return { file: chosen.file, strength, lift: LIFTS.indexOf(lift), light };
 }
 
-async function harmonized(inputs, { file, strength, lift }, tell) {
+async function harmonized(inputs, { file, strength, lift, light }, tell) {
   const session = await loaded(file, tell);
   tell("working");
   const answer = await session.run({
     ...inputs,
     strength: new ort.Tensor("float32", [strength], []),
     lift: new ort.Tensor("int32", [lift], []),
+    light: new ort.Tensor("float32", [light], []),
+    gains: new ort.Tensor("float32", [1, 1, 1], [3]),
   });
   return answer.harmonized.data;
 }
