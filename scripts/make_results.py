@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from phnet.cli.evaluate import find_method
-from phnet.datasets.readers import SUFFIXES, read
-from phnet.datasets.synthesis import make_composite
-from phnet.errors import BadData, PHNetError
+from phnet.datasets.benchmark_sets import (
+    PHOTO_SUFFIXES,
+    SEED,
+    SETS,
+    make_set,
+    make_triple,
+    photos_with_masks,
+)
+from phnet.datasets.readers import read
+from phnet.errors import PHNetError
 from phnet.evaluation import statistics as figures
 from phnet.evaluation.baselines import METHODS
 from phnet.evaluation.metrics import METRICS
@@ -25,11 +31,10 @@ from phnet.evaluation.score import Method, evaluate, predict, to_bytes
 from phnet.files import write_text
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.images import load, load_mask
+from phnet.images.arrays import check_mask
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTRAITS = ROOT / "tests" / "portraits"
-SIZE = 256
-SEED = 2024  # composite i of a set has the seed [SEED, i], as validation images do in training
 HEADINGS = {"mse": "MSE", "psnr": "PSNR", "fmse": "fMSE", "fpsnr": "fPSNR", "ssim": "SSIM"}
 
 
@@ -52,18 +57,6 @@ class Watched:
         return to_bytes(np.nan_to_num(result))
 
 
-def pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """Photos with masks: ID.jpg (or another kind) and ID.png, in the order of their ids."""
-    if not folder.is_dir():
-        raise BadData(f"{folder}: expected a folder of photos, found none")
-    kinds = SUFFIXES - {".png"}
-    photos = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in kinds]
-    found = [(p, p.with_suffix(".png")) for p in photos if p.with_suffix(".png").is_file()]
-    if not found:
-        raise BadData(f"{folder}: expected photos ID.jpg with masks ID.png, found none")
-    return sorted(found, key=lambda pair: pair[0].stem)
-
-
 def identity(folder: Path, files: Sequence[tuple[Path, Path]]) -> str:
     """A sum that names the set: of its manifest, or of the sums of its files."""
     for place in (folder, folder.parent):
@@ -78,24 +71,30 @@ def identity(folder: Path, files: Sequence[tuple[Path, Path]]) -> str:
     return f"SHA-256 of its files' sums `{hashlib.sha256(''.join(lines).encode()).hexdigest()}`"
 
 
-def make_tree(files: Sequence[tuple[Path, Path]], tree: Path) -> None:
-    """Write composites, masks and photos at SIZE in FFHQH's layout, lossless."""
-    for name in ("comp", "alpha", "real"):
-        (tree / name).mkdir(parents=True)
-    for i, (photo_path, mask_path) in enumerate(files):
-        photo = _small(to_bytes(load(photo_path).rgb))
-        mask = _small(to_bytes(load_mask(mask_path)))
-        made = make_composite(photo, mask, [SEED, i])
-        name = f"{photo_path.stem}.png"
-        cv2.imwrite(str(tree / "comp" / name), made.image[..., ::-1])
-        cv2.imwrite(str(tree / "real" / name), photo[..., ::-1])
-        cv2.imwrite(str(tree / "alpha" / name), made.mask.astype(np.uint8) * 255)
-    names = "".join(f"{photo.stem}.png\n" for photo, _ in files)
-    (tree / "test_split.txt").write_text(names, encoding="utf-8")
+@dataclass
+class AtLight:
+    """The network asked for a given light."""
+
+    harmonizer: Harmonizer
+    light: float
+
+    def harmonize(self, composite: Any, mask: Any) -> Any:
+        """Harmonize an array (H, W, 3) by a mask (H, W)."""
+        alpha = check_mask(mask, composite.shape[:2])
+        look = self.harmonizer.colour_map(composite, alpha, light=self.light)
+        return look.apply(composite, alpha)
 
 
-def _small(pixels: Any) -> Any:
-    return cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+@dataclass
+class Half:
+    """Half of what another method changes."""
+
+    method: Method
+
+    def harmonize(self, composite: Any, mask: Any) -> Any:
+        """Harmonize floats (H, W, 3) in [0, 1] by a mask (H, W)."""
+        result = (composite + self.method.harmonize(composite, mask)) / 2
+        return np.where(np.asarray(mask)[..., None] > 0, result, composite).astype(np.float32)
 
 
 def section(
@@ -106,10 +105,11 @@ def section(
     summary: dict[str, Any],
     watched: dict[str, Watched],
     milliseconds: dict[str, float],
+    table: list[str],
 ) -> str:
-    """The set's section, as Markdown."""
+    """The set's section, as Markdown; ``table`` is that of the four sets."""
     titles = {
-        "default": f"**{network}**",
+        "default": f"**{network}**, light 0",
         "self-ensemble": "the same, with `--self-ensemble`",
         "composite": "untouched composite",
     }
@@ -118,7 +118,7 @@ def section(
         "",
         f"    {command}",
         "",
-        f"Set: {identity(folder, files)}. Composites at {SIZE}x{SIZE} by the paper's recipe "
+        f"Set: {identity(folder, files)}. Composites at 256x256 by the paper's recipe "
         f"(section 3.2), seed [{SEED}, i] for the i-th id. Mean of per-image values with 95% "
         "bootstrap intervals, RGB in [0, 255], peak 255, fMSE by equation 16, masks binarised. "
         "Time: median of one image, one thread for the network.",
@@ -132,7 +132,17 @@ def section(
         cells = [figures.with_interval(m, means[m], ends[m]) for m in METRICS]
         time = "" if name == "composite" else f"{milliseconds[name]:.0f}"
         lines.append(f"| {titles.get(name, name)} | {' | '.join(cells)} | {time} |")
-    lines += ["", *_comparison(summary), "", *_checks(summary, titles), "", _promise(watched), ""]
+    lines += [
+        "",
+        *_comparison(summary),
+        "",
+        *table,
+        "",
+        *_checks(summary, titles),
+        "",
+        _promise(watched),
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -181,6 +191,47 @@ def _promise(watched: dict[str, Watched]) -> str:
     return f"**Of {seen} results {infinite} are not finite and {changed} change the background.**"
 
 
+def four_sets(
+    files: Sequence[tuple[Path, Path]], scenes: Sequence[Path], methods: dict[str, Method]
+) -> list[str]:
+    """Every method on the four sets of :mod:`phnet.datasets.benchmark_sets`, as Markdown."""
+    cells: dict[str, list[str]] = {name: [] for name in methods}
+    for kind in SETS:
+        errors: dict[str, list[float]] = {name: [] for name in methods}
+        before = []
+        for i, (photo_path, mask_path) in enumerate(files):
+            photo, mask = to_bytes(load(photo_path).rgb), to_bytes(load_mask(mask_path))
+            scene = to_bytes(load(scenes[i % len(scenes)]).rgb) if scenes else None
+            composite, hard, real = make_triple(kind, photo, mask, scene, [SEED, i])
+            before.append(_mse(composite, real))
+            for name, method in methods.items():
+                floats = composite.astype(np.float32) / np.float32(255)
+                result = to_bytes(np.nan_to_num(method.harmonize(floats, hard)))
+                errors[name].append(_mse(result, real))
+        untouched = np.maximum(before, 1e-3)
+        for name, found in errors.items():
+            mean = float(np.mean(found))
+            cell = f"{mean:.1f}"
+            if kind != "nothing":
+                gain = float(np.mean(10 * np.log10(untouched / np.maximum(found, 1e-3))))
+                cell += f" ({mean / np.mean(before):.3f}, {gain:+.2f} dB)"
+            cells[name].append(cell)
+        print(f"{kind}: {len(files)} images", flush=True)
+    lines = [
+        "On four sets (`phnet data sets` writes them): mean MSE, and in brackets its share of the "
+        "untouched composites' and the PSNR gained, mean of per-image values. `nothing` are photos "
+        "that need no change.",
+        "",
+        "| method | " + " | ".join(SETS) + " |",
+        "|---|" + "---|" * len(SETS),
+    ]
+    return lines + [f"| {name} | {' | '.join(row)} |" for name, row in cells.items()]
+
+
+def _mse(one: Any, other: Any) -> float:
+    return float(np.square(one.astype(np.float64) - other).mean())
+
+
 def replace_section(text: str, name: str, body: str) -> str:
     """Put the section of a set in place of its former one, or at the end."""
     start, end = f"<!-- results {name} -->", f"<!-- end {name} -->"
@@ -197,6 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="scripts/results", description=__doc__)
     parser.add_argument("--photos", type=Path, default=PORTRAITS, help="ID.jpg with masks ID.png")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "results.md")
+    parser.add_argument("--scenes", type=Path, help="backgrounds for pastes under foreign light")
     parser.add_argument("--html", type=Path, help="also write the report as a page")
     parser.add_argument("--model", help="another network than the shipped one")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="beside the network")
@@ -213,6 +265,8 @@ def command_of(options: argparse.Namespace) -> str:
     words = ["scripts/results"]
     if options.photos != PORTRAITS:
         words += ["--photos", str(options.photos)]
+    if options.scenes:
+        words += ["--scenes", str(options.scenes)]
     if options.model:
         words += ["--model", options.model]
     if options.methods != list(METHODS):
@@ -220,12 +274,36 @@ def command_of(options: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
+def _table(
+    options: argparse.Namespace, files: Sequence[tuple[Path, Path]], network: Harmonizer
+) -> list[str]:
+    """The four sets' table: the network at three lights, the classical methods whole and half."""
+    methods: dict[str, Method] = {}
+    if network.takes_light:
+        for light in dict.fromkeys([0.0, network.card.light, 1.0]):
+            note = ", the default" if light == network.card.light else ""
+            methods[f"**network, light {light:g}**{note}"] = AtLight(network, light)
+    else:
+        methods["**network**"] = network
+    for name in options.methods:
+        found = find_method(name, 1)
+        methods |= {name: found, f"{name}, half": Half(found)}
+    scenes = []
+    if options.scenes:
+        scenes = [p for p in sorted(options.scenes.iterdir()) if p.suffix.lower() in PHOTO_SUFFIXES]
+        digit = {"val": "8", "test": "9"}.get(options.photos.name, "9")
+        scenes = [p for p in scenes if p.stem.endswith(digit)] or scenes
+    return four_sets(files, scenes, methods)
+
+
 def _run(options: argparse.Namespace) -> int:
-    files = pairs(options.photos)
+    files = photos_with_masks(options.photos)
     folder = options.photos.resolve()
     network = Harmonizer(options.model, 1)
     twice = Harmonizer(options.model, 1, self_ensemble=True)
     chosen: dict[str, Method] = {"default": network, "self-ensemble": twice}
+    if network.takes_light:  # the paper's task
+        chosen = {"default": AtLight(network, 0.0), "self-ensemble": AtLight(twice, 0.0)}
     chosen |= {
         name: find_method(name, 1) for name in dict.fromkeys([*options.methods, "composite"])
     }
@@ -233,7 +311,7 @@ def _run(options: argparse.Namespace) -> int:
     milliseconds = {}
     with tempfile.TemporaryDirectory() as place:
         tree, predictions = Path(place, folder.name), Path(place, "predictions")
-        make_tree(files, tree)
+        make_set("paper", files, [], tree)
         samples = read(tree, "test")
         for name, method in watched.items():
             seconds = predict(samples, method, predictions / name)
@@ -246,11 +324,12 @@ def _run(options: argparse.Namespace) -> int:
             from phnet.evaluation.report import page
 
             write_text(options.html, page(samples, scored, "default", folder.name))
+    table = _table(options, files, network)
     card = network.card.about.get("parameters")
     sum_ = hashlib.sha256(network.path.read_bytes()).hexdigest()[:12]
     title = f"PHNet {network.card.name}"
     title += f" ({card / 1e6:.2f}M, {sum_})" if card else f" ({sum_})"
-    body = section(folder, files, command_of(options), title, summary, watched, milliseconds)
+    body = section(folder, files, command_of(options), title, summary, watched, milliseconds, table)
     old = options.output.read_text(encoding="utf-8") if options.output.is_file() else "# Results\n"
     write_text(options.output, replace_section(old, folder.name, body))
     print(f"{options.output}: section {folder.name}")

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from phnet.datasets.benchmark_sets import make_set, photos_with_masks
 from phnet.datasets.synthesis import make_composite
 from phnet.images import load, load_mask
 
@@ -37,17 +38,17 @@ def test_a_section_is_written_and_replaced(
     assert "| the same, with `--self-ensemble` |" in first
     assert "24 results" in first  # 3 photos, 4 methods, composites and untouched photos
     assert "every background pixel is the composite's, bit for bit" in first
+    assert "| method | paper | own-size | foreign-light | nothing |" in first
+    assert "| mk, half |" in first
     assert "<h2>Measured</h2>" in page.read_text()
     assert script["main"](arguments) == 0
     assert output.read_text().count("<!-- results val -->") == 1
 
 
-def test_composites_are_those_of_validation(
-    script: dict[str, Any], photo_tree: Path, tmp_path: Path
-) -> None:
-    files = script["pairs"](photo_tree / "val")
+def test_composites_are_those_of_validation(photo_tree: Path, tmp_path: Path) -> None:
+    files = photos_with_masks(photo_tree / "val")
     assert [photo.stem for photo, _ in files] == ["val_0", "val_1", "val_2"]
-    script["make_tree"](files, tmp_path / "tree")
+    make_set("paper", files, [], tmp_path / "tree")
     photo, mask = load(files[2][0]).colours, np.rint(load_mask(files[2][1]) * 255)
     small = cv2.resize(photo, (256, 256), interpolation=cv2.INTER_AREA)
     small_mask = cv2.resize(mask.astype(np.uint8), (256, 256), interpolation=cv2.INTER_AREA)
@@ -59,7 +60,7 @@ def test_composites_are_those_of_validation(
 def test_a_set_is_named_by_its_manifest_or_its_files(
     script: dict[str, Any], photo_tree: Path, tmp_path: Path
 ) -> None:
-    files = script["pairs"](photo_tree / "val")
+    files = photos_with_masks(photo_tree / "val")
     assert "of its files' sums" in script["identity"](photo_tree / "val", files)
     (tmp_path / "manifest.csv").write_text("id\n")
     (tmp_path / "test").mkdir()

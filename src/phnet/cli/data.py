@@ -180,6 +180,33 @@ def pack(
     )
 
 
+@data.command()
+def sets(
+    photos: Annotated[
+        Path, typer.Argument(help="Photos ID.jpg with masks ID.png.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the sets.")],
+    scenes: Annotated[
+        Path | None, typer.Option(help="Backgrounds for pastes under foreign light.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 2024,
+) -> None:
+    """Make the four sets of the tables here: paper, own-size, foreign-light, nothing."""
+    from phnet.datasets.benchmark_sets import PHOTO_SUFFIXES, SETS, make_set, photos_with_masks
+    from phnet.errors import BadData
+
+    files = photos_with_masks(photos)
+    behind = []
+    if scenes is not None:
+        if not scenes.is_dir():
+            raise BadData(f"{scenes}: expected a folder of scenes, found none")
+        behind = [p for p in sorted(scenes.iterdir()) if p.suffix.lower() in PHOTO_SUFFIXES]
+    for name in SETS:
+        with _bar(name) as progress:
+            make_set(name, files, behind, output / name, seed, progress)
+        print(f"{output / name}: {len(files)} images")
+
+
 @contextmanager
 def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error and yield what moves it: (done, total)."""
