@@ -30,8 +30,14 @@ def benchmark(
     matting: Annotated[
         bool, typer.Option("--matting", help="The matte instead: IoU against masks, time.")
     ] = False,
+    invariance: Annotated[
+        bool, typer.Option("--invariance", help="How much sharpness and size steer the answer.")
+    ] = False,
+    color_models: Annotated[
+        bool, typer.Option("--color-models", help="What families of color maps could do at best.")
+    ] = False,
     photos: Annotated[
-        Path, typer.Option(help="For --lift, --shape, --video, --matting: NAME.jpg with NAME.png.")
+        Path, typer.Option(help="For all but times: a folder of NAME.jpg with NAME.png.")
     ] = Path("tests/portraits"),
     model: Model = None,
     matte: Matte = None,
@@ -51,6 +57,14 @@ def benchmark(
         from phnet.benchmarks.lift_loss import lift_figures
 
         figures = lift_figures(photos)
+    elif invariance:
+        from phnet.benchmarks.invariance import invariance_figures
+
+        figures = invariance_figures(photos, Harmonizer(model))
+    elif color_models:
+        from phnet.benchmarks.color_models import color_model_figures
+
+        figures = color_model_figures(photos)
     elif shape:
         from phnet.benchmarks.aspect_ratio import shape_figures
 
