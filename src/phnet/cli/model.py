@@ -65,7 +65,9 @@ def export(
     checkpoint: Annotated[
         Path, typer.Argument(help="A checkpoint of phnet train, or the authors' state dict.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The ONNX file to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="What to write: .onnx, or .safetensors.")
+    ],
     storage: Annotated[
         Storage | None, typer.Option(help="How weights are stored: fp32, with --pieces fp16.")
     ] = None,
@@ -81,7 +83,10 @@ def export(
         typer.Option(metavar="DIR", help="Photos ID.jpg with masks ID.png, for int8."),
     ] = None,
 ) -> None:
-    """Write a network as ONNX, after checking that ONNX Runtime computes the same."""
+    """Write a network as ONNX, after checking that ONNX Runtime computes the same.
+
+    A name that ends in .safetensors gets the torch weights alone, for phnet train --init.
+    """
     from phnet.errors import BadInput, BadOutput, MissingExtra
 
     try:
@@ -90,6 +95,12 @@ def export(
         raise MissingExtra("train", "phnet export") from error
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise BadOutput(f"{output}: the output is also the input; choose another name")
+    if output.suffix == ".safetensors":
+        from phnet.training.checkpoint import load_checkpoint, save_tensors
+
+        save_tensors(load_checkpoint(checkpoint), output)
+        print(f"{output}  {output.stat().st_size / 1e6:.2f} MB")
+        return
     stored = storage or (Storage.fp16 if pieces else Storage.fp32)
     if (stored is Storage.int8) != (calibrate is not None):
         raise BadInput("phnet export: --storage int8 and --calibrate DIR belong together")

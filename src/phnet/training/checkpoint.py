@@ -1,5 +1,6 @@
 """Checkpoints: one dict, read weights-only, written under a temporary name and renamed."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import torch
 
 from phnet.errors import BadModel
-from phnet.files import replacing
+from phnet.files import replacing, write_bytes
 from phnet.networks import PHNet, PHNetConfig
 from phnet.networks.mattenet import MatteConfig
 from phnet.training.tasks import Config, Network, network
@@ -22,6 +23,44 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         torch.save({"format": FORMAT, **state}, temporary)
 
 
+def save_tensors(state: dict[str, Any], path: Path) -> None:
+    """Write the weights of a checkpoint (averaged ones, where there are any) as safetensors.
+
+    Its metadata hold, as JSON under ``phnet``, what is needed to train on from them: the network's
+    configuration, the recipe's name, and how many images they have seen.
+    """
+    from safetensors.torch import save
+
+    about = {
+        "config": state["config"],
+        "recipe": {"name": state["recipe"]["name"]},
+        "images": images_of(state),
+    }
+    weights = {name: x.contiguous() for name, x in (state["ema"] or state["model"]).items()}
+    write_bytes(path, save(weights, {"phnet": json.dumps(about, sort_keys=True)}))
+
+
+def _load_tensors(path: Path) -> dict[str, Any]:
+    """What :func:`save_tensors` wrote, as a checkpoint without an optimizer.
+
+    Raises:
+        BadModel: damaged, or without a card that says what the weights are of.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get("phnet", "null"))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise BadModel(
+            f"{path}: expected weights as safetensors, but {str(error)[:200]}"
+        ) from error
+    if not isinstance(about, dict) or not {"config", "recipe", "images"} <= set(about):
+        raise BadModel(f"{path}: expected safetensors that phnet export wrote, found others")
+    return {"format": FORMAT, **about, "model": weights, "ema": None}
+
+
 def load_state(path: str | Path) -> dict[str, Any]:
     """Read a file of tensors and plain data onto the CPU; no code in it can run.
 
@@ -33,6 +72,8 @@ def load_state(path: str | Path) -> dict[str, Any]:
         raise BadModel(f"{path}: expected a file of weights, but there is no such file")
     if path.stat().st_size > LARGEST:
         raise BadModel(f"{path}: expected a file of weights of at most {LARGEST >> 30} GiB")
+    if path.suffix == ".safetensors":
+        return _load_tensors(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files raise whatever their bytes lead to
