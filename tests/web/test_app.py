@@ -186,7 +186,7 @@ def test_an_inverted_mask_is_the_same_as_the_mask(client: Client) -> None:
         ({"mask": encoded(mask() * 0)}, "mask: expected a foreground"),
         ({"strength": "2"}, "strength: input should be less than or equal to 1"),
         ({"strength": "nan"}, "strength: input should be"),
-        ({"lift": "cubic"}, "lift: input should be 'guided', 'lut' or 'none'"),
+        ({"lift": "cubic"}, "lift: input should be 'auto', 'guided', 'lut' or 'none'"),
         ({"resolution": "4096"}, "resolution: input should be"),
         ({"model": "../secret.onnx"}, "model: expected one of portrait"),
         ({"colour": "red"}, "an unknown option: extra inputs are not permitted"),
@@ -234,7 +234,7 @@ def test_compose_lifts_as_it_is_asked_to(client: Client) -> None:
     composer = Composer(Harmonizer(threads=1))
     cutout = composer.cut_out(composite(), mask())
     results = []
-    for lift in ("guided", "lut", "none"):
+    for lift in ("auto", "guided", "lut", "none"):
         status, _, body = client.compose(
             background=encoded(scene), place="20,20,3", lift=lift, **parts
         )

@@ -226,7 +226,7 @@ def portrait(name: str) -> tuple[bytes, bytes, np.ndarray, np.ndarray]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lift", ["guided", "lut", "none"])
+@pytest.mark.parametrize("lift", ["auto", "guided", "lut", "none"])
 def test_a_portrait_as_in_python(fresh: "Page", lift: str) -> None:
     composite, mask, pixels, alpha = portrait("test_0019")  # 480 x 320
     choose(fresh, "composite", composite)

@@ -32,7 +32,7 @@ class Options:
 
     invert_mask: bool = False
     resolution: int | None = None
-    lift: Kind = "guided"
+    lift: Kind = "auto"
     strength: float = 1.0
 
 

@@ -78,7 +78,7 @@ def compose(
     strength: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the harmonization to take.")
     ] = 1.0,
-    lift: LiftChoice = Lift.guided,
+    lift: LiftChoice = Lift.auto,
     model: Model = None,
     self_ensemble: SelfEnsemble = False,
     matte: Matte = None,

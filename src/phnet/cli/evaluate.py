@@ -194,6 +194,8 @@ def find_method(
     else:
         network = _from_checkpoint(Path(name), threads, resolution)
     network.self_ensemble = self_ensemble
+    if network.takes_light:
+        network.light = 0.0  # the paper's task
     return network if resolution is None else _At(network, resolution)
 
 

@@ -61,7 +61,7 @@ def harmonize(
             min=16, max=4096, help="Side that the network sees.", show_default="the model's own"
         ),
     ] = None,
-    lift: LiftChoice = Lift.guided,
+    lift: LiftChoice = Lift.auto,
     save_lut: Annotated[
         Path | None,
         typer.Option(help="Also write the look, at full strength, as a .cube file (sRGB)."),

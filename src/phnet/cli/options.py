@@ -10,6 +10,7 @@ import typer
 class Lift(StrEnum):
     """How the network's small result is brought to the composite's size."""
 
+    auto = "auto"
     guided = "guided"
     lut = "lut"
     none = "none"

@@ -97,7 +97,7 @@ class Composer:
         scene: Pixels,
         place: Place | None = None,
         strength: float = 1.0,
-        lift: "Kind" = "guided",
+        lift: "Kind" = "auto",
     ) -> Composition:
         """Put a person into a scene.
 
@@ -106,7 +106,7 @@ class Composer:
             scene: the background, (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1].
             place: None for :func:`default_place`.
             strength: how much of the harmonization to take, in [0, 1].
-            lift: "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
+            lift: "auto", "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
 
         Raises:
             BadMask: nothing of the person would be in the picture.
@@ -132,7 +132,7 @@ def compose(
     place: tuple[float, float, float] | None = None,
     fit: str | None = None,
     strength: float = 1.0,
-    lift: "Kind" = "guided",
+    lift: "Kind" = "auto",
     composer: Composer | None = None,
 ) -> Scene:
     """Put the person of a portrait in front of another background, in harmony with it.
@@ -147,7 +147,7 @@ def compose(
             None: see :func:`default_place`.
         fit: "cover": the portrait covers the whole background instead, as in a video call.
         strength: how much of the harmonization to take, in [0, 1].
-        lift: "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
+        lift: "auto", "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
         composer: sessions to use again; None: the embedded networks.
 
     Returns:

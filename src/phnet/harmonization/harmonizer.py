@@ -47,6 +47,8 @@ class Harmonizer:
         threads: CPU threads; None for all.
         self_ensemble: run the network on the mirror image, too, and take the mean: a little
             nearer to the true photo on average, in twice the network's time.
+        light: how much of the scene's light a person takes on where a call does not say, in
+            [0, 1]: 0 is the paper's task, 1 a paste from another light. None: the model's own.
 
     Raises:
         BadModel: the file is missing or is not a harmonization network.
@@ -58,6 +60,7 @@ class Harmonizer:
         threads: int | None = None,
         *,
         self_ensemble: bool = False,
+        light: float | None = None,
     ) -> None:
         import onnxruntime as ort
 
@@ -97,6 +100,7 @@ class Harmonizer:
                 f"{self.path}: expected a network with inputs image, mask and output harmonized, "
                 f"got inputs {', '.join(inputs)} and outputs {', '.join(outputs)}"
             )
+        self.light = light
         self.card = _card(self._session.get_modelmeta().custom_metadata_map, self.path)
 
     def run(self, image: Floats, mask: Floats, light: float | None = None) -> Floats:
@@ -147,6 +151,8 @@ class Harmonizer:
 
     def _light(self, light: float | None) -> float:
         """The light to ask the network for."""
+        if light is None:
+            light = self.light
         if light is None:
             return self.card.light
         if not self.takes_light:
@@ -199,7 +205,7 @@ class Harmonizer:
         mask: "str | os.PathLike[str] | Image.Image | Pixels",
         *,
         resolution: int | None = None,
-        lift: "Kind" = "guided",
+        lift: "Kind" = "auto",
         strength: float = 1.0,
     ) -> Composite:
         """Harmonize a composite.
@@ -210,7 +216,7 @@ class Harmonizer:
             mask: where the pasted foreground is: a path, a PIL image, or an array (H, W), uint8,
                 bool, or floats in [0, 1]; of any size with the composite's aspect.
             resolution: side of the square that the network sees; None for the model's own.
-            lift: "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
+            lift: "auto", "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
             strength: how much of the change to take, in [0, 1].
 
         Returns:

@@ -34,8 +34,8 @@ class ColourOptions(Options):
         1.0, description="How much of the change to take."
     )
     model: str = Field("portrait", description="A name that GET /v1/models lists.")
-    lift: Literal["guided", "lut", "none"] = Field(
-        "guided", description="How the network's small result comes to full size."
+    lift: Literal["auto", "guided", "lut", "none"] = Field(
+        "auto", description="How the network's small result comes to full size."
     )
 
 
