@@ -24,6 +24,7 @@ from phnet.export.model_info import gflop_256, load_any
 from phnet.export.quantize import Feed, composites, quantize
 from phnet.export.tracing import LARGEST_DIFFERENCE, traced
 from phnet.files import write_bytes
+from phnet.harmonization.harmonizer import DEFAULT_LIGHT
 from phnet.networks import PHNet
 from phnet.networks.mattenet import MatteNet
 
@@ -61,6 +62,8 @@ def export_file(
         return _export_matte(net, path, card, storage, resolution, name)
     card |= {"resolution": resolution, "storage": storage, "name": name or card["name"]}
     card["gflop_256"] = gflop_256(net)
+    if takes_light(net):
+        card["light"] = DEFAULT_LIGHT
     feeds: list[Feed] = []
     if storage == "int8":
         if calibrate is None:

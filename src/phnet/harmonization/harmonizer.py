@@ -23,7 +23,7 @@ Pixels = npt.NDArray[Any]
 Composite = TypeVar("Composite", bound="str | os.PathLike[str] | Image.Image | Pixels")
 
 LARGEST_MODEL = 1 << 30  # bytes
-DEFAULT_LIGHT = 1.0  # for networks that take one and do not say
+DEFAULT_LIGHT = 0.8  # chosen on real pastes; for networks that take a light and do not say
 
 
 @dataclass(frozen=True)
