@@ -15,9 +15,9 @@ from phnet.images import (
     check_mask,
     check_output,
     load,
-    load_mask,
     mask_notes,
     quiet_readers,
+    read_mask,
     save,
 )
 from phnet.images.arrays import Floats
@@ -79,7 +79,9 @@ def harmonize_file(
         notes.append(f"{composite}: no mask was given; the person was found in the picture itself")
         name = "matte"
     else:
-        alpha, name = load_mask(mask), str(mask)
+        read = read_mask(mask)
+        alpha, name = read.alpha, str(mask)
+        notes += [f"{name}: {read.note}"] if read.note else []
     if options.invert_mask:
         alpha = 1 - alpha
     alpha = check_mask(alpha, picture.size, name)

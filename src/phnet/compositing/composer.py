@@ -6,12 +6,12 @@ binds an imported submodule to its package under its own name.
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
 from phnet.compositing.placement import Cutout, Place, choose_place, default_place, put
-from phnet.errors import BadImage, BadInput, BadMask
+from phnet.errors import BadInput, BadMask
 from phnet.images.arrays import (
     FULL_SCALE,
     Floats,
@@ -151,37 +151,29 @@ def compose(
         composer: sessions to use again; None: the embedded networks.
 
     Returns:
-        The picture, of the background's type, size and depth (for a path a PIL image). Pixels
-        where the person is not are those of the background, bit for bit.
+        The picture, of the background's type, size and depth (for a path a PIL image, or an
+        array uint16 where PIL has no such depth). Pixels where the person is not are those of
+        the background, bit for bit.
 
     Raises:
         BadInput: what is handed in cannot be used, or no person was found; says why.
     """
-    from PIL import Image
-
-    from phnet.images import from_pil
-    from phnet.images.encoding import to_pil
+    from phnet.images import read_mask, read_picture
 
     if not 0 <= strength <= 1:
         raise BadInput(f"strength: expected a number between 0 and 1, got {strength}")
-    own = from_pil(background) if isinstance(background, Image.Image) else None
-    scene = own.colours_with_alpha if own else _array(background, "background")
-    person = _array(portrait, "portrait")
-    chosen = choose_place(place, fit, person.shape[:2], scene.shape[:2])
+    came = read_picture(background, "background")
+    scene, person = came.picture, read_picture(portrait, "portrait").picture
+    chosen = choose_place(place, fit, person.size, scene.size)
     composer = composer or Composer()
-    cutout = composer.cut_out(person, None if mask is None else _mask(mask))
-    made = composer.compose(cutout, scene, chosen, strength, lift)
-    result: Any = made.result
-    if not isinstance(background, np.ndarray):
-        if own is not None:
-            result = to_pil(own.behind(result), result[..., :3], made.mask)
-        else:
-            result = Image.fromarray(result)
-        result.info = dict(getattr(background, "info", {}))
-    return cast(Scene, result)
+    alpha = None if mask is None else read_mask(mask).alpha
+    cutout = composer.cut_out(person.colours_with_alpha, alpha)
+    made = composer.compose(cutout, scene.colours_with_alpha, chosen, strength, lift)
+    behind = scene.behind(made.result)
+    return cast(Scene, came.back(made.result[..., :3], made.mask, behind))
 
 
-# -- blending and what is handed in -------------------------------------------------------
+# -- blending -------------------------------------------------------
 
 
 def over(colours: Floats, mask: Floats, scene: Pixels) -> Pixels:
@@ -218,33 +210,3 @@ def _blend(colours: Floats, mask: Floats, scene: Pixels) -> None:
         below = np.rint(np.clip(below, 0, 1) * np.float32(scale))
     inside = mask > 0
     scene[inside] = below[inside].astype(scene.dtype)
-
-
-def _array(picture: Any, name: str) -> Pixels:
-    """A path, PIL image or array as an array (H, W, 3) or (H, W, 4) in its own depth."""
-    from PIL import Image
-
-    if isinstance(picture, str | os.PathLike):
-        from phnet.images import load
-
-        loaded = load(picture)
-        rgb = np.rint(loaded.rgb * 255).astype(np.uint8)
-        if loaded.alpha is None:
-            return rgb
-        return np.dstack([rgb, np.rint(to_float(loaded.alpha) * 255).astype(np.uint8)])
-    if isinstance(picture, Image.Image):
-        from phnet.images import from_pil
-
-        return from_pil(picture).colours_with_alpha
-    if not isinstance(picture, np.ndarray):
-        raise BadImage(
-            f"{name}: expected a path, a PIL image or a numpy array, got {type(picture).__name__}"
-        )
-    check_pixels(picture, name)
-    return picture
-
-
-def _mask(mask: Any) -> Pixels:
-    from phnet.harmonization.harmonizer import mask_array
-
-    return cast(Pixels, mask_array(mask))

@@ -147,67 +147,30 @@ class Harmonizer:
         Args:
             composite: a path, a PIL image, or an array RGB (H, W, 3) or RGBA (H, W, 4), uint8,
                 uint16, or floats in [0, 1]. Arrays are taken as sRGB; a profile is followed.
-            mask: where the pasted foreground is: a path, a PIL image, or an array (H, W), uint8,
-                bool, or floats in [0, 1]; of any size with the composite's aspect.
+            mask: where the pasted foreground is: a path, a PIL image, or an array (H, W), of any
+                size with the composite's aspect; see :mod:`phnet.images.masks` for its values.
             resolution: side of the square that the network sees; None for the model's own.
             lift: "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
             strength: how much of the change to take, in [0, 1].
 
         Returns:
-            The harmonized picture, of the composite's type, size and depth (for a path a PIL
-            image). Pixels where the mask is 0 are those of the composite, bit for bit.
+            The harmonized picture, of the composite's type, size, depth and alpha. For a path a
+            PIL image, or, of a file with colors of 16 bits, which PIL has not, an array uint16.
+            Pixels where the mask is 0 are those of the composite, bit for bit.
 
         Raises:
             BadImage, BadMask: what is handed in cannot be used; says why.
         """
         if not 0 <= strength <= 1:
             raise BadImage(f"strength: expected a number between 0 and 1, got {strength}")
-        if isinstance(composite, str | os.PathLike):
-            from PIL import Image
+        from phnet.images import check_mask, read_mask, read_picture
 
-            from phnet.images import load
-
-            rgb = np.rint(load(composite).rgb * 255).astype(np.uint8)
-            result: Any = Image.fromarray(self._array(rgb, mask, resolution, lift, strength))
-            return cast(Composite, result)
-        if isinstance(composite, np.ndarray):
-            return cast(Composite, self._array(composite, mask, resolution, lift, strength))
-        return cast(Composite, self._pil(composite, mask, resolution, lift, strength))
-
-    def _pil(
-        self, composite: Any, mask: Any, resolution: int | None, lift: "Kind", strength: float
-    ) -> Any:
-        from PIL import Image
-
-        from phnet.images import from_pil
-        from phnet.images.arrays import check_mask
-        from phnet.images.encoding import to_pil
-
-        if not isinstance(composite, Image.Image):
-            raise BadImage(
-                "composite: expected a path, a PIL image or a numpy array, "
-                f"got {type(composite).__name__}"
-            )
-        picture = from_pil(composite)
-        inside = check_mask(mask_array(mask), picture.size)
-        pixels = self._array(picture.colours, inside, resolution, lift, strength)
-        result = to_pil(picture, pixels, inside)
-        result.info = dict(composite.info)
-        return result
-
-    def _array(
-        self, composite: Pixels, mask: Any, resolution: int | None, lift: "Kind", strength: float
-    ) -> Pixels:
-        from phnet.images.arrays import check_mask, check_pixels
-
-        check_pixels(composite)
-        alpha = check_mask(mask_array(mask), composite.shape[:2])
-        rgb = composite[..., :3]
-        colours = self.colour_map(rgb, alpha, resolution, lift)
-        result = colours.apply(rgb, alpha, strength, self.threads)
-        if composite.shape[2] == 4:
-            return np.concatenate([result, composite[..., 3:]], 2)
-        return result
+        came = read_picture(composite)
+        picture = came.picture
+        alpha = check_mask(read_mask(mask).alpha, picture.size)
+        colours = self.colour_map(picture.colours, alpha, resolution, lift)
+        result = colours.apply(picture.colours, alpha, strength, self.threads)
+        return cast(Composite, came.back(result, alpha))
 
     def small(self, composite: Pixels, mask: Floats, resolution: int) -> tuple[Floats, Floats]:
         """Composite and mask at the network's size; a small picture is not enlarged."""
@@ -283,26 +246,3 @@ def _card(metadata: dict[str, str], path: Path) -> Card:
             f"got {resolution} and {multiple}"
         )
     return Card(name, resolution, multiple, about)
-
-
-def mask_array(mask: Any) -> Any:
-    """A mask from a path or PIL image as an array; arrays pass."""
-    if isinstance(mask, str | os.PathLike):
-        from phnet.images import load_mask
-
-        return load_mask(mask)
-    if isinstance(mask, np.ndarray):
-        return mask
-    from PIL import Image
-
-    from phnet.errors import BadMask
-
-    if not isinstance(mask, Image.Image):
-        raise BadMask(
-            f"mask: expected a path, a PIL image or a numpy array, got {type(mask).__name__}"
-        )
-    if "A" in mask.getbands():
-        alpha = np.asarray(mask.getchannel("A"))
-        if alpha.size and alpha.min() < 255:  # an alpha that is opaque everywhere says nothing
-            return alpha
-    return np.asarray(mask.convert("L"))
