@@ -5,13 +5,21 @@ binds an imported submodule to its package under its own name.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from phnet.compositing.placement import Cutout, Place, choose_place, default_place, put
-from phnet.errors import BadInput, BadMask
+from phnet.compositing.placement import (
+    Cutout,
+    Place,
+    choose_place,
+    cut_sides,
+    default_place,
+    put,
+)
+from phnet.errors import BadMask
 from phnet.images.arrays import (
     FULL_SCALE,
     Floats,
@@ -21,13 +29,16 @@ from phnet.images.arrays import (
     strips,
     to_float,
 )
+from phnet.images.handed_in import read_picture
+from phnet.images.masks import Mask, read_mask
+from phnet.images.picture import Picture
 from phnet.matting.foreground import estimate, without_ghosts
+from phnet.options import ComposeOptions, Foreground, LookOptions, made_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.harmonization.lift import Kind
     from phnet.matting.matte import Matter
 
 Scene = TypeVar("Scene", bound="str | os.PathLike[str] | Image.Image | Pixels")
@@ -58,7 +69,7 @@ class Composer:
         self,
         harmonizer: "Harmonizer | None" = None,
         matter: "Matter | None" = None,
-        foreground: str = "blur-fusion",
+        foreground: Foreground = ComposeOptions.foreground,
     ) -> None:
         from phnet.harmonization.harmonizer import Harmonizer
 
@@ -66,13 +77,16 @@ class Composer:
         self.foreground = foreground
         self._matter = matter
 
-    def cut_out(self, portrait: Pixels, mask: Pixels | None = None) -> Cutout:
+    def cut_out(
+        self, portrait: Pixels, mask: Pixels | None = None, foreground: Foreground | None = None
+    ) -> Cutout:
         """Take the person out of a portrait.
 
         Args:
             portrait: (h, w, 3), or (h, w, 4): an alpha that is not opaque everywhere is the mask,
                 and the colours are taken as they are.
             mask: (h, w), where the person is; None: the person is found.
+            foreground: another estimate of colors at soft edges than the composer's own.
 
         Raises:
             BadInput: no person was found.
@@ -89,15 +103,15 @@ class Composer:
 
             self._matter = self._matter or Matter(threads=self.harmonizer.threads)
             alpha = without_ghosts(self._matter.matte(rgb))
-        return Cutout(estimate(rgb, alpha, self.foreground), alpha)
+        return Cutout(estimate(rgb, alpha, foreground or self.foreground), alpha)
 
     def compose(
         self,
         cutout: Cutout,
         scene: Pixels,
         place: Place | None = None,
-        strength: float = 1.0,
-        lift: "Kind" = "guided",
+        options: LookOptions | None = None,
+        **more: Any,
     ) -> Composition:
         """Put a person into a scene.
 
@@ -105,12 +119,13 @@ class Composer:
             cutout: the person.
             scene: the background, (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1].
             place: None for :func:`default_place`.
-            strength: how much of the harmonization to take, in [0, 1].
-            lift: "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
+            options: how to harmonize; None: as ``more`` says, such as ``strength=0.5``.
+            more: the fields of :class:`phnet.options.LookOptions` by name.
 
         Raises:
             BadMask: nothing of the person would be in the picture.
         """
+        options = options or made_of(LookOptions, more)
         check_pixels(scene, "background")
         size = (scene.shape[0], scene.shape[1])
         place = place or default_place(cutout.alpha, size)
@@ -118,10 +133,51 @@ class Composer:
         if float(mask.max(initial=0)) < 0.5 / 255:
             raise BadMask(f"place {place}: expected to see the person, but it is outside")
         composite = over(colours, mask, scene)
-        look = self.harmonizer.colour_map(composite[..., :3], mask, lift=lift)
+        look = self.harmonizer.colour_map(composite[..., :3], mask, lift=options.lift)
         inside = (mask > 0).astype(np.float32)
-        harmonized = look.apply(colours, inside, strength, self.harmonizer.threads)
+        harmonized = look.apply(colours, inside, options.strength, self.harmonizer.threads)
         return Composition(over(harmonized, mask, scene), composite, colours, mask, place)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What composing pictures came to."""
+
+    made: Composition
+    picture: Picture  # what the result is saved with: the background, with the result's alpha
+    cut_sides: Sequence[str]  # where the portrait's frame cuts the person off
+
+    @property
+    def result(self) -> Pixels:
+        """SRGB (H, W, 3)."""
+        return self.made.result[..., :3]
+
+
+def compose_pictures(
+    portrait: Picture,
+    background: Picture,
+    mask: Mask | None,
+    options: ComposeOptions,
+    *,
+    composer: Composer,
+) -> Composed:
+    """Put the person of a portrait in front of a background: what every door calls.
+
+    Args:
+        portrait: with the person.
+        background: of any size.
+        mask: where the person is in the portrait; None: its alpha, or the person is found.
+        options: how.
+        composer: the sessions.
+
+    Raises:
+        BadInput: what is handed in cannot be used, or no person was found.
+    """
+    place = choose_place(options.place, options.fit, portrait.size, background.size)
+    alpha = None if mask is None else mask.alpha
+    cutout = composer.cut_out(portrait.colours_with_alpha, alpha, options.foreground)
+    made = composer.compose(cutout, background.colours_with_alpha, place, options)
+    return Composed(made, background.behind(made.result), cut_sides(cutout.alpha))
 
 
 def compose(
@@ -129,11 +185,8 @@ def compose(
     background: Scene,
     *,
     mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
-    place: tuple[float, float, float] | None = None,
-    fit: str | None = None,
-    strength: float = 1.0,
-    lift: "Kind" = "guided",
     composer: Composer | None = None,
+    **options: Any,
 ) -> Scene:
     """Put the person of a portrait in front of another background, in harmony with it.
 
@@ -143,12 +196,8 @@ def compose(
             as sRGB; the profile of a file or PIL image is followed.
         background: likewise, of any size.
         mask: where the person is in the portrait; None: the person is found.
-        place: x, y of the portrait's upper left corner in the background's pixels, and its scale;
-            None: see :func:`default_place`.
-        fit: "cover": the portrait covers the whole background instead, as in a video call.
-        strength: how much of the harmonization to take, in [0, 1].
-        lift: "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
         composer: sessions to use again; None: the embedded networks.
+        options: those of :class:`phnet.options.ComposeOptions` by name, such as ``fit="cover"``.
 
     Returns:
         The picture, of the background's type, size and depth (for a path a PIL image, or an
@@ -158,19 +207,18 @@ def compose(
     Raises:
         BadInput: what is handed in cannot be used, or no person was found; says why.
     """
-    from phnet.images import read_mask, read_picture
-
-    if not 0 <= strength <= 1:
-        raise BadInput(f"strength: expected a number between 0 and 1, got {strength}")
+    if composer is not None:
+        options = {"foreground": composer.foreground, **options}
+    chosen = made_of(ComposeOptions, options)
     came = read_picture(background, "background")
-    scene, person = came.picture, read_picture(portrait, "portrait").picture
-    chosen = choose_place(place, fit, person.size, scene.size)
-    composer = composer or Composer()
-    alpha = None if mask is None else read_mask(mask).alpha
-    cutout = composer.cut_out(person.colours_with_alpha, alpha)
-    made = composer.compose(cutout, scene.colours_with_alpha, chosen, strength, lift)
-    behind = scene.behind(made.result)
-    return cast(Scene, came.back(made.result[..., :3], made.mask, behind))
+    done = compose_pictures(
+        read_picture(portrait, "portrait").picture,
+        came.picture,
+        None if mask is None else read_mask(mask),
+        chosen,
+        composer=composer or Composer(),
+    )
+    return cast(Scene, came.back(done.result, done.made.mask, done.picture))
 
 
 # -- blending -------------------------------------------------------

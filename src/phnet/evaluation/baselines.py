@@ -33,6 +33,7 @@ from phnet.images.arrays import (
     check_mask,
     to_float,
 )
+from phnet.options import HarmonizeOptions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -186,7 +187,7 @@ class Transfer:
         composite: Composite,
         mask: "str | os.PathLike[str] | Image.Image | Pixels",
         *,
-        strength: float = 1.0,
+        strength: float = HarmonizeOptions.strength,
     ) -> Composite:
         """Harmonize a composite; everything as in :meth:`phnet.Harmonizer.harmonize`.
 
@@ -195,6 +196,7 @@ class Transfer:
             mask: a path, a PIL image, or an array (H, W).
             strength: how much of the change to take, in [0, 1].
         """
+        HarmonizeOptions(strength=strength)  # refuses what cannot be
         came = read_picture(composite)
         picture = came.picture
         alpha = check_mask(read_mask(mask).alpha, picture.size)

@@ -1,6 +1,7 @@
 """The product in one class: a network in an ONNX Runtime session, and the lift to full size."""
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 from importlib import resources
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from phnet.errors import BadImage, BadModel
+from phnet.errors import BadModel
+from phnet.options import HarmonizeOptions, NetworkOptions, made_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from phnet.harmonization.lift import ColourMap, Kind
+    from phnet.matting.matte import Matter
+
+logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[Any]
@@ -59,8 +64,10 @@ class Harmonizer:
         import onnxruntime as ort
 
         ort.disable_telemetry_events()  # for Windows, where no variable does it
+        NetworkOptions(None, self_ensemble, threads)  # refuses what cannot be
         self.threads = threads or os.cpu_count() or 1
         self.self_ensemble = self_ensemble
+        self._matter: Matter | None = None  # loaded when a composite comes without a mask
         self.path = find_model(model)
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
@@ -118,7 +125,7 @@ class Harmonizer:
         composite: Pixels,
         mask: Floats,
         resolution: int | None = None,
-        lift: "Kind" = "guided",
+        lift: "Kind" = HarmonizeOptions.lift,
     ) -> "ColourMap":
         """Decide the colours: what :meth:`harmonize` applies, for whoever applies it themselves.
 
@@ -136,11 +143,8 @@ class Harmonizer:
     def harmonize(
         self,
         composite: Composite,
-        mask: "str | os.PathLike[str] | Image.Image | Pixels",
-        *,
-        resolution: int | None = None,
-        lift: "Kind" = "guided",
-        strength: float = 1.0,
+        mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+        **options: Any,
     ) -> Composite:
         """Harmonize a composite.
 
@@ -149,9 +153,9 @@ class Harmonizer:
                 uint16, or floats in [0, 1]. Arrays are taken as sRGB; a profile is followed.
             mask: where the pasted foreground is: a path, a PIL image, or an array (H, W), of any
                 size with the composite's aspect; see :mod:`phnet.images.masks` for its values.
-            resolution: side of the square that the network sees; None for the model's own.
-            lift: "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
-            strength: how much of the change to take, in [0, 1].
+                None: the person is found.
+            options: those of :class:`phnet.options.HarmonizeOptions` by name, such as
+                ``strength=0.5``.
 
         Returns:
             The harmonized picture, of the composite's type, size, depth and alpha. For a path a
@@ -159,18 +163,27 @@ class Harmonizer:
             Pixels where the mask is 0 are those of the composite, bit for bit.
 
         Raises:
-            BadImage, BadMask: what is handed in cannot be used; says why.
+            BadInput: what is handed in cannot be used; says why.
         """
-        if not 0 <= strength <= 1:
-            raise BadImage(f"strength: expected a number between 0 and 1, got {strength}")
-        from phnet.images import check_mask, read_mask, read_picture
+        from phnet.harmonization.harmonize_picture import harmonize_picture
+        from phnet.images.handed_in import read_picture
+        from phnet.images.masks import read_mask
+        from phnet.matting.matte import Matter
 
+        chosen = made_of(HarmonizeOptions, options)
         came = read_picture(composite)
-        picture = came.picture
-        alpha = check_mask(read_mask(mask).alpha, picture.size)
-        colours = self.colour_map(picture.colours, alpha, resolution, lift)
-        result = colours.apply(picture.colours, alpha, strength, self.threads)
-        return cast(Composite, came.back(result, alpha))
+        if mask is None and self._matter is None:
+            self._matter = Matter(threads=self.threads)
+        made = harmonize_picture(
+            came.picture,
+            None if mask is None else read_mask(mask),
+            chosen,
+            harmonizer=self,
+            matter=self._matter,
+        )
+        for note in made.notes:
+            logger.info("%s", note)
+        return cast(Composite, came.back(made.result, made.mask))
 
     def small(self, composite: Pixels, mask: Floats, resolution: int) -> tuple[Floats, Floats]:
         """Composite and mask at the network's size; a small picture is not enlarged."""
@@ -190,7 +203,9 @@ class Harmonizer:
 
 
 def harmonize(
-    composite: Composite, mask: "str | os.PathLike[str] | Image.Image | Pixels", **options: Any
+    composite: Composite,
+    mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+    **options: Any,
 ) -> Composite:
     """Harmonize once, with the weights inside the package; see :meth:`Harmonizer.harmonize`."""
     global _default

@@ -12,18 +12,20 @@ the background is not touched at all. There are three kinds of map, all with the
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol, get_args
 
 import cv2
 import numpy as np
 
+from phnet.errors import BadOption
 from phnet.harmonization.affine_fit import LEAST_WEIGHT, RIDGE, affine_fit, smooth, unblend
 from phnet.harmonization.lut3d import fit_lut
 from phnet.harmonization.tiling import in_strips
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.guided_filter import PLACES, solve
+from phnet.options import Lift
 
-Kind = Literal["guided", "lut", "none"]
+Kind = Lift
 
 GRID = 64  # places a side, at least, of the grid that maps are fitted on
 RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
@@ -169,7 +171,7 @@ class Plain:
 def fit(
     kind: Kind, composite: Floats, result: Floats, mask: Floats, size: tuple[int, int]
 ) -> ColourMap:
-    """Fit the kind of map that ``--lift`` names, for a composite of ``size`` (H, W).
+    """Fit the kind of map that the option ``lift`` names, for a composite of ``size`` (H, W).
 
     Where the network saw the composite at its own size, "guided" takes the network's pixels as
     they are: there is nothing to lift, and they hold more than colours (undone sharpening).
@@ -181,4 +183,4 @@ def fit(
         return fit_field(composite, result, mask)
     if kind == "lut":
         return fit_lut(composite, result, mask)
-    raise ValueError(f"lift: expected guided, lut or none, got {kind!r}")
+    raise BadOption(f"lift: expected one of {', '.join(get_args(Lift))}, got {kind!r}")
