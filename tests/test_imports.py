@@ -18,6 +18,7 @@ ORDER = [
     "errors",
     "version",
     "files",
+    "options",
     "networks",
     "images",
     "matting",

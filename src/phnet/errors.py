@@ -6,6 +6,7 @@
     ├ BadInput                 what was handed in: says what was expected, what came, which file
     │ ├ BadImage               unreadable, truncated, animated, too large, of an unknown kind
     │ ├ BadMask                of another aspect, empty, of an unknown kind
+    │ ├ BadOption            an option's name or value that cannot be
     │ ├ BadModel               a checkpoint or ONNX file that is not what it should be
     │ ├ BadRecipe              a training recipe with unknown or impossible entries
     │ └ BadData                a data set tree with something missing or inconsistent
@@ -31,6 +32,10 @@ class BadImage(BadInput):
 
 class BadMask(BadInput):
     """A mask that cannot be read or does not fit its image."""
+
+
+class BadOption(BadInput):
+    """An option with a name or value that cannot be."""
 
 
 class BadModel(BadInput):

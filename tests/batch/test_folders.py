@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from phnet.batch.executors import ENGINES
-from phnet.batch.file_worker import FileWorker, Options, Settings
+from phnet.batch.file_worker import FileWorker, Settings
 from phnet.batch.folders import Item, match, read_manifest, work_through, write_manifest
 from phnet.errors import BadInput, BadOutput
+from phnet.options import HarmonizeOptions
 from tests import onray
 from tests.conftest import disc_mask, smooth_photo
 
@@ -118,7 +119,7 @@ def test_nothing_is_left_of_an_actor_that_dies_while_it_writes(
 
     monkeypatch.setitem(ENGINES, "ray", engine)
     item = Item(tmp_path / "a.png", tmp_path / "m.png", tmp_path / "out" / "a.png")
-    outcomes = list(work_through([item], FileWorker, Settings(Options(), threads=1), engine="ray"))
+    outcomes = list(work_through([item], FileWorker, Settings(threads=1), engine="ray"))
     assert [outcome.state for outcome in outcomes] == ["done"]
     assert set(contents(tmp_path / "out")) == stays
 
@@ -216,12 +217,13 @@ RAY_WITH_A_KILLED_ACTOR = """
 import os, signal, sys
 from pathlib import Path
 from phnet.batch.folders import match, work_through, write_manifest
-from phnet.batch.file_worker import FileWorker, Options, Settings
+from phnet.batch.file_worker import FileWorker, Settings
+from phnet.options import HarmonizeOptions
 from tests.onray import actors
 
 composites, masks, output = map(Path, sys.argv[1:])
 items = match(composites, masks, output)
-settings = Settings(Options(resolution=32), threads=1)
+settings = Settings(HarmonizeOptions(resolution=32), threads=1)
 states, alive = [], set()
 for outcome in work_through(items, FileWorker, settings, engine="ray", jobs=2):
     if not states:
@@ -255,7 +257,7 @@ def test_ray_loses_nothing_when_an_actor_is_killed(forty: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "2 40 40 False"  # Ray's words come before
     items = match(*folders[:2], forty / "expected")
-    settings = Settings(Options(resolution=32), threads=1)
+    settings = Settings(HarmonizeOptions(resolution=32), threads=1)
     assert all(
         outcome.state == "done"
         for outcome in work_through(items, FileWorker, settings, engine="processes", jobs=2)
@@ -302,7 +304,7 @@ def test_a_thousand_pictures_need_no_more_memory_than_a_hundred(tmp_path: Path) 
         for i in range(1000)
     ]
 
-    settings = Settings(Options(resolution=32), threads=1)
+    settings = Settings(HarmonizeOptions(resolution=32), threads=1)
     after_hundred = 0
     for number, outcome in enumerate(work_through(items, FileWorker, settings), 1):
         assert outcome.state == "done", outcome.sentence

@@ -15,7 +15,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 import phnet.harmonization.harmonizer
-from phnet.errors import BadImage, BadMask, BadModel
+from phnet.errors import BadImage, BadMask, BadModel, BadOption
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.images import load, merged
 
@@ -101,8 +101,8 @@ def test_strength(harmonizer: Harmonizer) -> None:
     full, half, none = (harmonizer.harmonize(composite, MASK, strength=s) for s in (1, 0.5, 0))
     np.testing.assert_array_equal(none, composite)
     np.testing.assert_allclose(half, (full + composite) / 2, atol=1e-6)
-    with pytest.raises(BadImage, match="between 0 and 1"):
-        harmonizer.harmonize(composite, MASK, strength=1.5)
+    with pytest.raises(BadOption, match="strength: expected a number between 0 and 2"):
+        harmonizer.harmonize(composite, MASK, strength=2.5)
 
 
 def test_the_self_ensemble_is_the_mean_of_both_sides(harmonizer: Harmonizer) -> None:

@@ -398,7 +398,7 @@ def test_notes_on_masks() -> None:
     person[10:, 20:40] = 1
     assert mask_notes(person) == []
     assert "no background" in mask_notes(np.ones((40, 60), np.float32))[0]
-    assert "--invert-mask" in mask_notes(1 - person)[0]
+    assert "invert_mask" in mask_notes(1 - person)[0]
     thick = np.zeros((40, 60), np.float32)
     thick[5:, 3:57] = 1  # a close portrait that touches the lower border
     assert mask_notes(thick) == []

@@ -46,8 +46,8 @@ class _Gated(Service):
 
 
 class _Unmoved(Harmonizer):
-    def harmonize(self, composite: Any, *_: Any, **__: Any) -> Any:
-        return composite
+    def run(self, image: Any, mask: Any) -> Any:  # noqa: ARG002
+        return image
 
 
 class Two(Service):

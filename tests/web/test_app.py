@@ -184,7 +184,7 @@ def test_an_inverted_mask_is_the_same_as_the_mask(client: Client) -> None:
         ({"composite": encoded(composite())[:900]}, "composite: expected a whole image"),
         ({"mask": encoded(mask(32)[:16])}, "mask: expected the composite's aspect"),
         ({"mask": encoded(mask() * 0)}, "mask: expected a foreground"),
-        ({"strength": "2"}, "strength: input should be less than or equal to 1"),
+        ({"strength": "3"}, "strength: input should be less than or equal to 2"),
         ({"strength": "nan"}, "strength: input should be"),
         ({"lift": "cubic"}, "lift: input should be 'auto', 'guided', 'lut' or 'none'"),
         ({"resolution": "4096"}, "resolution: input should be"),

@@ -211,7 +211,7 @@ def test_a_person_in_a_scene_as_in_python(
     person, background = cv2.resize(astronaut(), (side, side)), scene(400, 500)
     alpha = disc_mask(side, side)
     composer = Composer(harmonizer)
-    expected = composer.compose(composer.cut_out(person, alpha), background, place, 0.8)
+    expected = composer.compose(composer.cut_out(person, alpha), background, place, strength=0.8)
     size = round(side * place.scale)
     made = session(composing_model().SerializeToString())
     feed = {

@@ -6,34 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phnet.errors import BadInput, BadOutput, PHNetError
+from phnet.errors import BadOutput, PHNetError
+from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.harmonization.lift import Kind
 from phnet.harmonization.lut3d import Lut
 from phnet.images import (
     Picture,
-    check_mask,
     check_output,
     load,
-    load_mask,
-    mask_notes,
     quiet_readers,
+    read_mask,
     save,
 )
 from phnet.images.arrays import Floats
 from phnet.matting.matte import Matter
+from phnet.options import HarmonizeOptions, NetworkOptions
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to harmonize; the same for each file of a folder."""
-
-    invert_mask: bool = False
-    resolution: int | None = None
-    lift: Kind = "auto"
-    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +40,7 @@ def harmonize_file(
     composite: Path,
     mask: Path | None,
     output: Path,
-    options: Options,
+    options: HarmonizeOptions,
     *,
     matter: Matter | None = None,
     save_lut: Path | None = None,
@@ -73,43 +62,28 @@ def harmonize_file(
     check_output(output, composite, mask)
     picture = load(composite)
     check_output(output, picture=picture)
-    notes: list[str] = []
-    if mask is None:
-        alpha = _found(matter, picture, composite)
-        notes.append(f"{composite}: no mask was given; the person was found in the picture itself")
-        name = "matte"
-    else:
-        alpha, name = load_mask(mask), str(mask)
-    if options.invert_mask:
-        alpha = 1 - alpha
-    alpha = check_mask(alpha, picture.size, name)
-    notes += [f"{name}: {note}" for note in mask_notes(alpha)]
+    made = harmonize_picture(
+        picture,
+        None if mask is None else read_mask(mask),
+        options,
+        harmonizer=harmonizer,
+        matter=matter,
+        name=str(composite),
+        mask_name=str(mask),
+    )
+    notes, alpha = list(made.notes), made.mask
     if picture.pixels.itemsize > 1 and output.suffix.lower() in (".jpg", ".jpeg", ".webp"):
         notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
-    result = harmonizer.harmonize(
-        picture.colours,
-        alpha,
-        resolution=options.resolution,
-        lift=options.lift,
-        strength=options.strength,
-    )
-    save(output, picture, result, alpha)
+    save(output, picture, made.result, alpha)
     if save_lut:
         _write_cube(save_lut, harmonizer, picture, alpha, options)
     return Done(output, picture.size, float(alpha.mean()), notes)
 
 
-def _found(matter: Matter | None, picture: Picture, composite: Path) -> Floats:
-    try:
-        return (matter or Matter()).matte(picture.rgb)
-    except BadInput as error:
-        raise BadInput(f"{composite}: {error}; hand in a mask") from error
-
-
 def _write_cube(
-    path: Path, harmonizer: Harmonizer, picture: Picture, alpha: Floats, options: Options
+    path: Path, harmonizer: Harmonizer, picture: Picture, alpha: Floats, options: HarmonizeOptions
 ) -> None:
-    table = harmonizer.colour_map(picture.colours, alpha, options.resolution, "lut")
+    table = harmonizer.colour_map(picture.colours, alpha, options.resolution, "lut", options.light)
     assert isinstance(table, Lut)
     table.write_cube(path, title=path.stem)
 
@@ -118,10 +92,10 @@ def _write_cube(
 class Settings:
     """What all files of one run have in common; can be sent to another process."""
 
-    options: Options = Options()
+    options: HarmonizeOptions = HarmonizeOptions()
     model: str | None = None  # see :func:`phnet.harmonization.harmonizer.find_model`
     threads: int | None = None  # CPU threads of each network
-    self_ensemble: bool = False  # see :class:`phnet.harmonization.harmonizer.Harmonizer`
+    self_ensemble: bool = NetworkOptions.self_ensemble
     finds_people: bool = False  # some composites come without a mask
     matte: str | None = None  # another matting model
 

@@ -1,37 +1,25 @@
 """``phnet compose``: a person from a portrait in front of another background."""
 
-from enum import StrEnum
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Lift, LiftChoice, Matte, Model, SelfEnsemble, Threads
+from phnet.cli.options import Matte, takes
+from phnet.options import ComposeOptions, NetworkOptions
 
 if TYPE_CHECKING:
-    from phnet.compositing.composer import Composer, Composition
-    from phnet.compositing.placement import Cutout
-    from phnet.images import Picture
+    from collections.abc import Iterator
+
+    from phnet.compositing.composer import Composition
 
 PARTS = ("foreground.png", "mask.png", "composite.png")
 
 
-class Fit(StrEnum):
-    """How a portrait is fitted to the background, other than the default."""
-
-    cover = "cover"
-
-
-class Foreground(StrEnum):
-    """How the person's colours at soft edges are estimated."""
-
-    blur_fusion = "blur-fusion"
-    ml = "ml"
-    none = "none"
-
-
 @app.command()
+@takes
 def compose(
     portrait: Annotated[
         Path,
@@ -53,17 +41,8 @@ def compose(
             help="White where the person is in PORTRAIT; without it, the person is found.",
         ),
     ] = None,
-    place: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X,Y,SCALE",
-            help="The portrait's upper left corner in the background's pixels, and its scale.",
-            show_default="at the bottom, centred, at most twice enlarged",
-        ),
-    ] = None,
-    fit: Annotated[
-        Fit | None, typer.Option(help="Let the portrait cover the whole background instead.")
-    ] = None,
+    *,
+    options: ComposeOptions,
     save_parts: Annotated[
         Path | None,
         typer.Option(
@@ -71,50 +50,40 @@ def compose(
             help=f"Also write {', '.join(PARTS)} there, all of the background's size.",
         ),
     ] = None,
-    foreground: Annotated[
-        Foreground,
-        typer.Option(help="Colours at soft edges: ml needs the extra 'matte' and is slower."),
-    ] = Foreground.blur_fusion,
-    strength: Annotated[
-        float, typer.Option(min=0, max=1, help="How much of the harmonization to take.")
-    ] = 1.0,
-    lift: LiftChoice = Lift.auto,
-    model: Model = None,
-    self_ensemble: SelfEnsemble = False,
+    network: NetworkOptions,
     matte: Matte = None,
-    threads: Threads = None,
 ) -> None:
     """Put the person of PORTRAIT in front of BACKGROUND, in harmony with it."""
     import sys
 
-    from phnet.compositing.composer import Composer
-    from phnet.compositing.placement import choose_place, cut_sides
+    from phnet.compositing.composer import Composer, compose_pictures
     from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.images import check_output, load, quiet_readers
+    from phnet.images import check_output, load, quiet_readers, read_mask, save
     from phnet.matting.matte import Matter
 
     quiet_readers()
-    inputs = [portrait, background, mask, Path(model) if model else None, matte]
+    inputs = [portrait, background, mask, Path(network.model) if network.model else None, matte]
     check_output(output, *inputs)
     if save_parts:
         _check_parts(save_parts, output, *inputs)
-    numbers = None if place is None else _numbers(place)
     scene, photo = load(background), load(portrait)
     check_output(output, picture=scene)
-    chosen = choose_place(numbers, fit.value if fit else None, photo.size, scene.size)
-    matter = Matter(matte, threads) if mask is None else None
-    harmonizer = Harmonizer(model, threads, self_ensemble=self_ensemble)
-    composer = Composer(harmonizer, matter, foreground.value)
-    cutout = _cut_out(composer, portrait, photo, mask)
-    made = composer.compose(cutout, scene.colours_with_alpha, chosen, strength, lift.value)
-    _save(output, scene, made)
+    matter = Matter(matte, network.threads) if mask is None else None
+    harmonizer = Harmonizer(network.model, network.threads, self_ensemble=network.self_ensemble)
+    composer = Composer(harmonizer, matter)
+    with _named(portrait, mask):
+        done = compose_pictures(
+            photo, scene, None if mask is None else read_mask(mask), options, composer=composer
+        )
+    made = done.made
+    save(output, done.picture, done.result, made.mask)
     if save_parts:
         _write_parts(save_parts, made)
-    sides = cut_sides(cutout.alpha)
-    if sides:
+    if done.cut_sides:
         print(
             f"phnet: note: {portrait}: the photo's frame cuts the person off "
-            f"({', '.join(sides)}), which shows unless that side lies at the picture's edge",
+            f"({', '.join(done.cut_sides)}), "
+            "which shows unless that side lies at the picture's edge",
             file=sys.stderr,
         )
     height, width = scene.size
@@ -124,36 +93,21 @@ def compose(
     )
 
 
-def _numbers(place: str) -> tuple[float, float, float]:
-    from phnet.errors import BadInput
+@contextmanager
+def _named(portrait: Path, mask: Path | None) -> "Iterator[None]":
+    """Sentences about the portrait or its mask get the file's name."""
+    from phnet.errors import BadInput, BadMask, BadOption
 
     try:
-        x, y, scale = (float(part) for part in place.split(","))
-    except ValueError:
-        raise BadInput(f"--place: expected x,y,scale, got {place!r}") from None
-    return x, y, scale
-
-
-def _cut_out(composer: "Composer", path: Path, photo: "Picture", mask: Path | None) -> "Cutout":
-    from phnet.errors import BadInput, BadMask
-    from phnet.images import load_mask
-
-    alpha = None if mask is None else load_mask(mask)
-    try:
-        return composer.cut_out(photo.colours_with_alpha, alpha)
+        yield
+    except BadOption:
+        raise
     except BadMask as error:
-        raise BadMask(f"{mask or path}: {error}") from error
+        raise BadMask(f"{mask or portrait}: {error}") from error
     except BadInput as error:
-        if mask is not None:
+        if mask is not None or not str(error).startswith("no person"):
             raise
-        raise BadInput(f"{path}: {error}; hand in a mask with --mask") from error
-
-
-def _save(output: Path, scene: "Picture", made: "Composition") -> None:
-    """Write the result with all that the background's file had."""
-    from phnet.images import save
-
-    save(output, scene.behind(made.result), made.result[..., :3], made.mask)
+        raise BadInput(f"{portrait}: {error}; hand in a mask with --mask") from error
 
 
 def _check_parts(folder: Path, *taken: Path | None) -> None:

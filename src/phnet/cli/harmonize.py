@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Lift, LiftChoice, Model, SelfEnsemble, Threads
+from phnet.cli.options import takes
+from phnet.options import HarmonizeOptions, NetworkOptions, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +26,7 @@ class Engine(StrEnum):
 
 
 @app.command()
+@takes
 def harmonize(
     composite: Annotated[
         Path,
@@ -51,26 +53,13 @@ def harmonize(
             show_default=False,
         ),
     ] = None,
-    model: Model = None,
-    invert_mask: Annotated[
-        bool, typer.Option("--invert-mask", help="The mask is white where the background is.")
-    ] = False,
-    resolution: Annotated[
-        int | None,
-        typer.Option(
-            min=16, max=4096, help="Side that the network sees.", show_default="the model's own"
-        ),
-    ] = None,
-    lift: LiftChoice = Lift.auto,
+    *,
+    options: HarmonizeOptions,
     save_lut: Annotated[
         Path | None,
         typer.Option(help="Also write the look, at full strength, as a .cube file (sRGB)."),
     ] = None,
-    strength: Annotated[
-        float, typer.Option(min=0, max=1, help="How much of the change to take.")
-    ] = 1.0,
-    self_ensemble: SelfEnsemble = False,
-    threads: Threads = None,
+    network: NetworkOptions,
     matte: Annotated[
         Path | None,
         typer.Option(
@@ -93,39 +82,38 @@ def harmonize(
     """Make the person pasted into COMPOSITE belong there; the background stays as it is."""
     import sys
 
-    from phnet.batch.file_worker import Options, Settings, harmonize_file
+    from phnet.batch.file_worker import Settings, harmonize_file
     from phnet.errors import BadInput
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.images import check_output, quiet_readers
     from phnet.matting.matte import Matter
 
     quiet_readers()
-    options = Options(invert_mask, resolution, lift.value, strength)
     if composite.is_dir() or composite.suffix.lower() == ".jsonl":
         if save_lut:
             raise BadInput("--save-lut: expected one composite, got a folder")
         settings = Settings(
-            *(options, model, threads),
-            self_ensemble=self_ensemble,
+            *(options, network.model, network.threads),
+            self_ensemble=network.self_ensemble,
             matte=str(matte) if matte else None,
         )
         _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, as_json)
         return
-    inputs = [composite, mask, Path(model) if model else None, matte]
+    inputs = [composite, mask, Path(network.model) if network.model else None, matte]
     check_output(output, *inputs)
     if save_lut:
         check_cube(save_lut)
     done = harmonize_file(
-        Harmonizer(model, threads, self_ensemble=self_ensemble),
+        Harmonizer(network.model, network.threads, self_ensemble=network.self_ensemble),
         composite,
         mask,
         output,
         options,
-        matter=Matter(matte, threads) if mask is None else None,
+        matter=Matter(matte, network.threads) if mask is None else None,
         save_lut=save_lut,
     )
     for note in done.notes:
-        print(f"phnet: note: {note}", file=sys.stderr)
+        print(f"phnet: note: {_with_flags(note)}", file=sys.stderr)
     height, width = done.size
     print(f"{done.output}: {width}x{height}, {done.foreground:.0%} of it foreground, harmonized")
 
@@ -236,7 +224,15 @@ def _follow(outcomes: "Iterable[Outcome]", count: int, summary: "Summary") -> No
         ):
             summary.add(outcome)
             for note in outcome.notes:
-                console.print(f"phnet: note: {note}", markup=False, highlight=False, soft_wrap=True)
+                words = f"phnet: note: {_with_flags(note)}"
+                console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+
+def _with_flags(note: str) -> str:
+    """A sentence in which options have the names of the command line."""
+    for one in options_of(HarmonizeOptions):
+        note = note.replace(f"({one.name})", f"({one.flag})")
+    return note
 
 
 def check_cube(path: Path) -> None:

@@ -1,19 +1,15 @@
-"""Options that several commands share, worded once."""
+"""Options on the command line, made from :mod:`phnet.options`, and those that only it has."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, Optional
 
 import typer
 
-
-class Lift(StrEnum):
-    """How the network's small result is brought to the composite's size."""
-
-    auto = "auto"
-    guided = "guided"
-    lut = "lut"
-    none = "none"
+from phnet.options import Checked, NetworkOptions, Option, options_of
 
 
 class Refine(StrEnum):
@@ -24,12 +20,63 @@ class Refine(StrEnum):
     none = "none"
 
 
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="Another ONNX network, or 'int8' or 'full'.", show_default="the embedded one"
-    ),
-]
+def takes(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take options: a parameter of a class of options becomes one for each field.
+
+    The command gets the checked options in one piece.
+    """
+    kinds = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(command).parameters.items()
+        if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, Checked)
+    }
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        own = [_parameter(one) for one in options_of(kinds[name])] if name in kinds else []
+        parameters += own or [parameter]
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        for name, kind in kinds.items():
+            chosen = {one.name: _value(one, given.pop(one.name)) for one in options_of(kind)}
+            given[name] = kind(**chosen)
+        command(**given)
+
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in parameters}
+    return called
+
+
+def _value(one: Option, given: Any) -> Any:
+    return one.about.parse(given) if one.about.parse and given is not None else given
+
+
+def _parameter(one: Option) -> inspect.Parameter:
+    known: Any = Literal[one.choices] if one.choices else str if one.about.parse else one.type
+    kind = Optional[known] if one.optional else known  # noqa: UP045
+    return inspect.Parameter(
+        one.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=one.default,
+        annotation=Annotated[kind, declared(one)],
+    )
+
+
+def declared(one: Option) -> Any:
+    """What typer is told of an option besides its type and default."""
+    about = one.about
+    more: dict[str, Any] = {}
+    if about.unset:
+        more["show_default"] = about.unset
+    if about.form:
+        more["metavar"] = about.form.upper()
+    return typer.Option(one.flag, help=about.help, min=about.low, max=about.high, **more)
+
+
+_MODEL, _SELF_ENSEMBLE, _THREADS = (declared(one) for one in options_of(NetworkOptions))
+Model = Annotated[str | None, _MODEL]
+SelfEnsemble = Annotated[bool, _SELF_ENSEMBLE]
+Threads = Annotated[int | None, _THREADS]
 Matte = Annotated[
     Path | None,
     typer.Option(
@@ -37,16 +84,4 @@ Matte = Annotated[
         help="Another matting network, ONNX or tflite (tflite: extra 'matte').",
         show_default="the embedded one",
     ),
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="all cores")]
-SelfEnsemble = Annotated[
-    bool,
-    typer.Option(
-        "--self-ensemble",
-        help="Take the mean with what the network makes of the mirror image: a little better, "
-        "in twice its time.",
-    ),
-]
-LiftChoice = Annotated[
-    Lift, typer.Option(help="How the network's small result comes to full size.")
 ]

@@ -5,13 +5,22 @@ binds an imported submodule to its package under its own name.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from phnet.compositing.placement import Cutout, Place, choose_place, default_place, put
-from phnet.errors import BadImage, BadInput, BadMask
+from phnet.compositing.placement import (
+    Cutout,
+    Place,
+    choose_place,
+    cut_sides,
+    default_place,
+    put,
+)
+from phnet.errors import BadMask
+from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import (
     FULL_SCALE,
     Floats,
@@ -21,13 +30,16 @@ from phnet.images.arrays import (
     strips,
     to_float,
 )
+from phnet.images.handed_in import read_picture
+from phnet.images.masks import Mask, read_mask
+from phnet.images.picture import Picture
 from phnet.matting.foreground import estimate, without_ghosts
+from phnet.options import ComposeOptions, Foreground, LookOptions, made_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.harmonization.lift import Kind
     from phnet.matting.matte import Matter
 
 Scene = TypeVar("Scene", bound="str | os.PathLike[str] | Image.Image | Pixels")
@@ -58,7 +70,7 @@ class Composer:
         self,
         harmonizer: "Harmonizer | None" = None,
         matter: "Matter | None" = None,
-        foreground: str = "blur-fusion",
+        foreground: Foreground = ComposeOptions.foreground,
     ) -> None:
         from phnet.harmonization.harmonizer import Harmonizer
 
@@ -66,13 +78,16 @@ class Composer:
         self.foreground = foreground
         self._matter = matter
 
-    def cut_out(self, portrait: Pixels, mask: Pixels | None = None) -> Cutout:
+    def cut_out(
+        self, portrait: Pixels, mask: Pixels | None = None, foreground: Foreground | None = None
+    ) -> Cutout:
         """Take the person out of a portrait.
 
         Args:
             portrait: (h, w, 3), or (h, w, 4): an alpha that is not opaque everywhere is the mask,
                 and the colours are taken as they are.
             mask: (h, w), where the person is; None: the person is found.
+            foreground: another estimate of colors at soft edges than the composer's own.
 
         Raises:
             BadInput: no person was found.
@@ -89,15 +104,15 @@ class Composer:
 
             self._matter = self._matter or Matter(threads=self.harmonizer.threads)
             alpha = without_ghosts(self._matter.matte(rgb))
-        return Cutout(estimate(rgb, alpha, self.foreground), alpha)
+        return Cutout(estimate(rgb, alpha, foreground or self.foreground), alpha)
 
     def compose(
         self,
         cutout: Cutout,
         scene: Pixels,
         place: Place | None = None,
-        strength: float = 1.0,
-        lift: "Kind" = "auto",
+        options: LookOptions | None = None,
+        **more: Any,
     ) -> Composition:
         """Put a person into a scene.
 
@@ -105,12 +120,13 @@ class Composer:
             cutout: the person.
             scene: the background, (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1].
             place: None for :func:`default_place`.
-            strength: how much of the harmonization to take, in [0, 1].
-            lift: "auto", "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
+            options: how to harmonize; None: as ``more`` says, such as ``strength=0.5``.
+            more: the fields of :class:`phnet.options.LookOptions` by name.
 
         Raises:
             BadMask: nothing of the person would be in the picture.
         """
+        options = options or made_of(LookOptions, more)
         check_pixels(scene, "background")
         size = (scene.shape[0], scene.shape[1])
         place = place or default_place(cutout.alpha, size)
@@ -118,10 +134,54 @@ class Composer:
         if float(mask.max(initial=0)) < 0.5 / 255:
             raise BadMask(f"place {place}: expected to see the person, but it is outside")
         composite = over(colours, mask, scene)
-        look = self.harmonizer.colour_map(composite[..., :3], mask, lift=lift)
+        look = self.harmonizer.colour_map(
+            composite[..., :3], mask, lift=options.lift, light=options.light
+        )
         inside = (mask > 0).astype(np.float32)
-        harmonized = look.apply(colours, inside, strength, self.harmonizer.threads)
+        trims = Trims(options.exposure, options.warmth)
+        harmonized = look.apply(colours, inside, options.strength, self.harmonizer.threads, trims)
         return Composition(over(harmonized, mask, scene), composite, colours, mask, place)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What composing pictures came to."""
+
+    made: Composition
+    picture: Picture  # what the result is saved with: the background, with the result's alpha
+    cut_sides: Sequence[str]  # where the portrait's frame cuts the person off
+
+    @property
+    def result(self) -> Pixels:
+        """SRGB (H, W, 3)."""
+        return self.made.result[..., :3]
+
+
+def compose_pictures(
+    portrait: Picture,
+    background: Picture,
+    mask: Mask | None,
+    options: ComposeOptions,
+    *,
+    composer: Composer,
+) -> Composed:
+    """Put the person of a portrait in front of a background: what every door calls.
+
+    Args:
+        portrait: with the person.
+        background: of any size.
+        mask: where the person is in the portrait; None: its alpha, or the person is found.
+        options: how.
+        composer: the sessions.
+
+    Raises:
+        BadInput: what is handed in cannot be used, or no person was found.
+    """
+    place = choose_place(options.place, options.fit, portrait.size, background.size)
+    alpha = None if mask is None else mask.alpha
+    cutout = composer.cut_out(portrait.colours_with_alpha, alpha, options.foreground)
+    made = composer.compose(cutout, background.colours_with_alpha, place, options)
+    return Composed(made, background.behind(made.result), cut_sides(cutout.alpha))
 
 
 def compose(
@@ -129,11 +189,8 @@ def compose(
     background: Scene,
     *,
     mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
-    place: tuple[float, float, float] | None = None,
-    fit: str | None = None,
-    strength: float = 1.0,
-    lift: "Kind" = "auto",
     composer: Composer | None = None,
+    **options: Any,
 ) -> Scene:
     """Put the person of a portrait in front of another background, in harmony with it.
 
@@ -143,45 +200,32 @@ def compose(
             as sRGB; the profile of a file or PIL image is followed.
         background: likewise, of any size.
         mask: where the person is in the portrait; None: the person is found.
-        place: x, y of the portrait's upper left corner in the background's pixels, and its scale;
-            None: see :func:`default_place`.
-        fit: "cover": the portrait covers the whole background instead, as in a video call.
-        strength: how much of the harmonization to take, in [0, 1].
-        lift: "auto", "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
         composer: sessions to use again; None: the embedded networks.
+        options: those of :class:`phnet.options.ComposeOptions` by name, such as ``fit="cover"``.
 
     Returns:
-        The picture, of the background's type, size and depth (for a path a PIL image). Pixels
-        where the person is not are those of the background, bit for bit.
+        The picture, of the background's type, size and depth (for a path a PIL image, or an
+        array uint16 where PIL has no such depth). Pixels where the person is not are those of
+        the background, bit for bit.
 
     Raises:
         BadInput: what is handed in cannot be used, or no person was found; says why.
     """
-    from PIL import Image
-
-    from phnet.images import from_pil
-    from phnet.images.encoding import to_pil
-
-    if not 0 <= strength <= 1:
-        raise BadInput(f"strength: expected a number between 0 and 1, got {strength}")
-    own = from_pil(background) if isinstance(background, Image.Image) else None
-    scene = own.colours_with_alpha if own else _array(background, "background")
-    person = _array(portrait, "portrait")
-    chosen = choose_place(place, fit, person.shape[:2], scene.shape[:2])
-    composer = composer or Composer()
-    cutout = composer.cut_out(person, None if mask is None else _mask(mask))
-    made = composer.compose(cutout, scene, chosen, strength, lift)
-    result: Any = made.result
-    if not isinstance(background, np.ndarray):
-        if own is not None:
-            result = to_pil(own.behind(result), result[..., :3], made.mask)
-        else:
-            result = Image.fromarray(result)
-        result.info = dict(getattr(background, "info", {}))
-    return cast(Scene, result)
+    if composer is not None:
+        options = {"foreground": composer.foreground, **options}
+    chosen = made_of(ComposeOptions, options)
+    came = read_picture(background, "background")
+    done = compose_pictures(
+        read_picture(portrait, "portrait").picture,
+        came.picture,
+        None if mask is None else read_mask(mask),
+        chosen,
+        composer=composer or Composer(),
+    )
+    return cast(Scene, came.back(done.result, done.made.mask, done.picture))
 
 
-# -- blending and what is handed in -------------------------------------------------------
+# -- blending -------------------------------------------------------
 
 
 def over(colours: Floats, mask: Floats, scene: Pixels) -> Pixels:
@@ -218,33 +262,3 @@ def _blend(colours: Floats, mask: Floats, scene: Pixels) -> None:
         below = np.rint(np.clip(below, 0, 1) * np.float32(scale))
     inside = mask > 0
     scene[inside] = below[inside].astype(scene.dtype)
-
-
-def _array(picture: Any, name: str) -> Pixels:
-    """A path, PIL image or array as an array (H, W, 3) or (H, W, 4) in its own depth."""
-    from PIL import Image
-
-    if isinstance(picture, str | os.PathLike):
-        from phnet.images import load
-
-        loaded = load(picture)
-        rgb = np.rint(loaded.rgb * 255).astype(np.uint8)
-        if loaded.alpha is None:
-            return rgb
-        return np.dstack([rgb, np.rint(to_float(loaded.alpha) * 255).astype(np.uint8)])
-    if isinstance(picture, Image.Image):
-        from phnet.images import from_pil
-
-        return from_pil(picture).colours_with_alpha
-    if not isinstance(picture, np.ndarray):
-        raise BadImage(
-            f"{name}: expected a path, a PIL image or a numpy array, got {type(picture).__name__}"
-        )
-    check_pixels(picture, name)
-    return picture
-
-
-def _mask(mask: Any) -> Pixels:
-    from phnet.harmonization.harmonizer import mask_array
-
-    return cast(Pixels, mask_array(mask))

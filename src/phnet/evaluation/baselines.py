@@ -9,13 +9,12 @@ background comes back unchanged: there is nothing to learn from.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.errors import BadImage
 from phnet.evaluation.color_transfer import (
     Doubles,
     Points,
@@ -25,15 +24,16 @@ from phnet.evaluation.color_transfer import (
     reinhard_map,
     weighted,
 )
+from phnet.images import read_mask, read_picture
 from phnet.images.arrays import (
     FULL_SCALE,
     Floats,
     Pixels,
     blend,
     check_mask,
-    check_pixels,
     to_float,
 )
+from phnet.options import HarmonizeOptions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -187,7 +187,7 @@ class Transfer:
         composite: Composite,
         mask: "str | os.PathLike[str] | Image.Image | Pixels",
         *,
-        strength: float = 1.0,
+        strength: float = HarmonizeOptions.strength,
     ) -> Composite:
         """Harmonize a composite; everything as in :meth:`phnet.Harmonizer.harmonize`.
 
@@ -196,26 +196,15 @@ class Transfer:
             mask: a path, a PIL image, or an array (H, W).
             strength: how much of the change to take, in [0, 1].
         """
-        from PIL import Image
+        HarmonizeOptions(strength=strength)  # refuses what cannot be
+        came = read_picture(composite)
+        picture = came.picture
+        alpha = check_mask(read_mask(mask).alpha, picture.size)
+        result = self._result(picture.colours, alpha, strength)
+        return cast(Composite, came.back(result, alpha))
 
-        if isinstance(composite, str | os.PathLike):
-            from phnet.images import load
-
-            pixels = np.rint(load(composite).rgb * 255).astype(np.uint8)
-        elif isinstance(composite, Image.Image):
-            pixels = np.asarray(composite.convert("RGBA" if "A" in composite.mode else "RGB"))
-        elif isinstance(composite, np.ndarray):
-            return cast(Composite, self._array(composite, mask, strength))
-        else:
-            kind = type(composite).__name__
-            raise BadImage(f"composite: expected a path, a PIL image or an array, got {kind}")
-        result: Any = Image.fromarray(self._array(pixels, mask, strength))
-        return cast(Composite, result)
-
-    def _array(self, composite: Pixels, mask: Any, strength: float) -> Pixels:
-        check_pixels(composite)
-        alpha = check_mask(_mask_array(mask), composite.shape[:2])
-        rgb = to_float(composite[..., :3])
+    def _result(self, composite: Pixels, alpha: Floats, strength: float) -> Pixels:
+        rgb = to_float(composite)
         if float((1 - alpha).sum()) < LEAST_BACKGROUND:
             return composite.copy()
         recoloured = np.clip(self.recolour(rgb, alpha), 0, 1)
@@ -225,16 +214,8 @@ class Transfer:
             mixed = np.rint(mixed * scale)
         result = composite.copy()
         inside = alpha > 0
-        result[..., :3][inside] = mixed[inside].astype(composite.dtype)
+        result[inside] = mixed[inside].astype(composite.dtype)
         return result
-
-
-def _mask_array(mask: Any) -> Pixels:
-    if isinstance(mask, str | os.PathLike):
-        from phnet.images import load_mask
-
-        return load_mask(mask)
-    return mask if isinstance(mask, np.ndarray) else np.asarray(mask.convert("L"))
 
 
 METHODS = {

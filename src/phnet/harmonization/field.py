@@ -7,6 +7,7 @@ import numpy as np
 
 from phnet.harmonization.tiling import Trims, in_strips
 from phnet.images.arrays import FULL_SCALE, Floats, Pixels
+from phnet.options import LookOptions
 
 LEAST_DETAIL = 1 / 512  # a coefficient below this changes no edge by a level
 
@@ -26,7 +27,7 @@ class Field:
         self,
         composite: Pixels,
         mask: Floats,
-        strength: float = 1.0,
+        strength: float = LookOptions.strength,
         threads: int = 1,
         trims: Trims | None = None,
     ) -> Pixels:

@@ -1,6 +1,7 @@
 """The product in one class: a network in an ONNX Runtime session, and the lift to full size."""
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 from importlib import resources
@@ -10,13 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from phnet.errors import BadImage, BadInput, BadModel
+from phnet.errors import BadInput, BadModel
+from phnet.options import HarmonizeOptions, NetworkOptions, made_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from phnet.harmonization.field import Field
     from phnet.harmonization.lift import ColourMap, Kind
+    from phnet.matting.matte import Matter
+
+logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[Any]
@@ -65,8 +70,10 @@ class Harmonizer:
         import onnxruntime as ort
 
         ort.disable_telemetry_events()  # for Windows, where no variable does it
+        NetworkOptions(None, self_ensemble, threads)  # refuses what cannot be
         self.threads = threads or os.cpu_count() or 1
         self.self_ensemble = self_ensemble
+        self._matter: Matter | None = None  # loaded when a composite comes without a mask
         self.path = find_model(model)
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
@@ -178,7 +185,7 @@ class Harmonizer:
         composite: Pixels,
         mask: Floats,
         resolution: int | None = None,
-        lift: "Kind" = "auto",
+        lift: "Kind" = HarmonizeOptions.lift,
         light: float | None = None,
     ) -> "ColourMap":
         """Decide the colours: what :meth:`harmonize` applies, for whoever applies it themselves.
@@ -202,78 +209,47 @@ class Harmonizer:
     def harmonize(
         self,
         composite: Composite,
-        mask: "str | os.PathLike[str] | Image.Image | Pixels",
-        *,
-        resolution: int | None = None,
-        lift: "Kind" = "auto",
-        strength: float = 1.0,
+        mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+        **options: Any,
     ) -> Composite:
         """Harmonize a composite.
 
         Args:
             composite: a path, a PIL image, or an array RGB (H, W, 3) or RGBA (H, W, 4), uint8,
                 uint16, or floats in [0, 1]. Arrays are taken as sRGB; a profile is followed.
-            mask: where the pasted foreground is: a path, a PIL image, or an array (H, W), uint8,
-                bool, or floats in [0, 1]; of any size with the composite's aspect.
-            resolution: side of the square that the network sees; None for the model's own.
-            lift: "auto", "guided", "lut" or "none", see :mod:`phnet.harmonization.lift`.
-            strength: how much of the change to take, in [0, 1].
+            mask: where the pasted foreground is: a path, a PIL image, or an array (H, W), of any
+                size with the composite's aspect; see :mod:`phnet.images.masks` for its values.
+                None: the person is found.
+            options: those of :class:`phnet.options.HarmonizeOptions` by name, such as
+                ``strength=0.5``.
 
         Returns:
-            The harmonized picture, of the composite's type, size and depth (for a path a PIL
-            image). Pixels where the mask is 0 are those of the composite, bit for bit.
+            The harmonized picture, of the composite's type, size, depth and alpha. For a path a
+            PIL image, or, of a file with colors of 16 bits, which PIL has not, an array uint16.
+            Pixels where the mask is 0 are those of the composite, bit for bit.
 
         Raises:
-            BadImage, BadMask: what is handed in cannot be used; says why.
+            BadInput: what is handed in cannot be used; says why.
         """
-        if not 0 <= strength <= 1:
-            raise BadImage(f"strength: expected a number between 0 and 1, got {strength}")
-        if isinstance(composite, str | os.PathLike):
-            from PIL import Image
+        from phnet.harmonization.harmonize_picture import harmonize_picture
+        from phnet.images.handed_in import read_picture
+        from phnet.images.masks import read_mask
+        from phnet.matting.matte import Matter
 
-            from phnet.images import load
-
-            rgb = np.rint(load(composite).rgb * 255).astype(np.uint8)
-            result: Any = Image.fromarray(self._array(rgb, mask, resolution, lift, strength))
-            return cast(Composite, result)
-        if isinstance(composite, np.ndarray):
-            return cast(Composite, self._array(composite, mask, resolution, lift, strength))
-        return cast(Composite, self._pil(composite, mask, resolution, lift, strength))
-
-    def _pil(
-        self, composite: Any, mask: Any, resolution: int | None, lift: "Kind", strength: float
-    ) -> Any:
-        from PIL import Image
-
-        from phnet.images import from_pil
-        from phnet.images.arrays import check_mask
-        from phnet.images.encoding import to_pil
-
-        if not isinstance(composite, Image.Image):
-            raise BadImage(
-                "composite: expected a path, a PIL image or a numpy array, "
-                f"got {type(composite).__name__}"
-            )
-        picture = from_pil(composite)
-        inside = check_mask(mask_array(mask), picture.size)
-        pixels = self._array(picture.colours, inside, resolution, lift, strength)
-        result = to_pil(picture, pixels, inside)
-        result.info = dict(composite.info)
-        return result
-
-    def _array(
-        self, composite: Pixels, mask: Any, resolution: int | None, lift: "Kind", strength: float
-    ) -> Pixels:
-        from phnet.images.arrays import check_mask, check_pixels
-
-        check_pixels(composite)
-        alpha = check_mask(mask_array(mask), composite.shape[:2])
-        rgb = composite[..., :3]
-        colours = self.colour_map(rgb, alpha, resolution, lift)
-        result = colours.apply(rgb, alpha, strength, self.threads)
-        if composite.shape[2] == 4:
-            return np.concatenate([result, composite[..., 3:]], 2)
-        return result
+        chosen = made_of(HarmonizeOptions, options)
+        came = read_picture(composite)
+        if mask is None and self._matter is None:
+            self._matter = Matter(threads=self.threads)
+        made = harmonize_picture(
+            came.picture,
+            None if mask is None else read_mask(mask),
+            chosen,
+            harmonizer=self,
+            matter=self._matter,
+        )
+        for note in made.notes:
+            logger.info("%s", note)
+        return cast(Composite, came.back(made.result, made.mask))
 
     def square(self, composite: Pixels, mask: Floats, side: int) -> tuple[Floats, Floats]:
         """Composite and mask as squares of ``side`` pixels, enlarged where they are smaller."""
@@ -313,7 +289,9 @@ class Harmonizer:
 
 
 def harmonize(
-    composite: Composite, mask: "str | os.PathLike[str] | Image.Image | Pixels", **options: Any
+    composite: Composite,
+    mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+    **options: Any,
 ) -> Composite:
     """Harmonize once, with the weights inside the package; see :meth:`Harmonizer.harmonize`."""
     global _default
@@ -371,26 +349,3 @@ def _card(metadata: dict[str, str], path: Path) -> Card:
     if not 0 <= light <= 1:
         raise BadModel(f"{path}: expected a light of 0 to 1 in its card, got {light}")
     return Card(name, resolution, multiple, light, about)
-
-
-def mask_array(mask: Any) -> Any:
-    """A mask from a path or PIL image as an array; arrays pass."""
-    if isinstance(mask, str | os.PathLike):
-        from phnet.images import load_mask
-
-        return load_mask(mask)
-    if isinstance(mask, np.ndarray):
-        return mask
-    from PIL import Image
-
-    from phnet.errors import BadMask
-
-    if not isinstance(mask, Image.Image):
-        raise BadMask(
-            f"mask: expected a path, a PIL image or a numpy array, got {type(mask).__name__}"
-        )
-    if "A" in mask.getbands():
-        alpha = np.asarray(mask.getchannel("A"))
-        if alpha.size and alpha.min() < 255:  # an alpha that is opaque everywhere says nothing
-            return alpha
-    return np.asarray(mask.convert("L"))

@@ -15,19 +15,21 @@ is not touched at all. All kinds of map have the same ``apply``:
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol, get_args
 
 import cv2
 import numpy as np
 
+from phnet.errors import BadOption
 from phnet.harmonization.affine_fit import LEAST_WEIGHT, RIDGE, affine_fit, smooth, unblend
 from phnet.harmonization.field import Field
 from phnet.harmonization.lut3d import fit_lut
 from phnet.harmonization.tiling import Trims, in_strips
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.guided_filter import PLACES, solve
+from phnet.options import Lift, LookOptions
 
-Kind = Literal["auto", "guided", "lut", "none"]  # auto: the network's field, else guided
+Kind = Lift
 
 GRID = 64  # places a side, at least, of the grid that maps are fitted on
 RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
@@ -40,7 +42,7 @@ class ColourMap(Protocol):
         self,
         composite: Pixels,
         mask: Floats,
-        strength: float = 1.0,
+        strength: float = LookOptions.strength,
         threads: int = 1,
         trims: Trims | None = None,
     ) -> Pixels:
@@ -127,7 +129,7 @@ class Plain:
         self,
         composite: Pixels,
         mask: Floats,
-        strength: float = 1.0,
+        strength: float = LookOptions.strength,
         threads: int = 1,
         trims: Trims | None = None,
     ) -> Pixels:
@@ -144,7 +146,7 @@ class Plain:
 def fit(
     kind: Kind, composite: Floats, result: Floats, mask: Floats, size: tuple[int, int]
 ) -> ColourMap:
-    """Fit the kind of map that ``--lift`` names, for a composite of ``size`` (H, W).
+    """Fit the kind of map that the option ``lift`` names, for a composite of ``size`` (H, W).
 
     Where the network saw the composite at its own size, "guided" takes the network's pixels as
     they are: there is nothing to lift, and they hold more than colours (undone sharpening).
@@ -156,4 +158,4 @@ def fit(
         return fit_field(composite, result, mask)
     if kind == "lut":
         return fit_lut(composite, result, mask)
-    raise ValueError(f"lift: expected auto, guided, lut or none, got {kind!r}")
+    raise BadOption(f"lift: expected one of {', '.join(get_args(Lift))}, got {kind!r}")

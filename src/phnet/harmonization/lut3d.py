@@ -9,6 +9,7 @@ from phnet.files import write_text
 from phnet.harmonization.affine_fit import affine_fit, smooth, unblend
 from phnet.harmonization.tiling import Trims, in_strips
 from phnet.images.arrays import Floats, Pixels
+from phnet.options import LookOptions
 
 SIZE = 17
 SIGMA = 0.12  # how far around a table entry colours count, in [0, 1]
@@ -26,7 +27,7 @@ class Lut:
         self,
         composite: Pixels,
         mask: Floats,
-        strength: float = 1.0,
+        strength: float = LookOptions.strength,
         threads: int = 1,
         trims: Trims | None = None,
     ) -> Pixels:

@@ -10,9 +10,13 @@ from phnet.images.arrays import (
 )
 from phnet.images.decoding import Source
 from phnet.images.encoding import check_output, encoded, merged, save
-from phnet.images.picture import Picture, from_pil, load, load_mask, quiet_readers
+from phnet.images.handed_in import HandedIn, read_picture
+from phnet.images.masks import Mask, load_mask, read_mask
+from phnet.images.picture import Picture, from_pil, load, quiet_readers
 
 __all__ = [
+    "HandedIn",
+    "Mask",
     "Picture",
     "Source",
     "blend",
@@ -27,6 +31,8 @@ __all__ = [
     "mask_notes",
     "merged",
     "quiet_readers",
+    "read_mask",
+    "read_picture",
     "save",
     "to_float",
 ]

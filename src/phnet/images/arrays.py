@@ -130,7 +130,7 @@ def check_mask(mask: Pixels, size: tuple[int, int], name: str = "mask") -> Float
     return np.asarray(result, np.float32)
 
 
-def mask_notes(mask: Floats, remedy: str = "use --invert-mask") -> list[str]:
+def mask_notes(mask: Floats, remedy: str = "invert it (invert_mask)") -> list[str]:
     """What a person should know about a mask (H, W) that can be used all the same.
 
     ``remedy`` is what to do about one that is white where the background is.

@@ -11,7 +11,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,6 @@ from phnet.files import check_place, write_bytes
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.color_profiles import deep, from_srgb, in_depth, to_srgb
 from phnet.images.picture import DESCRIPTIVE, SUB_IFDS, Picture
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 WRITABLE = {
     ".png": "PNG",
@@ -104,14 +101,6 @@ def encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
 def merged(picture: Picture, result: Pixels, mask: Floats) -> Pixels:
     """The composite's own pixels with the foreground of ``result`` in their profile and depth."""
     return from_srgb(picture.pixels, picture.colours, result, mask, picture.icc)
-
-
-def to_pil(picture: Picture, result: Pixels, mask: Floats) -> "Image.Image":
-    """What :func:`save` writes of an 8-bit picture, as a PIL image in memory; see there."""
-    from PIL import Image
-
-    pixels = merged(picture, result, mask)
-    return Image.fromarray(pixels if picture.alpha is None else np.dstack([pixels, picture.alpha]))
 
 
 def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phnet.errors import BadImage, BadMask
+from phnet.errors import BadImage
 from phnet.images.arrays import (
     Floats,
     Pixels,
     to_float,
 )
-from phnet.images.color_profiles import LUMA, describes, in_depth, to_srgb
+from phnet.images.color_profiles import describes, in_depth, to_srgb
 from phnet.images.decoding import Source, decode, opened, source_of, upright
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def load(path: str | os.PathLike[str] | Source) -> Picture:
     with opened(source, BadImage) as image:
         kind, jpeg = image.format or "", _jpeg(image)
         lossless = kind in ("PNG", "TIFF", "BMP", "GIF") or _is_lossless_webp(source)
-        orientation, exif = _exif(image)
+        orientation, exif = exif_of(image)
         xmp, dpi = _xmp(image), _dpi(image)
         icc = image.info.get("icc_profile")
         converted = image.mode in ("CMYK", "YCbCr", "LAB")
@@ -146,26 +146,6 @@ def from_pil(image: "Image.Image") -> Picture:
     )
 
 
-def load_mask(path: str | os.PathLike[str] | Source) -> Floats:
-    """Read a mask as float32 (H, W) in [0, 1]: its alpha where that says something, else its grey.
-
-    Raises:
-        BadMask: missing, truncated, animated, too large, or of an unknown kind.
-    """
-    source = source_of(path)
-    with opened(source, BadMask) as image:
-        orientation, _ = _exif(image)
-        values = decode(image, source, BadMask)
-    floats = to_float(upright(values, orientation))
-    if floats.ndim == 2:
-        return floats
-    if floats.shape[2] in (2, 4) and float(floats[..., -1].min()) < 1:
-        return np.ascontiguousarray(floats[..., -1])
-    if floats.shape[2] < 3:
-        return np.ascontiguousarray(floats[..., 0])
-    return np.asarray(floats[..., :3] @ LUMA)
-
-
 # -- what the file says -------------------------------------------------------------------
 
 
@@ -197,7 +177,7 @@ def _is_lossless_webp(source: Source) -> bool:
     return False
 
 
-def _exif(image: "Image.Image") -> tuple[int, bytes | None]:
+def exif_of(image: "Image.Image") -> tuple[int, bytes | None]:
     """The orientation, and the metadata with it set to upright; broken EXIF counts as none."""
     from PIL import Image
 

@@ -4,13 +4,16 @@ A pixel at an edge is a mixture, I = a F + (1 - a) B. Pasted as it is, it brings
 along; F alone does not.
 """
 
+from typing import get_args
+
 import cv2
 import numpy as np
 
 from phnet.errors import BadInput, MissingExtra
 from phnet.images.arrays import Floats, Pixels, enlarged_rows, shrunk, strips, to_float
+from phnet.options import Foreground
 
-ESTIMATES = ("blur-fusion", "ml", "none")
+ESTIMATES = get_args(Foreground)
 WIDE, NARROW = 90, 6  # sides, in pixels, of the two blurs for a photo of REFERENCE pixels
 REFERENCE = 1024
 TINY = 1e-5

@@ -2,69 +2,83 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from functools import cached_property
+from typing import Annotated, Any, Generic, Literal, Optional, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from phnet import options
+from phnet.options import Checked, option, options_of
 from phnet.web.limits import Limits
 from phnet.web.problems import Problem
 
 LONGEST_OPTION = 1024  # bytes
-NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
 
 
-class Options(BaseModel):
-    """What a form may say besides its pictures."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class MatteOptions(Options):
+@dataclass(frozen=True)
+class MatteOptions(Checked):
     """How to find the person: there is nothing to choose."""
 
 
-class ColourOptions(Options):
-    """What every form that asks for harmonized colours may say."""
+@dataclass(frozen=True)
+class HarmonizeOptions(options.HarmonizeOptions):
+    """How to harmonize, with one of the server's networks."""
 
-    strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
-        1.0, description="How much of the change to take."
-    )
-    model: str = Field("portrait", description="A name that GET /v1/models lists.")
-    lift: Literal["auto", "guided", "lut", "none"] = Field(
-        "auto", description="How the network's small result comes to full size."
-    )
+    model: str = option("portrait", "A name that GET /v1/models lists.")
 
 
-class HarmonizeOptions(ColourOptions):
-    """How to harmonize."""
+@dataclass(frozen=True)
+class ComposeOptions(options.ComposeOptions):
+    """How to compose, with one of the server's networks."""
 
-    resolution: Annotated[int, Field(ge=16, le=1024)] | None = Field(
-        None, description="Side that the network sees; the model's own if left out."
-    )
-    invert_mask: bool = Field(False, description="The mask is white where the background is.")
+    model: str = option("portrait", "A name that GET /v1/models lists.")
 
 
-class ComposeOptions(ColourOptions):
-    """How to compose."""
-
-    place: Annotated[str, Field(pattern=f"^{NUMBER},{NUMBER},{NUMBER}$")] | None = Field(
-        None,
-        description=(
-            "x,y,scale: the portrait's upper left corner in the background's pixels, and the "
-            "background's pixels per pixel of the portrait. Left out: at the bottom, centred."
-        ),
-        examples=["120,40,0.5"],
-    )
-    fit: Literal["cover"] | None = Field(
-        None, description="Let the portrait cover the whole background instead."
-    )
+# What a request may cost is less than what a person's own machine may do.
+NARROWER: dict[str, dict[str, Any]] = {"resolution": {"le": 1024}}
+LEFT_OUT = {"foreground"}  # one of its ways needs an extra, and is slow
+EXAMPLES = {"place": ["120,40,0.5"]}
 
 
-Chosen = TypeVar("Chosen", bound=Options)
+def form_model(kind: type[Checked]) -> type[BaseModel]:
+    """The model that checks a form's texts, and that OpenAPI shows."""
+    fields: dict[str, Any] = {}
+    for one in options_of(kind):
+        if one.name in LEFT_OUT:
+            continue
+        about = one.about
+        known = Literal[one.choices] if one.choices else str if about.parse else one.type
+        limits: dict[str, Any] = {"ge": about.low, "le": about.high, "pattern": about.pattern}
+        if one.type is float:
+            limits["allow_inf_nan"] = False
+        limits = {name: value for name, value in limits.items() if value is not None}
+        known = Annotated[known, Field(**limits | NARROWER.get(one.name, {}))]
+        text = (
+            f"{about.help.removesuffix('.')}; left out: {about.unset}."
+            if one.optional
+            else about.help
+        )
+        described = Field(one.default, description=text, examples=EXAMPLES.get(one.name))
+        fields[one.name] = (Optional[known] if one.optional else known, described)  # noqa: UP045
+    config = ConfigDict(extra="forbid")
+    made: type[BaseModel] = create_model(kind.__name__, __config__=config, **fields)
+    return made
+
+
+def chosen_by(model: BaseModel, kind: "type[Chosen]") -> "Chosen":
+    """The options that a checked form chose."""
+    given = model.model_dump()
+    for one in options_of(kind):
+        if one.about.parse and given.get(one.name) is not None:
+            given[one.name] = one.about.parse(given[one.name])
+    return kind(**given)
+
+
+Chosen = TypeVar("Chosen", bound=Checked)
 
 
 @dataclass(frozen=True)
@@ -75,11 +89,16 @@ class Fields(Generic[Chosen]):
     optional: dict[str, str]
     options: type[Chosen]
 
+    @cached_property
+    def model(self) -> type[BaseModel]:
+        """Checks the options' texts."""
+        return form_model(self.options)
+
     def schema(self) -> dict[str, Any]:
         """For OpenAPI, with examples, which FastAPI cannot know of a form that is read by hand."""
-        described = self.options.model_json_schema()["properties"]
-        for option in described.values():
-            option.pop("title", None)
+        described = self.model.model_json_schema()["properties"]
+        for described_one in described.values():
+            described_one.pop("title", None)
         binary = {
             name: {"type": "string", "format": "binary", "description": text}
             for name, text in (self.required | self.optional).items()
@@ -139,7 +158,7 @@ async def read(request: Request, fields: Fields[Chosen], limits: Limits) -> Form
         request.headers,
         _bounded(request, limits.body),
         max_files=len(fields.required) + len(fields.optional),
-        max_fields=len(fields.options.model_fields),
+        max_fields=len(fields.model.model_fields),
         max_part_size=LONGEST_OPTION,
     )
     # More than the body can have: a file stays in memory.
@@ -161,9 +180,9 @@ async def _checked(
 ) -> Form[Chosen]:
     expected = list(fields.required | fields.optional)
     files: dict[str, bytes] = {}
-    options: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, value in items:
-        if name in files or name in options:
+        if name in files or name in texts:
             raise Problem(422, "expected each field once, got one of them twice")
         if isinstance(value, UploadFile):
             if name not in expected:
@@ -173,18 +192,18 @@ async def _checked(
         elif name in expected:
             raise Problem(422, f"{name}: expected a file, got text")
         elif value:  # browsers send an empty text for what was not chosen
-            options[name] = value
+            texts[name] = value
     # Browsers send an empty file for one that was not chosen.
     files = {name: content for name, content in files.items() if content}
     for name in fields.required:
         if name not in files:
             raise Problem(422, f"{name}: expected a picture, got none")
     try:
-        return Form(files, fields.options.model_validate(options))
+        return Form(files, chosen_by(fields.model.model_validate(texts), fields.options))
     except ValidationError as error:
         first = error.errors()[0]
         where = str(first["loc"][0])
-        known = where if where in fields.options.model_fields else "an unknown option"
+        known = where if where in fields.model.model_fields else "an unknown option"
         raise Problem(422, f"{known}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
 
 

@@ -8,11 +8,11 @@ import imagecodecs
 import numpy as np
 from pydantic import BaseModel, Field
 
-from phnet.compositing.composer import Composer
-from phnet.compositing.placement import choose_place, cut_sides
+from phnet.compositing.composer import Composer, compose_pictures
 from phnet.errors import BadModel
+from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
-from phnet.images import Picture, check_mask, encoded, load, load_mask, mask_notes
+from phnet.images import Mask, Picture, encoded, load, read_mask
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.decoding import Source
 from phnet.matting.matte import Matter
@@ -92,24 +92,11 @@ class Service:
         """
         options = form.options
         harmonizer = self._chosen(options.model)
-        notes: list[str] = []
         picture = self._picture(form.files, "composite")
-        alpha = self._mask(form.files)
-        if alpha is None:
-            alpha = self._matter.matte(picture.colours)
-            notes.append("no mask was given; the person was found in the picture itself")
-        if options.invert_mask:
-            alpha = 1 - alpha
-        alpha = check_mask(alpha, picture.size)
-        notes += mask_notes(alpha, "invert it (invert_mask)")
-        result = harmonizer.harmonize(
-            picture.colours,
-            alpha,
-            resolution=options.resolution,
-            lift=options.lift,
-            strength=options.strength,
+        made = harmonize_picture(
+            picture, self._mask(form.files), options, harmonizer=harmonizer, matter=self._matter
         )
-        return _answer(picture, result, alpha, notes)
+        return _answer(picture, made.result, made.mask, made.notes)
 
     def compose(self, form: Form[ComposeOptions]) -> Answer:
         """Put a portrait's person in front of another background, in harmony with it.
@@ -122,19 +109,11 @@ class Service:
         composer = Composer(self._chosen(options.model), self._matter)
         portrait = self._picture(form.files, "portrait")
         scene = self._picture(form.files, "background")
-        place = None
-        if options.place is not None:
-            x, y, scale = (float(part) for part in options.place.split(","))
-            place = (x, y, scale)
-        chosen = choose_place(place, options.fit, portrait.size, scene.size)
-        cutout = composer.cut_out(portrait.colours_with_alpha, self._mask(form.files))
-        made = composer.compose(
-            cutout, scene.colours_with_alpha, chosen, options.strength, options.lift
-        )
+        done = compose_pictures(portrait, scene, self._mask(form.files), options, composer=composer)
         notes = []
-        if sides := cut_sides(cutout.alpha):
+        if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
-        return _answer(scene.behind(made.result), made.result[..., :3], made.mask, notes)
+        return _answer(done.picture, done.result, done.made.mask, notes)
 
     def matte(self, form: Form[MatteOptions]) -> Answer:
         """Find the person: a grey PNG, white where the person is.
@@ -154,10 +133,10 @@ class Service:
     def _picture(self, files: dict[str, bytes], name: str) -> Picture:
         return load(Source(name, files[name], self._limits.pixels))
 
-    def _mask(self, files: dict[str, bytes]) -> Floats | None:
+    def _mask(self, files: dict[str, bytes]) -> Mask | None:
         if "mask" not in files:
             return None
-        return load_mask(Source("mask", files["mask"], self._limits.pixels))
+        return read_mask(Source("mask", files["mask"], self._limits.pixels))
 
 
 def _answer(picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]) -> Answer:

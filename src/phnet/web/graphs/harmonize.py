@@ -13,18 +13,19 @@ the composite. Output: ``harmonized`` uint8 (H, W, 4).
 import json
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
 
 from phnet.harmonization.harmonizer import Harmonizer
+from phnet.options import Lift
 from phnet.web.graphs.builder import Graph, Value
 from phnet.web.graphs.lift import enlarging, field, in_strips, unblended
 from phnet.web.graphs.lut3d import fitted_table, looked_up
 from phnet.web.graphs.resizing import area_or_linear, area_taps, cubic_taps, linear_taps, resize
 
-LIFTS = ("auto", "guided", "lut", "none")
+LIFTS = get_args(Lift)
 PICTURE: list[str | int] = ["height", "width", 4]
 PLANE: list[str | int] = ["mask_height", "mask_width"]
 

@@ -1,0 +1,87 @@
+"""A decoded composite to its harmonized pixels: what every door calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from phnet.errors import BadInput
+from phnet.harmonization.lift import ColourMap
+from phnet.harmonization.tiling import Trims
+from phnet.images.arrays import Floats, Pixels, check_mask, mask_notes
+from phnet.images.masks import Mask
+from phnet.images.picture import Picture
+from phnet.matting.matte import Matter
+from phnet.options import HarmonizeOptions, Lift
+
+
+class Decides(Protocol):
+    """What decides the colors: a :class:`phnet.harmonization.harmonizer.Harmonizer`."""
+
+    threads: int
+
+    def colour_map(
+        self,
+        composite: Pixels,
+        mask: Floats,
+        resolution: int | None,
+        lift: Lift,
+        light: float | None,
+    ) -> ColourMap:
+        """See there."""
+
+
+@dataclass(frozen=True)
+class Harmonized:
+    """A result, and what it was made with."""
+
+    result: Pixels  # sRGB (H, W, 3), in the type of the picture's ``colours``
+    mask: Floats  # (H, W) in [0, 1]
+    notes: Sequence[str]  # what a person should know, a sentence each
+
+
+def harmonize_picture(
+    picture: Picture,
+    mask: Mask | None,
+    options: HarmonizeOptions,
+    *,
+    harmonizer: Decides,
+    matter: Matter | None = None,
+    name: str = "",
+    mask_name: str = "mask",
+) -> Harmonized:
+    """Harmonize a composite.
+
+    Args:
+        picture: the composite.
+        mask: where the pasted person is; None: the person is found.
+        options: how.
+        harmonizer: the session.
+        matter: finds the person; None: the embedded network, loaded when it is needed.
+        name: of the composite, for sentences about it; empty: there is only one.
+        mask_name: of the mask, likewise.
+
+    Raises:
+        BadInput: the mask does not fit, or no person was found.
+    """
+    about = f"{name}: " if name else ""
+    notes: list[str] = []
+    if mask is None:
+        try:
+            alpha = (matter or Matter(threads=harmonizer.threads)).matte(picture.colours)
+        except BadInput as error:
+            raise BadInput(f"{about}{error}; hand in a mask") from error
+        notes.append(f"{about}no mask was given; the person was found in the picture itself")
+        mask_name = "matte"
+    else:
+        alpha = mask.alpha
+        notes += [f"{mask_name}: {mask.note}"] if mask.note else []
+    if options.invert_mask:
+        alpha = 1 - alpha
+    alpha = check_mask(alpha, picture.size, mask_name)
+    notes += [f"{mask_name}: {note}" if name else note for note in mask_notes(alpha)]
+    colors = harmonizer.colour_map(
+        picture.colours, alpha, options.resolution, options.lift, options.light
+    )
+    trims = Trims(options.exposure, options.warmth)
+    result = colors.apply(picture.colours, alpha, options.strength, harmonizer.threads, trims)
+    return Harmonized(result, alpha, notes)

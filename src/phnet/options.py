@@ -1,0 +1,258 @@
+"""What can be set: each option's type, range, default and meaning, written once.
+
+The doors (command line, API, page, Python) and the table in docs/options.md are made from these
+classes. A new option is one field here, one use and one test. What a door limits on purpose, it
+says where it makes its own from these.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from phnet.errors import BadOption
+
+Lift = Literal["auto", "guided", "lut", "none"]
+Fit = Literal["cover"]
+Foreground = Literal["blur-fusion", "ml", "none"]
+XYScale = tuple[float, float, float]
+
+PLACE_NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of an option besides its type and default."""
+
+    help: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None  # of a slider
+    unset: str | None = None  # what None stands for
+    labels: tuple[str, ...] = ()  # of the choices, for people
+    form: str | None = None  # how it is written as text, where it is no plain value
+    pattern: str | None = None  # of that text
+    parse: Callable[[str], Any] | None = None  # that text to the value
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option as the doors see it."""
+
+    name: str
+    default: Any
+    type: type  # bool, int, float, str or tuple
+    choices: tuple[str, ...]  # empty: any value of the type
+    optional: bool  # None is allowed
+    about: About
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, for a sentence."""
+        if self.choices:
+            return " or ".join(filter(None, [", ".join(self.choices[:-1]), self.choices[-1]]))
+        if self.about.form:
+            return self.about.form
+        kind = {bool: "True or False", int: "a whole number", float: "a number"}
+        words = kind.get(self.type, "a text")
+        low, high = self.about.low, self.about.high
+        if low is not None and high is not None:
+            return f"{words} between {low:g} and {high:g}"
+        return words if low is None else f"{words} of at least {low:g}"
+
+    def check(self, value: Any) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            BadOption: with what was expected and what came.
+        """
+        if not (self._allows(value) or (value is None and self.optional)):
+            raise BadOption(f"{self.name}: expected {self.expected}, got {value!r}")
+
+    def _allows(self, value: Any) -> bool:
+        if self.choices:
+            return isinstance(value, str) and value in self.choices
+        if self.type is tuple:
+            return _is_place(value)
+        if self.type in (int, float):
+            if isinstance(value, bool) or not _is_number(value):
+                return False
+            if self.type is int and value != int(value):
+                return False
+            low, high = self.about.low, self.about.high
+            return (low is None or value >= low) and (high is None or value <= high)
+        return self.type is not bool or isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not isinstance(value, str) and math.isfinite(value)
+    except TypeError:
+        return False
+
+
+def _is_place(value: Any) -> bool:
+    try:
+        return len(value) == 3 and all(_is_number(part) for part in value)
+    except TypeError:
+        return False
+
+
+def read_place(text: str) -> XYScale:
+    """Read x,y,scale.
+
+    Raises:
+        BadOption: it is something else.
+    """
+    try:
+        x, y, scale = (float(part) for part in text.split(","))
+    except ValueError:
+        raise BadOption(f"place: expected x,y,scale, got {text!r}") from None
+    return x, y, scale
+
+
+def option(default: Any, text: str, **more: Any) -> Any:
+    """A field of a class of options; ``more`` as in :class:`About`."""
+    return dataclasses.field(default=default, metadata={"about": About(text, **more)})
+
+
+class Checked:
+    """Options that refuse, when they are made, what cannot be."""
+
+    def __post_init__(self) -> None:
+        for known in options_of(type(self)):
+            known.check(getattr(self, known.name))
+
+
+@dataclass(frozen=True)
+class LookOptions(Checked):
+    """How much of the new colors is taken, and how they come to full size."""
+
+    light: float | None = option(
+        None,
+        "How much of the scene's light the person takes on: 0 for small corrections, 1 for a paste "
+        "from another light.",
+        low=0,
+        high=1,
+        step=0.05,
+        unset="the network's own",
+    )
+    strength: float = option(
+        1.0, "How much of the change to take; above 1 it goes on.", low=0, high=2, step=0.05
+    )
+    exposure: float = option(
+        0.0, "Brighter or darker after the match, in stops.", low=-3, high=3, step=0.1
+    )
+    warmth: float = option(
+        0.0, "Warmer or colder after the match; 1 is 100 mireds.", low=-1, high=1, step=0.05
+    )
+    lift: Lift = option(
+        "auto",
+        "How the network's small result comes to full size.",
+        labels=(
+            "automatic (follows the place)",
+            "guided (a map fitted again)",
+            "one color table",
+            "none (the network's own)",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class HarmonizeOptions(LookOptions):
+    """How to harmonize."""
+
+    resolution: int | None = option(
+        None, "Side that the network sees.", low=16, high=4096, unset="the model's own"
+    )
+    invert_mask: bool = option(False, "The mask is white where the background is.")
+
+
+@dataclass(frozen=True)
+class ComposeOptions(LookOptions):
+    """How to compose."""
+
+    place: XYScale | None = option(
+        None,
+        "The portrait's upper left corner in the background's pixels, and its scale.",
+        unset="at the bottom, centered, at most twice enlarged",
+        form="x,y,scale",
+        pattern=f"^{PLACE_NUMBER},{PLACE_NUMBER},{PLACE_NUMBER}$",
+        parse=read_place,
+    )
+    fit: Fit | None = option(
+        None, "Let the portrait cover the whole background instead.", unset="as it is placed"
+    )
+    foreground: Foreground = option(
+        "blur-fusion", "Colors at soft edges; ml needs the extra 'matte' and is slower."
+    )
+
+
+@dataclass(frozen=True)
+class NetworkOptions(Checked):
+    """How networks are loaded and run."""
+
+    model: str | None = option(
+        None, "Another ONNX network, or 'int8' or 'full'.", unset="the embedded one"
+    )
+    self_ensemble: bool = option(
+        False,
+        "Take the mean with what the network makes of the mirror image: a little better, in "
+        "twice its time.",
+    )
+    threads: int | None = option(None, "CPU threads.", low=1, unset="all cores")
+
+
+def options_of(kind: Any) -> tuple[Option, ...]:
+    """The options of a class of options, in the order of its fields."""
+    return _options_of(kind)
+
+
+@cache
+def _options_of(kind: Any) -> tuple[Option, ...]:
+    hints = get_type_hints(kind)
+    made = []
+    for field in dataclasses.fields(kind):
+        given = hints[field.name]
+        parts = [given] if get_origin(given) in (Literal, tuple) else list(get_args(given))
+        (known,) = [part for part in parts or [given] if part is not NoneType]
+        choices = tuple(get_args(known)) if get_origin(known) is Literal else ()
+        plain = str if choices else get_origin(known) or known
+        optional = NoneType in parts
+        about = field.metadata["about"]
+        made.append(Option(field.name, field.default, plain, choices, optional, about))
+    return tuple(made)
+
+
+Made = TypeVar("Made", bound=Checked)
+
+
+def made_of(kind: type[Made], given: dict[str, Any]) -> Made:
+    """Options from keyword arguments; unknown names are refused in our own words.
+
+    Raises:
+        BadOption: a name or value cannot be.
+    """
+    known = [one.name for one in options_of(kind)]
+    for name in given:
+        if name not in known:
+            raise BadOption(f"{name}: expected one of the options {', '.join(known)}")
+    return kind(**given)
+
+
+def table(*kinds: type[Checked]) -> str:
+    """The options of classes as a table in Markdown, each once."""
+    known = {one.name: one for kind in kinds for one in options_of(kind)}
+    lines = ["| option | values | default | meaning |", "|---|---|---|---|"]
+    for one in known.values():
+        default = one.about.unset if one.default is None else f"`{one.default}`"
+        lines.append(f"| `{one.name}` | {one.expected} | {default} | {one.about.help} |")
+    return "\n".join(lines) + "\n"

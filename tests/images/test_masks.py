@@ -1,0 +1,124 @@
+"""Masks as the world hands them in: each kind means a foreground, or is refused by one sentence."""
+
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image
+
+from phnet.errors import BadMask
+from phnet.images import Mask, load_mask, read_mask
+
+PERSON = np.zeros((40, 60), np.uint8)
+PERSON[10:30, 20:40] = 1
+SOFT = np.tile(np.arange(60, dtype=np.uint8) * 4, (40, 1))
+
+
+def palette(indices: np.ndarray, colors: list[int]) -> Image.Image:
+    image = Image.fromarray(indices)
+    image.putpalette(colors + [0] * (768 - len(colors)))
+    return image
+
+
+def on_black(color: tuple[int, int, int]) -> np.ndarray:
+    return (PERSON[..., None] * np.array(color)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        PERSON,
+        PERSON * 2,
+        PERSON * 100,
+        PERSON.astype(bool),
+        PERSON.astype(np.int64),
+        PERSON.astype(np.int32) * 255,
+        PERSON.astype(np.uint16) * 255,
+        PERSON * np.float64(255),
+        PERSON * np.float32(0.5),
+        PERSON[..., None],
+        on_black((1, 1, 1)),
+        on_black((200, 30, 30)),
+        Image.fromarray(PERSON),
+        Image.fromarray(PERSON * 255).convert("1"),
+        Image.fromarray(PERSON.astype(np.uint16) * 65535),
+        Image.fromarray(PERSON.astype(np.int32) * 255),
+        Image.fromarray(PERSON * np.float32(255)),
+        palette(PERSON * 15, [0, 0, 0] + [9, 9, 9] * 14 + [192, 128, 128]),
+        palette(1 - PERSON, [128, 0, 0, 0, 0, 0]),
+        palette(PERSON, [255, 0, 0, 0, 0, 255]),
+    ],
+)
+def test_of_two_values_one_is_background_and_the_other_full_foreground(mask: Any) -> None:
+    np.testing.assert_array_equal(read_mask(mask).alpha, PERSON)
+
+
+@pytest.mark.parametrize("top", [1, 2, 255, 65535])
+def test_files_hold_such_masks_too(tmp_path: Path, top: int) -> None:
+    deep = (PERSON.astype(np.uint16)) * np.uint16(top)
+    (tmp_path / "deep.png").write_bytes(imagecodecs.png_encode(deep))
+    np.testing.assert_array_equal(load_mask(tmp_path / "deep.png"), PERSON)
+    content = (tmp_path / "deep.png").read_bytes()
+    np.testing.assert_array_equal(read_mask(content).alpha, PERSON)
+    palette(PERSON, [0, 0, 0, 128, 0, 0]).save(tmp_path / "voc.png")
+    np.testing.assert_array_equal(load_mask(tmp_path / "voc.png"), PERSON)
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        (SOFT, SOFT / 255),
+        (SOFT.astype(np.uint16), SOFT / 255),
+        (SOFT.astype(np.uint16) * 257, SOFT / 255),
+        (SOFT.astype(np.float32), SOFT / 255),
+        (SOFT / 255, SOFT / 255),
+        (Image.fromarray(SOFT.astype(np.float32)), SOFT / 255),
+        (Image.fromarray(SOFT.astype(np.int32)), SOFT / 255),
+        (palette(SOFT, [level for i in range(256) for level in (i, i, i)]), SOFT / 255),
+        (np.dstack([PERSON * 0, SOFT]), SOFT / 255),
+        (np.full((9, 9), 128, np.uint8), np.full((9, 9), 128 / 255)),
+        (SOFT[..., None] * np.array([1, 0, 0], np.uint8), SOFT / SOFT.max()),
+    ],
+)
+def test_soft_masks_stay_soft(mask: Any, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(read_mask(mask).alpha, expected, atol=1e-5)
+
+
+def test_what_was_understood_is_said_where_it_was_not_obvious() -> None:
+    def note(mask: Any) -> str:
+        return read_mask(mask).note or ""
+
+    assert note(PERSON * 255) == note(SOFT) == note(PERSON.astype(bool)) == ""
+    assert "0 and 1" in note(PERSON)
+    assert "100 as full foreground" in note(PERSON * 100)
+    assert "#c81e1e" in note(on_black((200, 30, 30)))
+    assert "class 1, #800000" in note(palette(PERSON, [0, 0, 0, 128, 0, 0]))
+    assert isinstance(read_mask(PERSON), Mask)
+
+
+@pytest.mark.parametrize(
+    ("mask", "named"),
+    [
+        (PERSON + 2 * np.roll(PERSON, 20, 1), "ids 1, 2"),
+        (on_black((255, 0, 0)) + np.roll(on_black((0, 0, 255)), 20, 1), "#0000ff, #ff0000"),
+        (on_black((128, 0, 0)) + np.roll(on_black((64, 0, 0)), 20, 1), "#400000, #800000"),
+        (
+            palette(PERSON + 2 * np.roll(PERSON, 20, 1), [0, 0, 0, 128, 0, 0, 0, 128, 0]),
+            r"1 \(#800000\), 2 \(#008000\)",
+        ),
+    ],
+)
+def test_several_classes_are_refused_with_what_is_there(mask: Any, named: str) -> None:
+    with pytest.raises(BadMask, match=f"m.png: expected one class .* got .*{named}"):
+        read_mask(mask, "m.png")
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [PERSON * 300.0, -SOFT.astype(int), np.full((4, 4), np.nan), PERSON.astype(complex), "a", 5],
+)
+def test_what_is_no_mask_is_refused(mask: Any) -> None:
+    with pytest.raises(BadMask):
+        read_mask(mask)

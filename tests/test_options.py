@@ -1,0 +1,116 @@
+"""Options: checked when they are made, and written once for all doors."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.main import get_command
+
+import phnet
+from phnet.cli import app
+from phnet.errors import BadOption
+from phnet.options import ComposeOptions, HarmonizeOptions, NetworkOptions, options_of, table
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "phnet"
+PICTURE = np.full((32, 32, 3), 90, np.uint8)
+MASK = np.zeros((32, 32), np.uint8)
+MASK[8:24, 8:24] = 255
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"resolution": -5}, "resolution: expected a whole number between 16 and 4096, got -5"),
+        ({"resolution": 64.5}, "resolution: expected a whole number"),
+        ({"strength": 2.5}, "strength: expected a number between 0 and 2, got 2.5"),
+        ({"strength": float("nan")}, "strength: expected a number between 0 and 2, got nan"),
+        ({"strength": "1"}, "strength: expected a number between 0 and 2, got '1'"),
+        ({"strength": None}, "strength: expected a number between 0 and 2, got None"),
+        ({"lift": "cubic"}, "lift: expected auto, guided, lut or none, got 'cubic'"),
+        ({"invert_mask": "no"}, "invert_mask: expected True or False, got 'no'"),
+        ({"shine": 1}, "shine: expected one of the options light, strength, exposure, warmth, lift, resolution"),
+    ],
+)
+def test_python_refuses_what_the_command_line_refuses(
+    options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(BadOption, match=re.escape(sentence)):
+        phnet.harmonize(PICTURE, MASK, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"place": (1, 2)}, "place: expected x,y,scale, got (1, 2)"),
+        ({"fit": "contain"}, "fit: expected cover, got 'contain'"),
+        ({"foreground": "sharp"}, "foreground: expected blur-fusion, ml or none"),
+    ],
+)
+def test_compose_refuses_likewise(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadOption, match=re.escape(sentence)):
+        phnet.compose(PICTURE, PICTURE, mask=MASK, **options)
+
+
+def test_threads_are_checked_too() -> None:
+    with pytest.raises(BadOption, match="threads: expected a whole number of at least 1, got 0"):
+        phnet.Harmonizer(threads=0)
+
+
+def test_the_mask_can_be_inverted_in_python() -> None:
+    np.testing.assert_array_equal(
+        phnet.harmonize(PICTURE, 255 - MASK, invert_mask=True), phnet.harmonize(PICTURE, MASK)
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "kinds"),
+    [
+        ("harmonize", (HarmonizeOptions, NetworkOptions)),
+        ("compose", (ComposeOptions, NetworkOptions)),
+    ],
+)
+def test_the_command_line_has_each_option_with_its_range(
+    command: str, kinds: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {one.name: one for one in get_command(app).commands[command].params}  # type: ignore[attr-defined]
+    for one in [option for kind in kinds for option in options_of(kind)]:
+        made = known[one.name]
+        assert made.opts == [one.flag]
+        assert made.default == one.default
+        wrong = "other" if one.choices else None
+        if one.about.low is not None:
+            wrong = f"{one.about.low - 1:g}"
+        if wrong:
+            with pytest.raises(SystemExit) as ended:
+                app([command, "a.png", "b.png", "-o", "c.png", one.flag, wrong])
+            assert ended.value.code == 2
+            assert one.flag in capsys.readouterr().err
+
+
+def test_no_choice_or_range_is_spelled_out_again() -> None:
+    """Values of the lift beside each other, and a strength's or resolution's range or default."""
+    copies = (
+        r"""["']guided["'],? *(\||or|,) *["']lut["']""",
+        r"guided, lut (or|and) none",
+        r"""^ +strength: float = \d""",
+        r"""lift: [\w."]+ = ["']""",
+        r"blur-fusion.*\bml\b.*none",
+    )
+    places = [
+        f"{path.relative_to(SOURCE)}:{number}: {line.strip()}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path != Path(inspect.getfile(HarmonizeOptions))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if any(re.search(copy, line) for copy in copies)
+    ]
+    assert places == []
+
+
+def test_the_tables_in_the_docs_are_those_of_the_classes() -> None:
+    text = (ROOT / "docs" / "options.md").read_text("utf-8")
+    for kind in (HarmonizeOptions, ComposeOptions, NetworkOptions):
+        assert table(kind) in text
