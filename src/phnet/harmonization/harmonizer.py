@@ -1,8 +1,6 @@
 """The product in one class: a network in an ONNX Runtime session, and the lift to full size."""
 
-import json
 import os
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -11,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from phnet.errors import BadImage, BadModel
+from phnet.harmonization import model_file
+from phnet.harmonization.model_file import Card
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,16 +22,7 @@ Pixels = npt.NDArray[Any]
 Composite = TypeVar("Composite", bound="str | os.PathLike[str] | Image.Image | Pixels")
 
 LARGEST_MODEL = 1 << 30  # bytes
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a model file says of itself."""
-
-    name: str
-    resolution: int  # side of the square that the network works at
-    multiple: int  # height and width must be multiples of this
-    about: dict[str, Any]  # all of the card
+__all__ = ["Card", "Harmonizer", "find_model", "harmonize", "mask_array"]
 
 
 class Harmonizer:
@@ -81,14 +72,11 @@ class Harmonizer:
         except Exception as error:  # onnxruntime's own exceptions have no common base
             reason = str(error).splitlines()[0][:200]
             raise BadModel(f"{self.path}: expected an ONNX network, but {reason}") from error
-        inputs = [i.name for i in self._session.get_inputs()]
-        outputs = [o.name for o in self._session.get_outputs()]
-        if inputs != ["image", "mask"] or "harmonized" not in outputs:
-            raise BadModel(
-                f"{self.path}: expected a network with inputs image, mask and output harmonized, "
-                f"got inputs {', '.join(inputs)} and outputs {', '.join(outputs)}"
-            )
-        self.card = _card(self._session.get_modelmeta().custom_metadata_map, self.path)
+        model_file.check_session(self._session, self.path)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.card = model_file.read_card(metadata, self.path)
+        inside = model is None or str(model) in ("int8", "full")
+        self._seconds = None if inside else model_file.SECONDS_TO_RUN
 
     def run(self, image: Floats, mask: Floats) -> Floats:
         """Run the network itself, at the size that is handed in.
@@ -110,7 +98,7 @@ class Harmonizer:
             "image": np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32),
             "mask": np.ascontiguousarray(mask[None, None], np.float32),
         }
-        (result,) = self._session.run(["harmonized"], feed)
+        result = model_file.run(self._session, feed, self.path, self._seconds)
         return np.asarray(result[0].transpose(1, 2, 0), np.float32)
 
     def colour_map(
@@ -267,22 +255,6 @@ def find_model(model: str | os.PathLike[str] | None) -> Path:
     if path.stat().st_size > LARGEST_MODEL:
         raise BadModel(f"{path}: expected an ONNX file of at most {LARGEST_MODEL >> 20} MiB")
     return path
-
-
-def _card(metadata: dict[str, str], path: Path) -> Card:
-    """The card in a file's metadata; a file without one works at 256 pixels."""
-    try:
-        about = json.loads(metadata.get("phnet", "{}"))
-        resolution, multiple = int(about.get("resolution", 256)), int(about.get("multiple", 1))
-        name = str(about.get("name", path.stem))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise BadModel(f"{path}: expected a readable card in its metadata, but {error}") from error
-    if not (16 <= resolution <= 4096 and 1 <= multiple <= 64):
-        raise BadModel(
-            f"{path}: expected a resolution of 16 to 4096 and a multiple of 1 to 64 in its card, "
-            f"got {resolution} and {multiple}"
-        )
-    return Card(name, resolution, multiple, about)
 
 
 def mask_array(mask: Any) -> Any:
