@@ -10,6 +10,8 @@ from pathlib import Path
 
 from phnet.errors import BadOutput
 
+LONGEST_NAME = 255  # bytes, in nearly every file system
+LONGEST_SUFFIX = 16  # bytes
 _TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{8}\.tmp(\.[^.]*)?")
 
 
@@ -30,6 +32,14 @@ def check_place(path: Path, *inputs: str | os.PathLike[str] | None) -> None:
             raise BadOutput(f"{path}: the output is also an input; choose another name")
 
 
+def _temporary(target: Path) -> Path:
+    """A name beside the target's that fits where the target's own does."""
+    suffix = target.suffix if len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX else ""
+    ending = f".{secrets.token_hex(4)}.tmp{suffix}"
+    stem = os.fsencode(target.stem)[: LONGEST_NAME - len(os.fsencode(ending)) - 1]
+    return target.with_name("." + stem.decode("utf-8", "ignore") + ending)
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` and rename it over ``path`` on success.
@@ -41,7 +51,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         BadOutput: the folder is missing, is not writable, or the disk is full.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    temporary = _temporary(target)
     try:
         if target.is_dir():
             raise BadOutput(f"{target}: expected a file name to write to, but it is a folder")
@@ -67,8 +77,16 @@ def sweep(paths: Iterable[Path]) -> None:
     for folder, wanted in names.items():
         for path in list(folder.iterdir()) if folder.is_dir() else []:
             match = _TEMPORARY.fullmatch(path.name)
-            if match and match[1] + (match[2] or "") in wanted:
+            if match and any(_is_of(match, name) for name in wanted):
                 path.unlink(missing_ok=True)
+
+
+def _is_of(match: re.Match[str], name: str) -> bool:
+    """Whether a temporary name is of writing ``name``; that of a long one is cut."""
+    whole = match[1] + (match[2] or "")
+    cut = len(os.fsencode(match[0])) > LONGEST_NAME - 4  # a cut character has up to four bytes
+    stem, suffix = Path(name).stem, Path(name).suffix
+    return whole == name or (cut and stem.startswith(match[1]) and (match[2] or "") == suffix)
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Pictures in and out: what a file holds comes back, and what cannot be used is said plainly."""
 
+import dataclasses
 import re
 import struct
 import threading
@@ -29,6 +30,7 @@ from phnet.images import (
     merged,
     save,
 )
+from phnet.images.encoding import compressed
 
 ADOBE = imagecodecs.cms_profile("adobergb")
 SRGB = imagecodecs.cms_profile("srgb")
@@ -586,3 +588,20 @@ def test_bytes_in_memory_are_read_and_written_as_files_are(tmp_path: Path) -> No
         assert np.array_equal(load_mask(Source("mask", path.read_bytes())), load_mask(path))
     with pytest.raises(BadImage, match="upload: expected at most 0 megapixels, got 60x40"):
         load(Source("upload", path.read_bytes(), most_pixels=2399))
+
+
+@pytest.mark.parametrize("shape", [(400, 1, 3), (129, 2, 3), (1, 400, 3), (5000, 1), (3000, 1, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_narrow_pictures_of_noise_become_png(shape: tuple[int, ...], dtype: type) -> None:
+    pixels = random_pixels(shape, dtype)
+    read = np.asarray(imagecodecs.png_decode(compressed(pixels)))
+    np.testing.assert_array_equal(read.reshape(shape), pixels)
+
+
+def test_a_png_is_refused_a_profile_that_readers_do_not_take(tmp_path: Path) -> None:
+    pixels = random_pixels((40, 60, 3), np.uint8)
+    source = tmp_path / "source.png"
+    Image.fromarray(pixels).save(source)
+    picture = dataclasses.replace(load(source), icc=SRGB + bytes(1 << 20))
+    with pytest.raises(BadOutput, match="profile of at most 1048576 bytes"):
+        encoded("PNG", picture, picture.colours, some_mask())

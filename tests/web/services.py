@@ -46,7 +46,7 @@ class _Gated(Service):
 
 
 class _Unmoved(Harmonizer):
-    def run(self, image: Any, mask: Any) -> Any:  # noqa: ARG002
+    def run(self, image: Any, mask: Any, light: float | None = None) -> Any:  # noqa: ARG002
         return image
 
 

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +36,7 @@ from phnet.harmonization.harmonizer import Harmonizer, find_model  # noqa: E402
 from phnet.matting.matte import Matter  # noqa: E402
 from phnet.web import app as web  # noqa: E402
 from phnet.web.limits import Limits  # noqa: E402
+from phnet.web.server import configured  # noqa: E402
 from phnet.web.service import Service  # noqa: E402
 from phnet.web.workers import Maker  # noqa: E402
 from tests.web.services import Gate, Two  # noqa: E402
@@ -99,11 +100,15 @@ class Client:
 
 
 @contextmanager
-def running(token: str | None = None, make: Maker = Service, **limits: Any) -> Iterator[Client]:
-    application = web.create_app(token, Limits(**limits), make)
+def running(
+    token: str | None = None,
+    make: Maker = Service,
+    hosts: Iterable[str] | None = None,
+    **limits: Any,
+) -> Iterator[Client]:
+    application = web.create_app(token, Limits(**limits), make, hosts)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(application, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configured(application, Limits(**limits)))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
@@ -408,6 +413,7 @@ def test_the_openapi_describes_the_form_and_the_refusals(client: Client) -> None
     operation = described["paths"]["/v1/harmonize"]["post"]
     content = operation["requestBody"]["content"]["multipart/form-data"]
     names = {"composite", "mask", "lift", "strength", "resolution", "invert_mask", "model"}
+    names |= {"light", "exposure", "warmth"}
     assert set(content["schema"]["properties"]) == names
     assert content["examples"]
     assert {"200", "413", "415", "422", "429", "500", "503"} <= set(operation["responses"])

@@ -24,7 +24,7 @@ from phnet.export.model_info import gflop_256, load_any
 from phnet.export.quantize import Feed, composites, quantize
 from phnet.export.tracing import LARGEST_DIFFERENCE, traced
 from phnet.files import write_bytes
-from phnet.harmonization.harmonizer import DEFAULT_LIGHT
+from phnet.harmonization.model_file import DEFAULT_LIGHT
 from phnet.networks import PHNet
 from phnet.networks.mattenet import MatteNet
 

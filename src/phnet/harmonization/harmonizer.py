@@ -1,9 +1,7 @@
 """The product in one class: a network in an ONNX Runtime session, and the lift to full size."""
 
-import json
 import logging
 import os
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -12,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from phnet.errors import BadInput, BadModel
+from phnet.harmonization import model_file
+from phnet.harmonization.model_file import Card
 from phnet.options import HarmonizeOptions, NetworkOptions, made_of
 
 if TYPE_CHECKING:
@@ -28,18 +28,7 @@ Pixels = npt.NDArray[Any]
 Composite = TypeVar("Composite", bound="str | os.PathLike[str] | Image.Image | Pixels")
 
 LARGEST_MODEL = 1 << 30  # bytes
-DEFAULT_LIGHT = 0.8  # chosen on real pastes; for networks that take a light and do not say
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a model file says of itself."""
-
-    name: str
-    resolution: int  # side of the square that the network works at
-    multiple: int  # height and width must be multiples of this
-    light: float  # what the network is asked for where the user says nothing
-    about: dict[str, Any]  # all of the card
+__all__ = ["Card", "Harmonizer", "find_model", "harmonize"]
 
 
 class Harmonizer:
@@ -94,21 +83,14 @@ class Harmonizer:
         except Exception as error:  # onnxruntime's own exceptions have no common base
             reason = str(error).splitlines()[0][:200]
             raise BadModel(f"{self.path}: expected an ONNX network, but {reason}") from error
-        inputs = [i.name for i in self._session.get_inputs()]
-        outputs = [o.name for o in self._session.get_outputs()]
-        self.takes_light = inputs == ["image", "mask", "light"]
-        self.has_field = "field" in outputs
-        if (
-            inputs[:2] != ["image", "mask"]
-            or inputs[2:] not in ([], ["light"])
-            or ("harmonized" not in outputs)
-        ):
-            raise BadModel(
-                f"{self.path}: expected a network with inputs image, mask and output harmonized, "
-                f"got inputs {', '.join(inputs)} and outputs {', '.join(outputs)}"
-            )
+        model_file.check_session(self._session, self.path)
+        self.takes_light = any(i.name == "light" for i in self._session.get_inputs())
+        self.has_field = any(o.name == "field" for o in self._session.get_outputs())
         self.light = light
-        self.card = _card(self._session.get_modelmeta().custom_metadata_map, self.path)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.card = model_file.read_card(metadata, self.path)
+        inside = model is None or str(model) in ("int8", "full")
+        self._seconds = None if inside else model_file.SECONDS_TO_RUN
 
     def run(self, image: Floats, mask: Floats, light: float | None = None) -> Floats:
         """Run the network itself, at the size that is handed in.
@@ -177,7 +159,7 @@ class Harmonizer:
         }
         if self.takes_light:
             feed["light"] = np.array([light], np.float32)
-        (result,) = self._session.run([output], feed)
+        result = model_file.run(self._session, feed, output, self.path, self._seconds)
         return np.asarray(result[0], np.float32)
 
     def colour_map(
@@ -331,21 +313,3 @@ def find_model(model: str | os.PathLike[str] | None) -> Path:
     if path.stat().st_size > LARGEST_MODEL:
         raise BadModel(f"{path}: expected an ONNX file of at most {LARGEST_MODEL >> 20} MiB")
     return path
-
-
-def _card(metadata: dict[str, str], path: Path) -> Card:
-    """The card in a file's metadata; a file without one works at 256 pixels."""
-    try:
-        about = json.loads(metadata.get("phnet", "{}"))
-        resolution, multiple = int(about.get("resolution", 256)), int(about.get("multiple", 1))
-        name, light = str(about.get("name", path.stem)), float(about.get("light", DEFAULT_LIGHT))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise BadModel(f"{path}: expected a readable card in its metadata, but {error}") from error
-    if not (16 <= resolution <= 4096 and 1 <= multiple <= 64):
-        raise BadModel(
-            f"{path}: expected a resolution of 16 to 4096 and a multiple of 1 to 64 in its card, "
-            f"got {resolution} and {multiple}"
-        )
-    if not 0 <= light <= 1:
-        raise BadModel(f"{path}: expected a light of 0 to 1 in its card, got {light}")
-    return Card(name, resolution, multiple, light, about)

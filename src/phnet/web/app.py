@@ -7,7 +7,7 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -16,20 +16,26 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phnet.version import __version__
-from phnet.web import forms, metrics, page, problems
+from phnet.web import forms, guards, metrics, page, problems
 from phnet.web.forms import Chosen, Fields
-from phnet.web.limits import Deadline, Limits
+from phnet.web.limits import Limits
+from phnet.web.pool import Pool
 from phnet.web.problems import Problem, answers
 from phnet.web.service import MEDIA_TYPES, Models, Service
-from phnet.web.workers import Maker, Pool
+from phnet.web.workers import Maker
 
 _log = logging.getLogger(__name__)
 NOTES = "PHNet-Notes"  # a header of the answer
+CHUNK = 256 << 10  # bytes of an answer that are handed to the connection at once
+LEAST_RATE = 64 << 10  # bytes of an answer that a client must read in a second
 REFUSALS = (400, 408, 413, 415, 422, 429, 500, 503)
 
 
 def create_app(
-    token: str | None = None, limits: Limits | None = None, make: Maker = Service
+    token: str | None = None,
+    limits: Limits | None = None,
+    make: Maker = Service,
+    hosts: Iterable[str] | None = None,
 ) -> FastAPI:
     """Start the workers, which load the networks, and make the application.
 
@@ -37,6 +43,7 @@ def create_app(
         token: what ``/v1`` asks for as a bearer token; None: it is open to all.
         limits: what a request may cost.
         make: the service of each worker process; a module's function or class.
+        hosts: names that the Host header may have, besides loopback addresses; None: any.
     """
     limits = limits or Limits()
     pool = Pool(limits, make)
@@ -56,17 +63,24 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
+    app.add_middleware(guards.KnownHosts, hosts=hosts)
+    app.add_middleware(guards.Drained, seconds=limits.head)
     app.add_middleware(_Recorder, counters=counters)
     app.include_router(_operations(pool, limits, token))
     app.include_router(page.router())
 
     @app.get(
         "/healthz",
-        summary="Whether the server is alive",
+        summary="Whether a request would be worked on",
         tags=["operation"],
-        responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
+        responses={
+            200: {"content": {"application/json": {"example": {"status": "ok"}}}},
+            **answers(503),
+        },
     )
     async def healthz() -> dict[str, str]:
+        if not pool.ready:
+            raise Problem(503, "no process is ready to work on pictures", {"Retry-After": "2"})
         return {"status": "ok"}
 
     @app.get(
@@ -180,18 +194,40 @@ async def _answered(
 ) -> Response:
     """Read the form and have a worker's service do ``work`` with it, within the limits."""
     with pool.place(forms.size(request, limits)):
-        deadline = Deadline(limits.seconds)
         try:
             async with asyncio.timeout(limits.seconds):
                 form = await forms.read(request, fields, limits)
         except TimeoutError as error:
             late = f"expected the whole request within {limits.seconds:g} seconds"
             raise Problem(408, late) from error
-        answer = await pool.run(work, form, deadline, _gone(request))
+        answer = await pool.run(work, form, _gone(request))
     headers = {"Cache-Control": "no-store"}
     if answer.notes:
         headers[NOTES] = "; ".join(answer.notes)
-    return Response(answer.content, media_type=answer.media_type, headers=headers)
+    return _Counted(answer.content, answer.media_type, headers, pool)
+
+
+class _Counted(Response):
+    """An answer that counts as memory until it is read, which must not take forever."""
+
+    def __init__(self, content: bytes, media: str, headers: dict[str, str], pool: Pool) -> None:
+        super().__init__(content, media_type=media, headers=headers)
+        self._pool = pool
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        seconds = self._pool.limits.unread + len(self.body) / LEAST_RATE
+        with self._pool.memory(len(self.body)):
+            try:
+                async with asyncio.timeout(seconds):
+                    await send(start)
+                    for begin in range(0, len(self.body), CHUNK):
+                        part = bytes(self.body[begin : begin + CHUNK])
+                        more = begin + CHUNK < len(self.body)
+                        await send({"type": "http.response.body", "body": part, "more_body": more})
+            except TimeoutError:  # the server closes the connection of an unfinished answer
+                _log.info("an answer was not read in time")
 
 
 async def _gone(request: Request) -> None:

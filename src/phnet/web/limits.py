@@ -1,5 +1,6 @@
 """What one request may cost, and how much may be worked on at once."""
 
+import math
 import os
 import threading
 import time
@@ -21,9 +22,12 @@ class Limits:
     bodies: int = 512 << 20  # bytes of all requests that are here
     pixels: int = 50_000_000  # of one picture, read off its header
     pixels_at_once: int = 100_000_000  # of all pictures that are worked on
-    seconds: float = 30  # from a request's first byte to its answer
+    seconds: float = 30  # to arrive, then to wait, and then to be worked on: each so many
     workers: int = field(default_factory=_workers)  # processes: requests worked on at once
     waiting: int = 16  # requests that may wait for a worker
+    connections: int = 256  # that are open at once
+    head: float = 10  # seconds for the head of a request
+    unread: float = 20  # seconds for an answer to be read, and one more for each 64 KiB of it
 
     @property
     def threads(self) -> int:
@@ -42,6 +46,7 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
+        self._short = math.inf
 
     @property
     def passed(self) -> bool:
@@ -49,8 +54,13 @@ class Deadline:
         return time.monotonic() >= self._end
 
     def shorten(self, seconds: float) -> None:
-        """Let it be no later than so many seconds from now."""
-        self._end = min(self._end, time.monotonic() + seconds)
+        """Let it be no later than so many seconds from now, for good."""
+        self._short = min(self._short, time.monotonic() + seconds)
+        self._end = min(self._end, self._short)
+
+    def restart(self, seconds: float) -> None:
+        """Let it be so many seconds from now, unless it was shortened."""
+        self._end = min(self._short, time.monotonic() + seconds)
 
     def wait(self, happened: Callable[[float], bool]) -> bool:
         """Whether it happened before the time was up.

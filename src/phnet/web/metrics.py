@@ -9,10 +9,11 @@ from prometheus_client import (
     generate_latest,
 )
 
-from phnet.web.workers import Pool
+from phnet.web.pool import Pool
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 DESCRIBED = {"schema": {"type": "string"}, "example": "phnet_places_taken 2.0\n"}  # for OpenAPI
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # others are "other"
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
 
@@ -47,6 +48,12 @@ class Metrics:
             registry=self._registry,
         )
         pixels.set_function(lambda: pool.pixels.held)
+        held = Gauge(
+            "phnet_bytes_held",
+            "Bytes of requests that are here, and of answers that are not read yet.",
+            registry=self._registry,
+        )
+        held.set_function(lambda: pool.bytes)
         killed = Gauge(
             "phnet_workers_killed",
             "Worker processes that took too long or crashed, so far.",
@@ -54,8 +61,16 @@ class Metrics:
         )
         killed.set_function(lambda: pool.killed)
 
+        ready = Gauge(
+            "phnet_workers_ready",
+            "Worker processes that can answer.",
+            registry=self._registry,
+        )
+        ready.set_function(lambda: pool.ready)
+
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answered request."""
+        """Count one answered request; an invented method makes no label of its own."""
+        method = method if method in METHODS or method == "-" else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 

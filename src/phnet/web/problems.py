@@ -57,7 +57,7 @@ MEANINGS = {
     ),
     500: ("The server's own fault.", UNFORESEEN),
     503: (
-        "The work took too long; ask again after Retry-After seconds.",
+        "It cannot be done in time, or was not; ask again after Retry-After seconds.",
         "the work took more than 30 seconds and was given up",
     ),
 }
@@ -72,7 +72,7 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     for status in statuses:
         meaning, sentence = MEANINGS[status]
         schema = {"$ref": "#/components/schemas/ProblemDetails"}
-        example = _details(status, sentence).model_dump()
+        example = details(status, sentence).model_dump()
         described[status] = {
             "description": meaning,
             "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
@@ -87,11 +87,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def refused(_: Request, error: Problem) -> JSONResponse:
-        return _response(error.status, str(error), error.headers)
+        return response(error.status, str(error), error.headers)
 
     @app.exception_handler(PHNetError)
     async def unusable(_: Request, error: PHNetError) -> JSONResponse:
-        return _response(422, str(error))
+        return response(422, str(error))
 
     @app.exception_handler(HTTPException)
     async def by_starlette(_: Request, error: HTTPException) -> JSONResponse:
@@ -99,20 +99,22 @@ def install(app: FastAPI) -> None:
             404: "there is nothing at this address; /openapi.json lists what there is",
             405: "this address does not know the method; /openapi.json lists what there is",
         }.get(error.status_code, str(error.detail))
-        return _response(error.status_code, sentence, error.headers)
+        return response(error.status_code, sentence, error.headers)
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
         # The server logs the traceback.
         _log.error("a request failed with %s", type(error).__name__)
-        return _response(500, UNFORESEEN)
+        return response(500, UNFORESEEN)
 
 
-def _response(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    content = _details(status, sentence).model_dump()
+def response(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A refusal, as an answer."""
+    content = details(status, sentence).model_dump()
     return JSONResponse(content, status, dict(headers or {}) or None, media_type=MEDIA_TYPE)
 
 
-def _details(status: int, sentence: str) -> ProblemDetails:
+def details(status: int, sentence: str) -> ProblemDetails:
+    """A refusal in words."""
     title = HTTPStatus(status).phrase
     return ProblemDetails(type="about:blank", title=title, status=status, detail=sentence)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import imagecodecs
 import numpy as np
 from pydantic import BaseModel, Field
 
@@ -15,6 +14,7 @@ from phnet.harmonization.harmonizer import Harmonizer, find_model
 from phnet.images import Mask, Picture, encoded, load, read_mask
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.decoding import Source
+from phnet.images.encoding import compressed
 from phnet.matting.matte import Matter
 from phnet.web.forms import ComposeOptions, Form, HarmonizeOptions, MatteOptions
 from phnet.web.limits import Limits
@@ -123,7 +123,7 @@ class Service:
         """
         alpha = self._matter.matte(self._picture(form.files, "photo").colours)
         grey = np.rint(alpha * 255).astype(np.uint8)
-        return Answer(bytes(imagecodecs.png_encode(grey)), MEDIA_TYPES["PNG"], [])
+        return Answer(compressed(grey), MEDIA_TYPES["PNG"], [])
 
     def _chosen(self, model: str) -> Harmonizer:
         if model not in self._harmonizers:
