@@ -1,5 +1,7 @@
 """Frames of a call: steady colours, cuts, and what comes in."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -160,13 +162,13 @@ def test_without_a_person_the_background_is_shown() -> None:
 
 def test_between_its_runs_the_parameters_are_interpolated(monkeypatch: pytest.MonkeyPatch) -> None:
     live = Live(scene(), stabilise=0, every=3, threads=1)
-    calls, run = [], live.harmonizer.run
+    calls, field = [], live.harmonizer.field
 
-    def darker(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def darker(*arguments: Any) -> Field:
         calls.append(1)
-        return run(image, mask) * np.float32(1 - 0.1 * len(calls))
+        return Field(field(*arguments).coefficients * np.float32(1 - 0.1 * len(calls)))
 
-    monkeypatch.setattr(live.harmonizer, "run", darker)
+    monkeypatch.setattr(live.harmonizer, "field", darker)
     looks = []
     for _ in range(7):
         live.process(portrait(), disc_mask(192, 192))

@@ -16,6 +16,7 @@ from phnet.compositing.composer import Composer
 from phnet.compositing.placement import Place
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.lift import Kind
+from phnet.harmonization.model_file import DEFAULT_LIGHT
 from phnet.harmonization.tiling import Trims
 from phnet.matting.matte import Matter
 from phnet.web.graphs.builder import Graph
@@ -51,7 +52,7 @@ def running(model: Path | None = None) -> Run:
         mask: np.ndarray,
         lift: str = "auto",
         strength: float = 1,
-        light: float = 1,
+        light: float = DEFAULT_LIGHT,
         gains: tuple[float, float, float] = (1, 1, 1),
         **pictures: np.ndarray,
     ) -> np.ndarray:
@@ -119,7 +120,10 @@ def test_sizes(run: Run, harmonizer: Harmonizer, size: tuple[int, int], lift: Ki
     composite = cv2.resize(astronaut(), size[::-1], interpolation=cv2.INTER_AREA)
     mask = np.maximum(cv2.resize(disc_mask(300, 300), size[::-1]), 1)
     expected = harmonizer.harmonize(composite, mask, lift=lift)
-    assert difference(run(with_alpha(composite), mask, lift)[..., :3], expected) <= MOST
+    # The field's network sees small pictures enlarged: its own pixels, made small again by cubic
+    # interpolation, carry a rounding further.
+    most = MOST + (lift == "none")
+    assert difference(run(with_alpha(composite), mask, lift)[..., :3], expected) <= most
 
 
 @pytest.fixture(scope="module")

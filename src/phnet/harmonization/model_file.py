@@ -12,7 +12,7 @@ import numpy as np
 
 from phnet.errors import BadModel
 
-DEFAULT_LIGHT = 0.8  # chosen on real pastes; for networks that take a light and do not say
+DEFAULT_LIGHT = 0.9  # chosen on real pastes; for networks that take a light and do not say
 PLANES = 13  # of a field
 LARGEST_CARD = 1 << 20  # characters
 SECONDS_TO_RUN = 120.0  # of one run of a network from outside; ours takes less than one

@@ -88,7 +88,7 @@ async function compose({ portrait, background, mask, place, fit, ...options }, t
 }
 
 // What the options choose, checked.
-async function choice({ strength, lift, model, light = 0.8 }) {
+async function choice({ strength, lift, model, light = 0.9 }) {
   const listed = await (await fetch(new URL("models.json", import.meta.url))).json();
   const chosen = listed.find((entry) => (model ? entry.name === model : entry.default));
   if (!chosen) throw new Error(`model: expected one of ${listed.map((m) => m.name).join(", ")}`);
