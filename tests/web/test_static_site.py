@@ -282,7 +282,7 @@ def test_a_person_is_put_into_a_scene(page: "Page", kind: str, place: str | None
     elif kind == "cut-out":
         person = np.dstack([person, alpha])
         files = {"portrait": encoded(person), "background": files["background"]}
-    options = {"place": place, "fit": None, "strength": 1, "lift": "guided", "model": "portrait"}
+    options = {"place": place, "fit": None, "strength": 1, "lift": "auto", "model": "portrait"}
     made = engine(page, "compose", files, options)
     composer = Composer(Harmonizer(threads=1))
     cutout = composer.cut_out(person, None if kind == "cut-out" else alpha)
@@ -339,7 +339,7 @@ def test_a_broken_picture_gets_one_sentence(page: "Page", what: str) -> None:
         """async (bytes) => {
           const { engine } = await import("./local.js");
           const composite = new Blob([new Uint8Array(bytes)]);
-          const given = { composite, mask: null, strength: 1, lift: "guided", model: "portrait" };
+          const given = { composite, mask: null, strength: 1, lift: "auto", model: "portrait" };
           return engine.harmonize(given).then(() => "", (error) => error.message);
         }""",
         list(BROKEN[what]),
