@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from phnet.harmonization.field import Field, from_network, mean, mirrored
+from phnet.harmonization.field import from_network
+from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.tiling import Trims
 from tests.conftest import disc_mask
 
@@ -73,17 +74,21 @@ def test_the_same_change_at_every_size() -> None:
     assert np.ptp(changes, axis=0).max() < 1
 
 
-def test_mirrored_and_mean() -> None:
-    field = from_network(planes(1, 0.4))
-    picture, full = astronaut(), np.ones((512, 512), np.float32)
-    turned = mirrored(field).apply(np.ascontiguousarray(picture[:, ::-1]), full)
-    assert np.abs(turned[:, ::-1].astype(int) - field.apply(picture, full)).max() <= 1
-    other = from_network(planes(2))
-    half = mean(field, other)
-    assert np.allclose(half.coefficients * 2, field.coefficients + other.coefficients, atol=1e-5)
-    assert half.detail is not None
-    assert np.allclose(half.detail, 0.2, atol=1e-5)
-    assert mean(Field(field.coefficients), other).detail is None
+def test_the_self_ensemble_is_the_mean_with_the_mirror_images_field() -> None:
+    harmonizer, twice = Harmonizer(threads=1), Harmonizer(threads=1, self_ensemble=True)
+    picture, mask = astronaut(), disc_mask(512, 512) / np.float32(255)
+    mask[:, :200] = 0  # not its own mirror image
+    one = harmonizer.field(picture, mask)
+    turned = (np.ascontiguousarray(x[:, ::-1]) for x in (picture, mask))
+    other = harmonizer.field(*turned)
+    both = twice.field(picture, mask)
+    expected = (one.coefficients + other.coefficients[..., ::-1]) / 2
+    assert np.abs(both.coefficients - one.coefficients).max() > 1e-3
+    assert np.allclose(both.coefficients, expected, atol=1e-5)
+    details = (one.detail, other.detail, both.detail)
+    assert all(detail is not None for detail in details)
+    first, second, mean = (np.asarray(detail) for detail in details)
+    assert np.allclose(mean, (first + second[:, ::-1]) / 2, atol=1e-5)
 
 
 def test_trims_are_stops_and_mireds_in_linear_light() -> None:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from phnet.harmonization.tiling import Trims, in_strips
+from phnet.harmonization.color_map import ColourMap
+from phnet.harmonization.tiling import Changed
 from phnet.images.arrays import FULL_SCALE, Floats, Pixels
-from phnet.options import LookOptions
 
 LEAST_DETAIL = 1 / 512  # a coefficient below this changes no edge by a level
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(ColourMap):
     """An affine map of colors for each place of a small grid, and a coefficient for detail.
 
     The person at a pixel becomes ``A x + b + d (x - blur(x))``, with A, b and d interpolated
@@ -23,16 +23,9 @@ class Field:
     coefficients: Floats  # (12, h, w): for output channel c, rows 4c..4c+2 times RGB, plus 4c+3
     detail: Floats | None = None  # (h, w); None: no detail is changed
 
-    def apply(
-        self,
-        composite: Pixels,
-        mask: Floats,
-        strength: float = LookOptions.strength,
-        threads: int = 1,
-        trims: Trims | None = None,
-    ) -> Pixels:
-        """See :class:`phnet.harmonization.lift.ColourMap`."""
-        height, width = mask.shape
+    def changing(self, composite: Pixels) -> Changed:
+        """See :class:`phnet.harmonization.color_map.ColourMap`."""
+        height, width = composite.shape[:2]
         grid_height = self.coefficients.shape[1]
         place = (np.arange(height) + 0.5) * grid_height / height - 0.5
         place = np.clip(place, 0, grid_height - 1)
@@ -66,7 +59,7 @@ class Field:
                 result.append(total)
             return result
 
-        return in_strips(composite, mask, strength, threads, changed, trims)
+        return changed
 
 
 def _detail(composite: Pixels, rgb: list[Floats], rows: slice) -> list[Floats]:
@@ -97,18 +90,3 @@ def from_network(planes: Floats) -> Field:
                 coefficients[4 * c + k] += 1
         coefficients[4 * c + 3] = planes[9 + c]
     return Field(coefficients, np.ascontiguousarray(planes[12], np.float32))
-
-
-def mean(first: Field, second: Field) -> Field:
-    """The field half-way between two of the same grid."""
-    detail = None
-    if first.detail is not None and second.detail is not None:
-        detail = (first.detail + second.detail) * np.float32(0.5)
-    half = np.float32(0.5)
-    return Field((first.coefficients + second.coefficients) * half, detail)
-
-
-def mirrored(field: Field) -> Field:
-    """The same for the picture's mirror image."""
-    detail = None if field.detail is None else np.ascontiguousarray(field.detail[:, ::-1])
-    return Field(np.ascontiguousarray(field.coefficients[..., ::-1]), detail)

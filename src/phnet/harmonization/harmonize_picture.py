@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from phnet.errors import BadInput
-from phnet.harmonization.lift import ColourMap
+from phnet.harmonization.color_map import ColourMap
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import Floats, Pixels, check_mask, mask_notes
 from phnet.images.masks import Mask

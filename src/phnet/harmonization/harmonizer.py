@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from phnet.errors import BadInput, BadModel
 from phnet.harmonization import model_file
-from phnet.harmonization.model_file import Card
-from phnet.options import HarmonizeOptions, NetworkOptions, made_of
+from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, made_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from phnet.harmonization.color_map import ColourMap
     from phnet.harmonization.field import Field
-    from phnet.harmonization.lift import ColourMap, Kind
+    from phnet.harmonization.lift import Kind
     from phnet.matting.matte import Matter
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ Pixels = npt.NDArray[Any]
 Composite = TypeVar("Composite", bound="str | os.PathLike[str] | Image.Image | Pixels")
 
 LARGEST_MODEL = 1 << 30  # bytes
-__all__ = ["Card", "Harmonizer", "find_model", "harmonize"]
 
 
 class Harmonizer:
@@ -60,6 +59,7 @@ class Harmonizer:
 
         ort.disable_telemetry_events()  # for Windows, where no variable does it
         NetworkOptions(None, self_ensemble, threads)  # refuses what cannot be
+        LookOptions(light=light)
         self.threads = threads or os.cpu_count() or 1
         self.self_ensemble = self_ensemble
         self._matter: Matter | None = None  # loaded when a composite comes without a mask
@@ -106,11 +106,7 @@ class Harmonizer:
         Raises:
             BadInput: ``light`` is out of range, or the network does not take one.
         """
-        light = self._light(light)
-        result = self._run(image, mask, light, "harmonized")
-        if self.self_ensemble:
-            other = self._run(image[:, ::-1], mask[:, ::-1], light, "harmonized")
-            result = (result + other[..., ::-1]) * np.float32(0.5)
+        result = self._answer(image, mask, light, "harmonized")
         return np.ascontiguousarray(result.transpose(1, 2, 0))
 
     def field(
@@ -128,18 +124,23 @@ class Harmonizer:
             resolution: side of the square that the network sees; None for the model's own.
             light: see :meth:`harmonize`.
         """
-        from phnet.harmonization.field import from_network, mean, mirrored
+        from phnet.harmonization.field import from_network
 
-        light = self._light(light)
         small, alpha = self.square(composite, mask, resolution or self.card.resolution)
-        found = from_network(self._run(small, alpha, light, "field"))
+        return from_network(self._answer(small, alpha, light, "field"))
+
+    def _answer(self, image: Floats, mask: Floats, light: float | None, output: str) -> Floats:
+        """An output (C, h, w) of the network; with ``self_ensemble`` the mean with the mirror's."""
+        light = self._light(light)
+        result = self._run(image, mask, light, output)
         if self.self_ensemble:
-            other = self._run(small[:, ::-1], alpha[:, ::-1], light, "field")
-            found = mean(found, mirrored(from_network(other)))
-        return found
+            other = self._run(image[:, ::-1], mask[:, ::-1], light, output)
+            result = (result + other[..., ::-1]) * np.float32(0.5)
+        return result
 
     def _light(self, light: float | None) -> float:
         """The light to ask the network for."""
+        LookOptions(light=light)  # refuses what cannot be
         if light is None:
             light = self.light
         if light is None:
@@ -148,8 +149,6 @@ class Harmonizer:
             raise BadInput(
                 f"light: the network {self.card.name} does not take one, but got {light}"
             )
-        if not 0 <= light <= 1:
-            raise BadInput(f"light: expected a number between 0 and 1, got {light}")
         return float(light)
 
     def _run(self, image: Floats, mask: Floats, light: float, output: str) -> Floats:

@@ -2,7 +2,7 @@
 
 The network decides colors at a low resolution. What it did there is described as a map from colors
 to colors, and that map is applied to the full-size composite: no detail is lost, and the background
-is not touched at all. All kinds of map have the same ``apply``:
+is not touched at all. All kinds are a :class:`phnet.harmonization.color_map.ColourMap`:
 
 - :class:`phnet.harmonization.field.Field` (``field``): what the network itself puts out, where it
   puts out a field: an affine map of colors for each place, and a coefficient for detail.
@@ -15,47 +15,25 @@ is not touched at all. All kinds of map have the same ``apply``:
 """
 
 from dataclasses import dataclass
-from typing import Protocol, get_args
+from typing import get_args
 
 import cv2
 import numpy as np
 
 from phnet.errors import BadOption
 from phnet.harmonization.affine_fit import LEAST_WEIGHT, RIDGE, affine_fit, smooth, unblend
+from phnet.harmonization.color_map import ColourMap
 from phnet.harmonization.field import Field
 from phnet.harmonization.lut3d import fit_lut
-from phnet.harmonization.tiling import Trims, in_strips
+from phnet.harmonization.tiling import Changed
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.guided_filter import PLACES, solve
-from phnet.options import Lift, LookOptions
+from phnet.options import Lift
 
 Kind = Lift
 
 GRID = 64  # places a side, at least, of the grid that maps are fitted on
 RADIUS = 6 / 80  # half the window, as a share of the small picture's shorter side
-
-
-class ColourMap(Protocol):
-    """A map of colours that can be applied to a composite of any size."""
-
-    def apply(
-        self,
-        composite: Pixels,
-        mask: Floats,
-        strength: float = LookOptions.strength,
-        threads: int = 1,
-        trims: Trims | None = None,
-    ) -> Pixels:
-        """Return the composite with its foreground mapped.
-
-        Args:
-            composite: RGB (H, W, 3): uint8, uint16, or floats in [0, 1].
-            mask: float32 (H, W) in [0, 1]; where it is 0, pixels come back bit for bit.
-            strength: how much of the change to take, in [0, 2].
-            threads: how many strips are worked on at once.
-            trims: exposure and warmth on top; None for neither.
-        """
-        ...
 
 
 def fit_field(composite: Floats, result: Floats, mask: Floats) -> Field:
@@ -120,27 +98,20 @@ def _step(shape: tuple[int, ...]) -> int:
 
 
 @dataclass(frozen=True)
-class Plain:
+class Plain(ColourMap):
     """The small result itself, enlarged: detail is lost under the mask."""
 
     result: Floats  # (h, w, 3)
 
-    def apply(
-        self,
-        composite: Pixels,
-        mask: Floats,
-        strength: float = LookOptions.strength,
-        threads: int = 1,
-        trims: Trims | None = None,
-    ) -> Pixels:
-        """See :class:`ColourMap`."""
-        height, width = mask.shape
+    def changing(self, composite: Pixels) -> Changed:
+        """See :class:`phnet.harmonization.color_map.ColourMap`."""
+        height, width = composite.shape[:2]
         large = cv2.resize(self.result, (width, height), interpolation=cv2.INTER_CUBIC)
 
         def changed(_: list[Floats], rows: slice) -> list[Floats]:
             return [np.array(large[rows, :, c]) for c in range(3)]
 
-        return in_strips(composite, mask, strength, threads, changed, trims)
+        return changed
 
 
 def fit(

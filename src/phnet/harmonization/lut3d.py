@@ -7,9 +7,9 @@ import numpy as np
 
 from phnet.files import write_text
 from phnet.harmonization.affine_fit import affine_fit, smooth, unblend
-from phnet.harmonization.tiling import Trims, in_strips
+from phnet.harmonization.color_map import ColourMap
+from phnet.harmonization.tiling import Changed
 from phnet.images.arrays import Floats, Pixels
-from phnet.options import LookOptions
 
 SIZE = 17
 SIGMA = 0.12  # how far around a table entry colours count, in [0, 1]
@@ -18,20 +18,13 @@ RIDGE = 0.002  # pulls an entry that few colours are near towards the map of the
 
 
 @dataclass(frozen=True)
-class Lut:
+class Lut(ColourMap):
     """One table of colours for the whole foreground."""
 
     table: Floats  # (17, 17, 17, 3), indexed by red, green, blue; values are colours in [0, 1]
 
-    def apply(
-        self,
-        composite: Pixels,
-        mask: Floats,
-        strength: float = LookOptions.strength,
-        threads: int = 1,
-        trims: Trims | None = None,
-    ) -> Pixels:
-        """See :class:`phnet.harmonization.lift.ColourMap`; interpolation is trilinear."""
+    def changing(self, _: Pixels) -> Changed:
+        """See :class:`phnet.harmonization.color_map.ColourMap`; interpolation is trilinear."""
         steps = self.table.shape[0] - 1
         flat = self.table.reshape(-1, 3)
 
@@ -50,7 +43,7 @@ class Lut:
                 total += share[..., None] * flat[entry]
             return [total[..., c] for c in range(3)]
 
-        return in_strips(composite, mask, strength, threads, changed, trims)
+        return changed
 
     def write_cube(self, path: str | os.PathLike[str], title: str = "phnet") -> None:
         """Write an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it); red changes fastest."""

@@ -13,6 +13,9 @@ GAMMA = 2.2  # linear light is taken as this power of the encoded values
 DAYLIGHT = 1e6 / 6500  # mireds
 MIREDS = 100.0  # of one unit of warmth
 
+# From a strip's channels in [0, 1] and its rows to new channels, which may be written over.
+Changed = Callable[[list[Floats], slice], list[Floats]]
+
 
 @dataclass(frozen=True)
 class Trims:
@@ -53,7 +56,7 @@ def in_strips(
     mask: Floats,
     strength: float,
     threads: int,
-    changed: Callable[[list[Floats], slice], list[Floats]],
+    changed: Changed,
     trims: Trims | None = None,
 ) -> Pixels:
     """Blend ``changed`` channels over ``composite`` by the mask, a strip of rows at a time.

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the customary name)
 from torch import Tensor, nn
 
-from phnet.networks.statistics import StatisticsBranch, blurred
+from phnet.networks.statistics import StatisticsBranch, blurred, membership
 
 OutputForm = Literal["image", "residual", "affine", "field"]
 
@@ -133,12 +133,6 @@ def foreground_background_moments(x: Tensor, mask: Tensor) -> tuple[Tensor, ...]
         torch.where(no_bg, mean_fg, mean_bg),
         torch.where(no_bg, var_fg, var_bg),
     )
-
-
-def membership(size: int, cells: int, like: Tensor) -> Tensor:
-    """One-hot rows (cells, size): which cell of an even split each position belongs to."""
-    cell = torch.arange(size, device=like.device) * cells // size  # (size,)
-    return (cell == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)
 
 
 def patch_moments(

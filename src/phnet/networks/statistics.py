@@ -29,7 +29,7 @@ COLORS = 2 * PER_SIDE + 1  # 103
 SHARPNESS = 2 * 2 * (2 + len(STRENGTHS))
 
 
-def pooling(size: int, cells: int, like: Tensor) -> Tensor:
+def membership(size: int, cells: int, like: Tensor) -> Tensor:
     """One-hot rows (cells, size): which cell of an even split each position belongs to."""
     cell = torch.arange(size, device=like.device) * cells // size
     return (cell == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)
@@ -85,8 +85,8 @@ def color_statistics(composite: Tensor, mask: Tensor) -> Tensor:
         (B, 103): for each side mean and deviation of RGB, mean saturation, nine quantiles each of
         R, G, B and luma, shares clipped at 0 and at 1 of the same; then the mask's mean.
     """
-    rows = pooling(composite.shape[2], GRID, composite)
-    columns = pooling(composite.shape[3], GRID, composite).T
+    rows = membership(composite.shape[2], GRID, composite)
+    columns = membership(composite.shape[3], GRID, composite).T
     sides, areas = [], []
     for weight in (mask, 1 - mask):
         inside = rows @ weight @ columns  # (B, 1, g, g)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,34 +76,36 @@ def photo_sources(folders: Sequence[str], split: str) -> list[Source]:
             continue
         if not folder.is_dir():
             raise BadData(f"{folder}: expected a folder of photos with masks, found none")
-        place, scene = folder / split, False
-        if not place.is_dir():
-            if split != "train" or (folder / "val").is_dir():
-                continue
-            place, scene = folder, True
-        for photo in sorted(place.iterdir()):
-            mask = photo.with_suffix(".png")
-            if photo.suffix.lower() in PHOTO_SUFFIXES and photo != mask and mask.exists():
-                name = f"{folder.name}/{photo.stem}"
-                if scene and scene_split(photo.stem) != split:
-                    continue
-                sources.append(Source(name, partial(_load_photo, photo, mask), scene))
+        if (folder / split).is_dir():
+            sources += _in_folder(folder, folder / split)
+        elif split == "train" and not _has_splits(folder):
+            sources += scene_sources([str(folder)], split)
     return sources
 
 
 def scene_sources(folders: Sequence[str], split: str) -> list[Source]:
     """The backgrounds of one split from those folders that have no splits."""
+    return [
+        replace(source, scene=True)
+        for folder in map(Path, folders)
+        if folder.is_dir() and not _has_splits(folder)
+        for source in _in_folder(folder, folder)
+        if scene_split(source.id) == split
+    ]
+
+
+def _has_splits(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in ("train", "val"))
+
+
+def _in_folder(folder: Path, place: Path) -> list[Source]:
+    """Photos with masks of ``place``, named after ``folder``."""
     sources = []
-    for folder in map(Path, folders):
-        if not folder.is_dir() or any((folder / name).is_dir() for name in ("train", "val")):
-            continue
-        for photo in sorted(folder.iterdir()):
-            mask = photo.with_suffix(".png")
-            if photo.suffix.lower() not in PHOTO_SUFFIXES or photo == mask or not mask.exists():
-                continue
-            if scene_split(photo.stem) == split:
-                name = f"{folder.name}/{photo.stem}"
-                sources.append(Source(name, partial(_load_photo, photo, mask), scene=True))
+    for photo in sorted(place.iterdir()):
+        mask = photo.with_suffix(".png")
+        if photo.suffix.lower() in PHOTO_SUFFIXES and photo != mask and mask.exists():
+            name = f"{folder.name}/{photo.stem}"
+            sources.append(Source(name, partial(_load_photo, photo, mask)))
     return sources
 
 

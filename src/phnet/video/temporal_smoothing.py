@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadInput
+from phnet.harmonization.color_map import ColourMap
 from phnet.harmonization.field import Field
-from phnet.harmonization.lift import ColourMap
 from phnet.images.arrays import Floats, Pixels, to_float
 
 STABILISE = 0.85  # share of colour map and matte that comes from the frames before

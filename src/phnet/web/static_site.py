@@ -16,6 +16,7 @@ from typing import Any
 
 from phnet.errors import BadInput, BadOutput
 from phnet.files import write_bytes
+from phnet.harmonization.model_file import DEFAULT_LIGHT
 from phnet.web.graphs.compose import composing_model
 from phnet.web.graphs.harmonize import harmonizing_model
 from phnet.web.graphs.matte import matting_model
@@ -135,6 +136,7 @@ def model_files(models: Sequence[str | os.PathLike[str] | None]) -> dict[str, by
                 "resolution": card.get("resolution", 256),
                 "default": not listed,
                 "file": file,
+                "light": card.get("light", DEFAULT_LIGHT),
             }
         )
     files["matte.onnx"] = matting_model().SerializeToString()

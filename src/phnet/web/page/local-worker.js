@@ -88,12 +88,12 @@ async function compose({ portrait, background, mask, place, fit, ...options }, t
 }
 
 // What the options choose, checked.
-async function choice({ strength, lift, model, light = 0.9 }) {
+async function choice({ strength, lift, model, light }) {
   const listed = await (await fetch(new URL("models.json", import.meta.url))).json();
   const chosen = listed.find((entry) => (model ? entry.name === model : entry.default));
   if (!chosen) throw new Error(`model: expected one of ${listed.map((m) => m.name).join(", ")}`);
   if (!LIFTS.includes(lift)) throw new Error(`lift: expected one of ${LIFTS.join(", ")}`);
-  return { file: chosen.file, strength, lift: LIFTS.indexOf(lift), light };
+  return { file: chosen.file, strength, lift: LIFTS.indexOf(lift), light: light ?? chosen.light };
 }
 
 async function harmonized(inputs, { file, strength, lift, light }, tell) {
