@@ -39,6 +39,12 @@ def for_tests() -> None:
     _install("tests", [["--upgrade", "pip>=25.1"], ["-c", str(CONSTRAINTS), "-e", package, *group]])
 
 
+def run(worker: str) -> int:
+    """Run a script beside this file in the environment, with this process's own arguments."""
+    command = [str(program("python")), str(ROOT / "scripts" / worker), *sys.argv[1:]]
+    return subprocess.run(command, check=False).returncode
+
+
 def _install(purpose: str, steps: list[list[str]]) -> None:
     if sys.version_info < OLDEST_PYTHON:
         wanted = ".".join(map(str, OLDEST_PYTHON))

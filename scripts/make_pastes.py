@@ -18,17 +18,12 @@ import numpy as np
 import phnet
 from phnet.compositing.composer import Composer
 from phnet.datasets.foreign_light import LIGHTS, expose
-from phnet.errors import PHNetError
+from phnet.datasets.readers import masked_photos
+from phnet.errors import BadData, PHNetError
 
 SIDE = 480  # pixels, of a picture on the sheet
 PAIRS_A_PAGE = 8
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-
-
-def people(folder: Path) -> list[tuple[Path, Path]]:
-    """Photos ``ID.jpg`` of a folder with masks ``ID.png``."""
-    found = [(p, p.with_suffix(".png")) for p in sorted(folder.glob("*.jpg"))]
-    return [(photo, mask) for photo, mask in found if mask.exists()]
 
 
 def scenes(folder: Path) -> list[Path]:
@@ -44,10 +39,10 @@ def scenes(folder: Path) -> list[Path]:
 def plan(folders: list[Path], backgrounds: Path, count: int, seed: int) -> list[dict[str, Any]]:
     """Which person goes where, and under which light; fixed by the seed and the files' names."""
     rng = np.random.default_rng(seed)
-    persons = [pair for folder in folders for pair in people(folder)]
+    persons = [pair for folder in folders for pair in masked_photos(folder)]
     behind = scenes(backgrounds)
-    if not persons or not behind:
-        sys.exit(f"expected photos with masks, and backgrounds; got {len(persons)}, {len(behind)}")
+    if not behind:
+        raise BadData(f"{backgrounds}: expected backgrounds, found none")
     names = list(LIGHTS)
     pairs = []
     order = rng.permutation(len(persons))
@@ -140,11 +135,11 @@ def main() -> int:
     if given.count:
         print(json.dumps(tally(given.output)))
         return 0
-    given.output.mkdir(parents=True, exist_ok=True)
-    pairs = plan(given.people, given.backgrounds, given.pairs, given.seed)
-    (given.output / "key.json").write_text(json.dumps(pairs, indent=1) + "\n")
     options = {name: float(value) for name, value in (o.split("=") for o in given.option)}
     try:
+        pairs = plan(given.people, given.backgrounds, given.pairs, given.seed)
+        given.output.mkdir(parents=True, exist_ok=True)
+        (given.output / "key.json").write_text(json.dumps(pairs, indent=1) + "\n")
         composer = Composer(phnet.Harmonizer(given.model))
         pages(pairs, given.output, composer, options, given.seed)
     except PHNetError as error:

@@ -18,6 +18,7 @@ from phnet.datasets.benchmark_sets import (
     PHOTO_SUFFIXES,
     SEED,
     SETS,
+    load_pair,
     make_set,
     make_triple,
     photos_with_masks,
@@ -30,8 +31,7 @@ from phnet.evaluation.metrics import METRICS
 from phnet.evaluation.score import Method, evaluate, predict, to_bytes
 from phnet.files import write_text
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.images import load, load_mask
-from phnet.images.arrays import check_mask
+from phnet.images import load
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTRAITS = ROOT / "tests" / "portraits"
@@ -69,20 +69,6 @@ def identity(folder: Path, files: Sequence[tuple[Path, Path]]) -> str:
         for path in pair
     ]
     return f"SHA-256 of its files' sums `{hashlib.sha256(''.join(lines).encode()).hexdigest()}`"
-
-
-@dataclass
-class AtLight:
-    """The network asked for a given light."""
-
-    harmonizer: Harmonizer
-    light: float
-
-    def harmonize(self, composite: Any, mask: Any) -> Any:
-        """Harmonize an array (H, W, 3) by a mask (H, W)."""
-        alpha = check_mask(mask, composite.shape[:2])
-        look = self.harmonizer.colour_map(composite, alpha, light=self.light)
-        return look.apply(composite, alpha)
 
 
 @dataclass
@@ -200,7 +186,7 @@ def four_sets(
         errors: dict[str, list[float]] = {name: [] for name in methods}
         before = []
         for i, (photo_path, mask_path) in enumerate(files):
-            photo, mask = to_bytes(load(photo_path).rgb), to_bytes(load_mask(mask_path))
+            photo, mask = load_pair(photo_path, mask_path)
             scene = to_bytes(load(scenes[i % len(scenes)]).rgb) if scenes else None
             composite, hard, real = make_triple(kind, photo, mask, scene, [SEED, i])
             before.append(_mse(composite, real))
@@ -282,7 +268,9 @@ def _table(
     if network.takes_light:
         for light in dict.fromkeys([0.0, network.card.light, 1.0]):
             note = ", the default" if light == network.card.light else ""
-            methods[f"**network, light {light:g}**{note}"] = AtLight(network, light)
+            methods[f"**network, light {light:g}**{note}"] = Harmonizer(
+                options.model, 1, light=light
+            )
     else:
         methods["**network**"] = network
     for name in options.methods:
@@ -300,10 +288,11 @@ def _run(options: argparse.Namespace) -> int:
     files = photos_with_masks(options.photos)
     folder = options.photos.resolve()
     network = Harmonizer(options.model, 1)
-    twice = Harmonizer(options.model, 1, self_ensemble=True)
-    chosen: dict[str, Method] = {"default": network, "self-ensemble": twice}
-    if network.takes_light:  # the paper's task
-        chosen = {"default": AtLight(network, 0.0), "self-ensemble": AtLight(twice, 0.0)}
+    light = 0.0 if network.takes_light else None  # the paper's task
+    chosen: dict[str, Method] = {
+        "default": Harmonizer(options.model, 1, light=light),
+        "self-ensemble": Harmonizer(options.model, 1, light=light, self_ensemble=True),
+    }
     chosen |= {
         name: find_method(name, 1) for name in dict.fromkeys([*options.methods, "composite"])
     }

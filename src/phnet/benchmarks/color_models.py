@@ -8,8 +8,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.datasets.benchmark_sets import SEED, make_triple, photos_with_masks
-from phnet.images import load, load_mask
+from phnet.datasets.benchmark_sets import (
+    SEED,
+    load_pair,
+    make_triple,
+    photos_with_masks,
+)
 from phnet.images.arrays import Pixels
 
 Doubles = npt.NDArray[np.float64]
@@ -62,9 +66,8 @@ def color_model_figures(photos: Path) -> dict[str, Any]:
     """Shares of MSE on the paper's recipe at 256 pixels, of a folder's NAME.jpg with NAME.png."""
     triples = []
     for i, (photo_path, mask_path) in enumerate(photos_with_masks(photos)):
-        photo = np.asarray(np.rint(load(photo_path).rgb * 255), np.uint8)
-        mask = np.asarray(np.rint(load_mask(mask_path) * 255), np.uint8)
-        composite, hard, real = make_triple("paper", photo, mask, None, [SEED, i])
+        pair = load_pair(photo_path, mask_path)
+        composite, hard, real = make_triple("paper", *pair, None, [SEED, i])
         triples.append((composite, hard > 0, real))
     found = {family: round(share, 4) for family, share in shares(triples).items()}
     return {"composites": len(triples), "share_of_mse_left": found}

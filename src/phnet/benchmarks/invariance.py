@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.datasets.benchmark_sets import SEED, photos_with_masks
+from phnet.datasets.benchmark_sets import SEED, load_pair, photos_with_masks
 from phnet.datasets.foreign_light import paste
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.images import load, load_mask
 from phnet.images.arrays import Floats, Pixels
 
 BLUR = 1.5  # pixels, sigma of the blurred version and of the unsharp mask
@@ -87,8 +86,7 @@ def invariance_figures(photos: Path, harmonizer: Harmonizer, count: int = 20) ->
     """
     composites = []
     for i, (photo_path, mask_path) in enumerate(photos_with_masks(photos)[:count]):
-        photo, mask = (np.rint(f(p) * 255) for f, p in ((_rgb, photo_path), (load_mask, mask_path)))
-        made = paste(photo.astype(np.uint8), mask.astype(np.uint8), None, [SEED, i])
+        made = paste(*load_pair(photo_path, mask_path), None, [SEED, i])
         composites.append((made.composite, made.mask.astype(np.float32)))
     lights = [0.0, harmonizer.card.light] if harmonizer.takes_light else [None]
     figures: dict[str, Any] = {"composites": len(composites)}
@@ -102,7 +100,3 @@ def invariance_figures(photos: Path, harmonizer: Harmonizer, count: int = 20) ->
             "sizes_200_to_512_median": round(found.spread, 3),
         }
     return figures
-
-
-def _rgb(path: Path) -> Floats:
-    return load(path).rgb

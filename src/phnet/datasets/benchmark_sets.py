@@ -48,6 +48,15 @@ def photos_with_masks(folder: Path) -> list[tuple[Path, Path]]:
     return sorted(found, key=lambda pair: pair[0].stem)
 
 
+def load_pair(photo: Path, mask: Path) -> tuple[Pixels, Pixels]:
+    """A photo, uint8 (H, W, 3), and its mask, uint8 (H, W).
+
+    Raises:
+        BadImage, BadMask: one cannot be read.
+    """
+    return _bytes(load(photo).rgb), _bytes(load_mask(mask))
+
+
 def make_triple(
     name: str, photo: Pixels, mask: Pixels, scene: Pixels | None, seed: list[int]
 ) -> Triple:
@@ -101,7 +110,7 @@ def make_set(
     if name not in SETS:
         raise BadData(f"set: expected one of {', '.join(SETS)}, got {name}")
     for i, (photo_path, mask_path) in enumerate(files):
-        photo, mask = _bytes(load(photo_path).rgb), _bytes(load_mask(mask_path))
+        photo, mask = load_pair(photo_path, mask_path)
         scene = _bytes(load(scenes[i % len(scenes)]).rgb) if scenes else None
         triple = make_triple(name, photo, mask, scene, [seed, i])
         for part, pixels in zip(("comp", "alpha", "real"), triple, strict=True):
