@@ -42,9 +42,9 @@ def main() -> None:
     for flag in FLAGS:
         cv2.fillPoly(alpha, [np.array(flag, np.int32)], 0)
     alpha = keep_largest(np.clip((alpha - 0.05) / 0.9, 0, 1))
-    colours = estimate_foreground_ml(portrait, alpha)
+    colors = estimate_foreground_ml(portrait, alpha)
     side = round(portrait.shape[0] * ENLARGED)
-    colours = np.clip(cv2.resize(colours, (side, side), interpolation=cv2.INTER_CUBIC), 0, 1)
+    colors = np.clip(cv2.resize(colors, (side, side), interpolation=cv2.INTER_CUBIC), 0, 1)
     alpha = np.clip(cv2.resize(alpha, (side, side), interpolation=cv2.INTER_CUBIC), 0, 1)
 
     height, width = scene.shape[:2]
@@ -52,7 +52,7 @@ def main() -> None:
     mask = np.zeros((height, width), np.float32)
     mask[top:, left : left + side] = alpha
     person = np.zeros_like(scene)
-    person[top:, left : left + side] = colours
+    person[top:, left : left + side] = colors
     composite = scene + mask[..., None] * (person - scene)
     save(composite, "composite.jpg", quality=92, subsampling=0)
     save(mask, "mask.png")

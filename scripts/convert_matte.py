@@ -130,7 +130,7 @@ class Converter:
         options = tflite.ResizeBilinearOptions()
         options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
         if options.AlignCorners() or not options.HalfPixelCenters():
-            raise ValueError("only half-pixel centres are expected")
+            raise ValueError("only half-pixel centers are expected")
         before, after = self._shape(inputs[0]), self._shape(output)
         scales = np.array([1, 1, after[1] / before[1], after[2] / before[2]], np.float32)
         name = f"scales{output}"

@@ -5,7 +5,7 @@
 
 For some of the committed portraits: the composite, the PFE's picture (its foreground all but
 vanishes, section 4.2), and one bar for each channel of the encoder's last layer: the weight of
-squeeze and excitation in grey, and what the PFE's vector adds to it in red or blue.
+squeeze and excitation in gray, and what the PFE's vector adds to it in red or blue.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def seen(session: ort.InferenceSession, photo: Any, mask: Any, seed: list[int]) 
 
 
 def bars(base: Any, added: Any, bottom: float, top: float) -> Any:
-    """Grey bars from zero to ``base``; from there ``added``, red upwards and blue downwards."""
+    """Gray bars from zero to ``base``; from there ``added``, red upwards and blue downwards."""
     canvas = np.full((SIDE, 2 * SIDE, 3), 255, np.uint8)
     step = (2 * SIDE - 16) / len(base)
 
@@ -69,8 +69,8 @@ def bars(base: Any, added: Any, bottom: float, top: float) -> Any:
     for i, (b, a) in enumerate(zip(base.tolist(), added.tolist(), strict=True)):
         left, right = round(8 + i * step), max(round(8 + (i + 1) * step) - 2, round(8 + i * step))
         cv2.rectangle(canvas, (left, y(b)), (right, y(0)), (190, 190, 190), -1)
-        colour = (200, 40, 40) if a > 0 else (40, 70, 200)
-        cv2.rectangle(canvas, (left, y(b)), (right, y(b + a)), colour, -1)
+        color = (200, 40, 40) if a > 0 else (40, 70, 200)
+        cv2.rectangle(canvas, (left, y(b)), (right, y(b + a)), color, -1)
     for value in (0.0, 1.0):
         cv2.line(canvas, (8, y(value)), (2 * SIDE - 8, y(value)), (0, 0, 0), 1)
     return canvas

@@ -106,7 +106,7 @@ def section(
         "",
         f"Set: {identity(folder, files)}. Composites at 256x256 by the paper's recipe "
         f"(section 3.2), seed [{SEED}, i] for the i-th id. Mean of per-image values with 95% "
-        "bootstrap intervals, RGB in [0, 255], peak 255, fMSE by equation 16, masks binarised. "
+        "bootstrap intervals, RGB in [0, 255], peak 255, fMSE by equation 16, masks binarized. "
         "Time: median of one image, one thread for the network.",
         "",
         "| method | " + " | ".join(HEADINGS[m] for m in METRICS) + " | ms |",
@@ -150,7 +150,7 @@ def _comparison(summary: dict[str, Any]) -> list[str]:
 
 def _checks(summary: dict[str, Any], titles: dict[str, str]) -> list[str]:
     lines = [
-        "| check without the true photo | detail kept | colour step, before | after | clipped | "
+        "| check without the true photo | detail kept | color step, before | after | clipped | "
         "MSE on untouched photos |",
         "|---|---|---|---|---|---|",
     ]
@@ -158,8 +158,8 @@ def _checks(summary: dict[str, Any], titles: dict[str, str]) -> list[str]:
         checks = method["checks"]
         lines.append(
             f"| {titles.get(method['name'], method['name'])} "
-            f"| {checks['gradient_correlation']:.3f} | {checks['colour_step_before']:.1f} "
-            f"| {checks['colour_step']:.1f} | {checks['clipped']:.2%} "
+            f"| {checks['gradient_correlation']:.3f} | {checks['color_step_before']:.1f} "
+            f"| {checks['color_step']:.1f} | {checks['clipped']:.2%} "
             f"| {checks['untouched_mse']:.2f} |"
         )
     return lines

@@ -23,7 +23,7 @@ else:
 
 
 def smooth_photo(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A picture of soft colours, uint8 (H, W, 3)."""
+    """A picture of soft colors, uint8 (H, W, 3)."""
     seeds = rng.integers(0, 256, (5, 5, 3)).astype(np.float32)
     photo = cv2.resize(seeds, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(photo, 0, 255).astype(np.uint8)

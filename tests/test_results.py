@@ -49,7 +49,7 @@ def test_composites_are_those_of_validation(photo_tree: Path, tmp_path: Path) ->
     files = photos_with_masks(photo_tree / "val")
     assert [photo.stem for photo, _ in files] == ["val_0", "val_1", "val_2"]
     make_set("paper", files, [], tmp_path / "tree")
-    photo, mask = load(files[2][0]).colours, np.rint(load_mask(files[2][1]) * 255)
+    photo, mask = load(files[2][0]).colors, np.rint(load_mask(files[2][1]) * 255)
     small = cv2.resize(photo, (256, 256), interpolation=cv2.INTER_AREA)
     small_mask = cv2.resize(mask.astype(np.uint8), (256, 256), interpolation=cv2.INTER_AREA)
     expected = make_composite(small, small_mask, [2024, 2])

@@ -109,8 +109,8 @@ def test_matting_is_scored_against_masks(tmp_path: Path) -> None:
 
 
 def test_a_photo_without_a_person_counts_as_nothing_found(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "grey.jpg"), np.full((120, 120, 3), 128, np.uint8))
-    cv2.imwrite(str(tmp_path / "grey.png"), np.full((120, 120), 255, np.uint8))
+    cv2.imwrite(str(tmp_path / "gray.jpg"), np.full((120, 120, 3), 128, np.uint8))
+    cv2.imwrite(str(tmp_path / "gray.png"), np.full((120, 120), 255, np.uint8))
     figures = matte_figures(tmp_path, Matter(threads=1))
     assert (figures["no_person"], figures["mean_iou"]) == (1, 0)
     with pytest.raises(BadData, match="found none"):

@@ -30,7 +30,7 @@ def scene(height: int = 100, width: int = 180) -> np.ndarray:
 
 
 def strands(size: int = 160) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A dark disc with a soft, hairy edge on bright green: mixture, own colours, alpha."""
+    """A dark disc with a soft, hairy edge on bright green: mixture, own colors, alpha."""
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:size, :size] - size / 2
     alpha = np.clip((size * 0.33 - np.hypot(x, y)) / 14 + 0.5, 0, 1)
@@ -42,7 +42,7 @@ def strands(size: int = 160) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return own * alpha[..., None] + behind * (1 - alpha[..., None]), own, alpha
 
 
-# -- the person's own colours -------------------------------------------------------------
+# -- the person's own colors -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["blur-fusion", pytest.param("ml", marks=pytest.mark.slow)])
@@ -56,7 +56,7 @@ def test_the_old_background_leaves_the_edge(how: str) -> None:
     assert after < 0.2 * before
 
 
-def test_inside_the_person_colours_stay() -> None:
+def test_inside_the_person_colors_stay() -> None:
     photo, _, alpha = strands()
     np.testing.assert_allclose(blur_fusion(photo, alpha)[alpha == 1], photo[alpha == 1], atol=1e-5)
 
@@ -101,7 +101,7 @@ def box(height: int, width: int, rows: slice, columns: slice) -> np.ndarray:
     return alpha
 
 
-def test_by_default_the_person_is_at_the_bottom_centred_as_large_as_the_height_allows() -> None:
+def test_by_default_the_person_is_at_the_bottom_centered_as_large_as_the_height_allows() -> None:
     alpha = box(100, 80, slice(20, 100), slice(10, 40))
     place = default_place(alpha, (150, 300))
     assert place.scale == pytest.approx(1.5)
@@ -124,7 +124,7 @@ def test_a_person_wider_than_the_scene_is_made_to_fit() -> None:
     assert (place.x, place.scale) == (0, 0.25)
 
 
-def test_cover_covers_and_is_centred() -> None:
+def test_cover_covers_and_is_centered() -> None:
     place = choose_place(None, "cover", (100, 100), (50, 200))
     assert place == Place(0, -75, 2)
 
@@ -151,10 +151,10 @@ def test_a_portrait_far_larger_than_the_scene_is_refused_before_it_is_made() -> 
         put(cutout, (10, 10), Place(0, 0, 1e4))
 
 
-def test_no_colour_from_outside_the_person_flows_in_when_it_shrinks() -> None:
+def test_no_color_from_outside_the_person_flows_in_when_it_shrinks() -> None:
     alpha = disc_mask(90, 90).astype(np.float32) / 255
-    colours = np.where(alpha[..., None] > 0, np.float32([0, 0, 1]), np.float32([1, 0, 0]))
-    placed, mask = put(Cutout(colours, alpha), (40, 40), Place(3, 4, 1 / 3))
+    colors = np.where(alpha[..., None] > 0, np.float32([0, 0, 1]), np.float32([1, 0, 0]))
+    placed, mask = put(Cutout(colors, alpha), (40, 40), Place(3, 4, 1 / 3))
     assert placed[mask > 0.01][:, 0].max() < 1e-3
     assert placed[mask > 0.01][:, 2].min() > 0.999
 
@@ -235,9 +235,9 @@ def test_the_lift_can_be_chosen() -> None:
     assert 0 < np.abs(guided - table).mean() < 10
 
 
-def test_a_cut_out_with_alpha_needs_no_mask_and_keeps_its_colours() -> None:
-    colours = np.full((40, 40, 3), (200, 40, 90), np.uint8)
-    cutout = Image.fromarray(np.dstack([colours, disc_mask(40, 40)]))
+def test_a_cut_out_with_alpha_needs_no_mask_and_keeps_its_colors() -> None:
+    colors = np.full((40, 40, 3), (200, 40, 90), np.uint8)
+    cutout = Image.fromarray(np.dstack([colors, disc_mask(40, 40)]))
     background = Image.fromarray(scene())
     result = phnet.compose(cutout, background, strength=0)
     assert isinstance(result, Image.Image)
@@ -246,8 +246,8 @@ def test_a_cut_out_with_alpha_needs_no_mask_and_keeps_its_colours() -> None:
 
 
 def test_profiles_of_pictures_with_alpha_are_followed_on_both_sides() -> None:
-    colours = np.full((40, 40, 3), (150, 90, 100), np.uint8)
-    cutout = Image.fromarray(np.dstack([colours, disc_mask(40, 40)]))
+    colors = np.full((40, 40, 3), (150, 90, 100), np.uint8)
+    cutout = Image.fromarray(np.dstack([colors, disc_mask(40, 40)]))
     cutout.info["icc_profile"] = ADOBE
     behind = scene()
     background = Image.fromarray(np.dstack([behind, np.full(behind.shape[:2], 255, np.uint8)]))
@@ -259,7 +259,7 @@ def test_profiles_of_pictures_with_alpha_are_followed_on_both_sides() -> None:
     np.testing.assert_array_equal(values[:5, :5, :3], behind[:5, :5])
     on_srgb = np.asarray(phnet.compose(cutout, Image.fromarray(behind), strength=0))
     assert on_srgb[60, 90, 0] > 155  # Adobe RGB's red reaches further than sRGB's
-    assert on_srgb[60, 90] == pytest.approx(Picture(colours, icc=ADOBE).rgb[0, 0] * 255, abs=1)
+    assert on_srgb[60, 90] == pytest.approx(Picture(colors, icc=ADOBE).rgb[0, 0] * 255, abs=1)
 
 
 def test_a_place_outside_the_picture_is_refused() -> None:
@@ -309,7 +309,7 @@ def test_the_picture_has_the_backgrounds_size_and_the_parts_explain_it(
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
 
 
-def test_a_grey_background_gets_a_person_in_colour(run: Run) -> None:
+def test_a_gray_background_gets_a_person_in_color(run: Run) -> None:
     Image.fromarray(scene()).convert("L").save("background.png")
     status, _, err = run("portrait.png", "background.png", "-o", "out.png", "--threads", 1)
     assert status == 0, err

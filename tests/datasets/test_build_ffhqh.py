@@ -24,9 +24,9 @@ ROOT = Path(__file__).parents[2]
 COUNT = 24
 
 
-def write(path: Path, rgb_or_grey: np.ndarray) -> None:
+def write(path: Path, rgb_or_gray: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(rgb_or_grey).save(path)
+    Image.fromarray(rgb_or_gray).save(path)
 
 
 @pytest.fixture(scope="module")
@@ -225,22 +225,22 @@ def test_a_full_disk_stops_with_a_sentence_and_can_go_on(
 def test_photos_are_matted_and_what_cannot_be_used_is_listed(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     write(photos / "person.png", astronaut())
-    write(photos / "grey.png", np.asarray(Image.fromarray(astronaut()).convert("L")))
-    write(photos / "colours" / "plain.png", np.full((80, 80, 3), (200, 30, 20), np.uint8))
+    write(photos / "gray.png", np.asarray(Image.fromarray(astronaut()).convert("L")))
+    write(photos / "colors" / "plain.png", np.full((80, 80, 3), (200, 30, 20), np.uint8))
     (photos / "broken.jpg").write_bytes(b"not a picture")
     (photos / "cut.png").write_bytes((photos / "person.png").read_bytes()[:5000])
     (photos / "notes.txt").write_text("not a photo")
     made = build_ffhqh.build(photos, tmp_path / "tree", size=256)
     assert made.splits == {"train": 1, "val": 0, "test": 0}
-    assert made.rejected == {"greyscale": 1, "no person": 1, "unreadable": 2}
+    assert made.rejected == {"grayscale": 1, "no person": 1, "unreadable": 2}
     assert made.ignored == 1
     tree = contents(tmp_path / "tree")
     rejected = {r["source"]: r for r in lines(tree["rejected.jsonl"])}
     assert {source: r["kind"] for source, r in rejected.items()} == {
         "broken.jpg": "unreadable",
-        "colours/plain.png": "no person",
+        "colors/plain.png": "no person",
         "cut.png": "unreadable",
-        "grey.png": "greyscale",
+        "gray.png": "grayscale",
     }
     assert all(r["reason"] and str(tmp_path) not in r["reason"] for r in rejected.values())
     (record,) = lines(tree["manifest.jsonl"])

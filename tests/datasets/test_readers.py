@@ -64,7 +64,7 @@ def test_pixels_are_those_of_the_files(trees: Path) -> None:
     assert difference[~inside].mean() < 0.02 < 0.03 < difference[inside].mean()
 
 
-def test_masks_are_binarised_after_resizing_or_kept_soft(trees: Path) -> None:
+def test_masks_are_binarized_after_resizing_or_kept_soft(trees: Path) -> None:
     root = trees / "iharmony4"
     (hard,) = [s for s in readers.read(root, "train", size=16) if s.subset == "HCOCO"]
     (soft,) = [s for s in readers.read(root, "train", size=16, soft=True) if s.subset == "HCOCO"]

@@ -11,7 +11,9 @@ from phnet.datasets.foreign_light import LIGHTS, covering, paste
 from phnet.datasets.scene_light import (
     Light,
     blackbody,
+    draw_backdrop,
     draw_light,
+    is_plain,
     make_scene_light,
     relight,
     traces,
@@ -44,8 +46,8 @@ def test_exposure_is_a_factor_in_linear_light() -> None:
 
 
 def test_light_from_the_side_falls_off() -> None:
-    grey = np.full((64, 64, 3), 128, np.uint8)
-    lit = relight(grey, Light(side=1, angle=0), np.random.default_rng(0)).astype(float)
+    gray = np.full((64, 64, 3), 128, np.uint8)
+    lit = relight(gray, Light(side=1, angle=0), np.random.default_rng(0)).astype(float)
     assert lit[:, -8:].mean() > lit[:, 28:36].mean() + 20 > lit[:, :8].mean() + 40
 
 
@@ -112,3 +114,13 @@ def test_a_scene_covers() -> None:
     wide = np.zeros((100, 300, 3), np.uint8)
     wide[:, 100:200] = 255
     assert covering(wide, 50, 50).mean() == 255
+
+
+def test_a_backdrop_is_plain_and_a_scene_is_not() -> None:
+    photo, mask = np.asarray(astronaut()[:256, :256]), disc_mask(256, 256)
+    backdrops = [draw_backdrop(256, np.random.default_rng(seed)) for seed in range(20)]
+    assert len({int(b.mean()) for b in backdrops}) > 10
+    plain = [is_plain(np.where(mask[..., None] > 0.5, photo, b), mask) for b in backdrops]
+    assert sum(plain) >= 18
+    assert not is_plain(np.asarray(coffee()[:256, :256]), mask)
+    assert not is_plain(backdrops[0], np.full_like(mask, 255))  # nothing is to be seen of it

@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Two photos of one colour each, masks of a quarter and of three quarters."""
+    """Two photos of one color each, masks of a quarter and of three quarters."""
     root = tmp_path / "a <b> & c"
     for part in ("real", "comp", "alpha"):
         (root / part).mkdir(parents=True)
-    for name, colour, rows in (("one", (255, 0, 51), 2), ("two", (51, 102, 153), 6)):
-        Image.new("RGB", (10, 8), colour).save(root / "real" / f"{name}.png")
+    for name, color, rows in (("one", (255, 0, 51), 2), ("two", (51, 102, 153), 6)):
+        Image.new("RGB", (10, 8), color).save(root / "real" / f"{name}.png")
         Image.new("RGB", (10, 8), (9, 9, 9)).save(root / "comp" / f"{name}.png")
         mask = np.zeros((8, 10), np.uint8)
         mask[:rows] = 255

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from phnet.datasets import synthesis
-from phnet.datasets.synthesis import binarise, draw_parameters, make_composite, recolour
+from phnet.datasets.synthesis import binarize, draw_parameters, make_composite, recolor
 
 NEUTRAL = {
     "order": ["brightness", "contrast", "saturation", "hue"],
@@ -28,7 +28,7 @@ def photo() -> np.ndarray:
 
 
 def test_neutral_parameters_change_nothing_but_hsv_rounding(photo: np.ndarray) -> None:
-    assert np.abs(recolour(photo, NEUTRAL).astype(int) - photo).max() <= 5
+    assert np.abs(recolor(photo, NEUTRAL).astype(int) - photo).max() <= 5
 
 
 def test_each_operation_is_pillows(photo: np.ndarray) -> None:
@@ -40,30 +40,30 @@ def test_each_operation_is_pillows(photo: np.ndarray) -> None:
     }
     for name, (value, expected) in cases.items():
         only = NEUTRAL | {"order": [name], name: value}
-        np.testing.assert_array_equal(recolour(photo, only), np.asarray(expected))
+        np.testing.assert_array_equal(recolor(photo, only), np.asarray(expected))
     plain = NEUTRAL | {"order": []}
     np.testing.assert_array_equal(
-        recolour(photo, plain | {"posterize": True}), np.asarray(ImageOps.posterize(image, 6))
+        recolor(photo, plain | {"posterize": True}), np.asarray(ImageOps.posterize(image, 6))
     )
     np.testing.assert_array_equal(
-        recolour(photo, plain | {"sharpness": True}),
+        recolor(photo, plain | {"sharpness": True}),
         np.asarray(ImageEnhance.Sharpness(image).enhance(4)),
     )
 
 
 def test_hue_turns_the_circle() -> None:
     red = np.full((4, 4, 3), (255, 0, 0), np.uint8)
-    third = recolour(red, NEUTRAL | {"order": ["hue"], "hue": 1 / 3})
+    third = recolor(red, NEUTRAL | {"order": ["hue"], "hue": 1 / 3})
     assert third[0, 0].tolist() == [0, 255, 0]
-    back = recolour(red, NEUTRAL | {"order": ["hue"], "hue": -1 / 3})
+    back = recolor(red, NEUTRAL | {"order": ["hue"], "hue": -1 / 3})
     assert back[0, 0, 2] == 255
     assert back[0, 0, :2].max() <= 6
 
 
 def test_the_order_of_the_jitter_matters(photo: np.ndarray) -> None:
     values = NEUTRAL | {"brightness": 1.5, "contrast": 1.4}
-    first = recolour(photo, values | {"order": ["brightness", "contrast"]})
-    second = recolour(photo, values | {"order": ["contrast", "brightness"]})
+    first = recolor(photo, values | {"order": ["brightness", "contrast"]})
+    second = recolor(photo, values | {"order": ["contrast", "brightness"]})
     assert not np.array_equal(first, second)
 
 
@@ -72,7 +72,7 @@ def test_statistics_come_from_the_whole_photo(photo: np.ndarray) -> None:
     mask[20:40, 10:30] = True
     for seed in range(5):
         made = make_composite(photo, mask, seed)
-        np.testing.assert_array_equal(made.image[mask], recolour(photo, made.parameters)[mask])
+        np.testing.assert_array_equal(made.image[mask], recolor(photo, made.parameters)[mask])
         np.testing.assert_array_equal(made.image[~mask], photo[~mask])
 
 
@@ -103,8 +103,8 @@ def test_ranges_and_shares_of_the_drawn_parameters() -> None:
     assert (synthesis.POSTERIZE_BITS, synthesis.SHARPNESS) == (6, 4.0)
 
 
-def test_masks_are_binarised_at_one_half() -> None:
-    assert binarise(np.array([[0, 127, 128, 255]], np.uint8)).tolist() == [
+def test_masks_are_binarized_at_one_half() -> None:
+    assert binarize(np.array([[0, 127, 128, 255]], np.uint8)).tolist() == [
         [False, False, True, True]
     ]
-    assert binarise(np.array([[0.0, 0.5, 0.51, 1.0]])).tolist() == [[False, False, True, True]]
+    assert binarize(np.array([[0.0, 0.5, 0.51, 1.0]])).tolist() == [[False, False, True, True]]

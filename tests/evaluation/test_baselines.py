@@ -33,7 +33,7 @@ def disc() -> np.ndarray:
 
 @pytest.fixture
 def clouds() -> tuple[Points, Points]:
-    """Two clouds of colours, weighted unequally."""
+    """Two clouds of colors, weighted unequally."""
     rng = np.random.default_rng(3)
     source = 0.5 + 0.1 * rng.normal(size=(400, 3)) @ [[1, 0.6, 0.2], [0, 0.7, 0.3], [0, 0, 0.5]]
     target = 0.3 + 0.1 * rng.uniform(-1, 2, (600, 3)) @ [[1, -0.4, 0], [0, 0.4, 0], [0, 0, 1]]
@@ -57,11 +57,11 @@ def test_reinhard_gives_the_targets_means_and_deviations(clouds: tuple[Points, P
 
 
 def test_reinhard_on_a_picture_has_the_backgrounds_moments_in_lab() -> None:
-    # grey, so that nothing leaves the gamut on the way back from Lab
-    grey = np.random.default_rng(0).uniform(0.3, 0.7, (40, 40, 1)).astype(np.float32)
+    # gray, so that nothing leaves the gamut on the way back from Lab
+    gray = np.random.default_rng(0).uniform(0.3, 0.7, (40, 40, 1)).astype(np.float32)
     mask = np.zeros((40, 40), np.float32)
     mask[8:30, 5:25] = 1
-    image = np.repeat(np.where(mask[..., None] > 0, grey * 0.5 + 0.1, grey), 3, -1)
+    image = np.repeat(np.where(mask[..., None] > 0, gray * 0.5 + 0.1, gray), 3, -1)
     result = cv2.cvtColor(baselines.reinhard(image, mask), cv2.COLOR_RGB2LAB)[..., 0]
     before = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 0]
     assert abs(before[mask > 0].mean() - before[mask == 0].mean()) > 15

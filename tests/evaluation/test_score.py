@@ -265,14 +265,14 @@ def test_detail_is_kept_by_gains_and_lost_by_blur(portrait: tuple[np.ndarray, np
     assert math.isnan(no_reference.gradient_correlation(flat, flat, mask))
 
 
-def test_colour_step_in_grey_levels() -> None:
+def test_color_step_in_gray_levels() -> None:
     mask = np.zeros((40, 40), bool)
     mask[10:30, 10:30] = True
     image = np.full((40, 40, 3), 100, np.uint8)
     image[mask] = (130, 100, 85)
-    assert no_reference.colour_step(image, mask) == pytest.approx((30 + 0 + 15) / 3)
-    assert no_reference.colour_step(np.full_like(image, 7), mask) == pytest.approx(0, abs=1e-9)
-    assert math.isnan(no_reference.colour_step(image, np.ones_like(mask)))
+    assert no_reference.color_step(image, mask) == pytest.approx((30 + 0 + 15) / 3)
+    assert no_reference.color_step(np.full_like(image, 7), mask) == pytest.approx(0, abs=1e-9)
+    assert math.isnan(no_reference.color_step(image, np.ones_like(mask)))
 
 
 def test_clipping_counts_what_was_not_clipped_before() -> None:

@@ -55,9 +55,9 @@ def test_zeros_change_nothing_and_strength_goes_on_beyond_one() -> None:
     values = np.zeros((13, 8, 8), np.float32)
     values[9:12] = 0.1
     shift = from_network(values)
-    grey = np.full((40, 40, 3), 100, np.uint8)
+    gray = np.full((40, 40, 3), 100, np.uint8)
     full = np.ones((40, 40), np.float32)
-    means = [shift.apply(grey, full, s).mean() for s in (0, 0.5, 1, 2)]
+    means = [shift.apply(gray, full, s).mean() for s in (0, 0.5, 1, 2)]
     assert np.allclose(means, [100, 113, 126, 151], atol=1)
     assert shift.apply(np.full((9, 9, 3), 250, np.uint8), full[:9, :9], 2).max() == 255
 

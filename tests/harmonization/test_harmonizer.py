@@ -65,7 +65,7 @@ def test_a_pil_images_profile_is_followed_as_that_of_a_file_is(
     image.save(tmp_path / "c.png", icc_profile=ADOBE)
     picture = load(tmp_path / "c.png")
     assert picture.icc == ADOBE
-    expected = merged(picture, harmonizer.harmonize(picture.colours, mask), mask / np.float32(255))
+    expected = merged(picture, harmonizer.harmonize(picture.colors, mask), mask / np.float32(255))
     out = harmonizer.harmonize(image, Image.fromarray(mask))
     assert out.info["icc_profile"] == ADOBE
     np.testing.assert_array_equal(np.asarray(out), expected)

@@ -1,4 +1,4 @@
-"""The lift: details and background stay, soft edges stay smooth, and colours arrive."""
+"""The lift: details and background stay, soft edges stay smooth, and colors arrive."""
 
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ KINDS: tuple[Kind, ...] = ("guided", "lut", "none")
 
 
 def scene(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A picture of soft colours (size, size, 3) and a disc with a wide soft edge."""
+    """A picture of soft colors (size, size, 3) and a disc with a wide soft edge."""
     down, across = np.mgrid[:size, :size].astype(np.float32) / size
     image = np.dstack([across, down, 0.5 + 0.3 * np.sin(9 * (across + down))]).astype(np.float32)
     radius = np.hypot(across - 0.5, down - 0.5)
@@ -52,7 +52,7 @@ def test_a_soft_edge_has_no_halo_and_no_step(kind: Kind) -> None:
     out = fit(kind, *small_pair(image, mask), mask.shape).apply(image, mask)
     ideal = image + (image * GAIN + OFFSET - image) * mask[..., None]
     assert np.abs(out - ideal).max() < 0.03
-    # Along a row the error changes no faster than a grey level a pixel.
+    # Along a row the error changes no faster than a gray level a pixel.
     assert np.abs(np.diff(out - ideal, axis=1)).max() < 1 / 255
 
 
@@ -60,18 +60,18 @@ def test_a_soft_edge_has_no_halo_and_no_step(kind: Kind) -> None:
 def test_threads_and_strength(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phnet.harmonization.tiling.STRIP_PIXELS", 5000)
     image, mask = scene(160)
-    colours = fit(kind, *small_pair(image, mask), mask.shape)
-    one = colours.apply(image, mask)
-    np.testing.assert_array_equal(one, colours.apply(image, mask, threads=3))
-    np.testing.assert_array_equal(image, colours.apply(image, mask, strength=0))
-    half = colours.apply(image, mask, strength=0.5)
+    colors = fit(kind, *small_pair(image, mask), mask.shape)
+    one = colors.apply(image, mask)
+    np.testing.assert_array_equal(one, colors.apply(image, mask, threads=3))
+    np.testing.assert_array_equal(image, colors.apply(image, mask, strength=0))
+    half = colors.apply(image, mask, strength=0.5)
     np.testing.assert_allclose(half, (one + image) / 2, atol=1e-6)
 
 
 def test_an_empty_mask_changes_nothing() -> None:
     image, mask = scene(96)
-    colours = fit("guided", *small_pair(image, mask), mask.shape)
-    np.testing.assert_array_equal(colours.apply(image, np.zeros_like(mask)), image)
+    colors = fit("guided", *small_pair(image, mask), mask.shape)
+    np.testing.assert_array_equal(colors.apply(image, np.zeros_like(mask)), image)
 
 
 def test_ideal_pairs_of_portraits_arrive() -> None:

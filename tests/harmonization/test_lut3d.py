@@ -1,4 +1,4 @@
-"""The table of colours: its entries are fits of what is near, and its file holds them."""
+"""The table of colors: its entries are fits of what is near, and its file holds them."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def lut() -> Lut:
     return fit_lut(*small_pair(*scene(128)))
 
 
-def test_an_affine_change_of_colours_is_found(lut: Lut) -> None:
+def test_an_affine_change_of_colors_is_found(lut: Lut) -> None:
     """Entries that the foreground is near; beyond, the table is only an extrapolation."""
     entries = np.array([[6, 6, 8], [8, 9, 12], [10, 7, 6]])
     expected = entries / 16 * GAIN + OFFSET

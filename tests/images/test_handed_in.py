@@ -16,7 +16,7 @@ from phnet.images import load, read_picture
 ADOBE = imagecodecs.cms_profile("adobergb")
 RNG = np.random.default_rng(3)
 COLORS = RNG.integers(40, 200, (48, 64, 3), dtype=np.uint8)
-GREY = COLORS[..., 0]
+GRAY = COLORS[..., 0]
 ALPHA = RNG.integers(1, 255, (48, 64), dtype=np.uint8)
 MASK = np.zeros((48, 64), np.uint8)
 MASK[10:30, 20:40] = 255
@@ -26,20 +26,20 @@ INSIDE = MASK > 0
 def changed(given: Any) -> Any:
     """Hand a picture in, brighten the foreground, and take the result."""
     came = read_picture(given)
-    colors = came.picture.colours
+    colors = came.picture.colors
     step = 10 / 255 if colors.dtype.kind == "f" else 10 * np.iinfo(colors.dtype).max // 255
     result = np.where(INSIDE[..., None], colors + colors.dtype.type(step), colors)
     return came.back(result.astype(colors.dtype), INSIDE.astype(np.float32))
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I", "F", "I of 8 bits", "F of 1"])
-def test_deep_greys_of_pil_come_back_in_their_mode_and_scale(mode: str) -> None:
+def test_deep_grays_of_pil_come_back_in_their_mode_and_scale(mode: str) -> None:
     values: Any = {
-        "I;16": GREY.astype(np.uint16) * 257,
-        "I": GREY.astype(np.int32) * 257 + 100,
-        "F": GREY.astype(np.float32) + np.float32(0.25),
-        "I of 8 bits": GREY.astype(np.int32),
-        "F of 1": (GREY / 255).astype(np.float32),
+        "I;16": GRAY.astype(np.uint16) * 257,
+        "I": GRAY.astype(np.int32) * 257 + 100,
+        "F": GRAY.astype(np.float32) + np.float32(0.25),
+        "I of 8 bits": GRAY.astype(np.int32),
+        "F of 1": (GRAY / 255).astype(np.float32),
     }[mode]
     scale = {"I;16": 65535, "I": 65535, "F": 255, "I of 8 bits": 255, "F of 1": 1}[mode]
     image = Image.fromarray(values)

@@ -34,7 +34,7 @@ from phnet.images.encoding import compressed
 
 ADOBE = imagecodecs.cms_profile("adobergb")
 SRGB = imagecodecs.cms_profile("srgb")
-GREY = imagecodecs.cms_profile("gray", gamma=2.2)
+GRAY = imagecodecs.cms_profile("gray", gamma=2.2)
 MAKER, COPYRIGHT, ORIENTATION, EXIF, GPS, EXPOSURE = 271, 33432, 274, 0x8769, 0x8825, 33434
 
 
@@ -44,7 +44,7 @@ def random_pixels(shape: tuple[int, ...], dtype: type, seed: int = 0) -> np.ndar
 
 
 def gentle_pixels(shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """Colours well inside any gamut."""
+    """Colors well inside any gamut."""
     high = np.iinfo(dtype).max
     return (random_pixels(shape, dtype) * 0.2 + high * 0.4).astype(dtype)
 
@@ -137,7 +137,7 @@ def test_16_bit_rgb_is_really_16_bits(tmp_path: Path) -> None:
     for suffix in (".png", ".tif"):
         path = tmp_path / f"ramp{suffix}"
         picture = Picture(ramp)
-        save(path, picture, picture.colours, np.ones((4, 4096), np.float32))
+        save(path, picture, picture.colors, np.ones((4, 4096), np.float32))
         raw = (
             imagecodecs.png_decode(path.read_bytes()) if suffix == ".png" else tifffile.imread(path)
         )
@@ -192,8 +192,8 @@ def test_a_jpeg_saved_as_png_keeps_the_decoded_background(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
-@pytest.mark.parametrize("icc", [None, GREY])
-def test_grey_stays_grey(tmp_path: Path, suffix: str, icc: bytes | None) -> None:
+@pytest.mark.parametrize("icc", [None, GRAY])
+def test_gray_stays_gray(tmp_path: Path, suffix: str, icc: bytes | None) -> None:
     own = gentle_pixels((40, 60), np.uint8)
     picture, mask = Picture(own, icc=icc), some_mask()
     wanted = np.repeat(picture.rgb[..., :1] * 0.5, 3, 2)
@@ -206,7 +206,7 @@ def test_grey_stays_grey(tmp_path: Path, suffix: str, icc: bytes | None) -> None
         assert np.abs(back.rgb - wanted)[mask > 0].max() < 1.2 / 255
 
 
-def test_16_bit_grey_with_alpha_can_be_written_everywhere_but_to_jpeg(tmp_path: Path) -> None:
+def test_16_bit_gray_with_alpha_can_be_written_everywhere_but_to_jpeg(tmp_path: Path) -> None:
     own, alpha = gentle_pixels((40, 60), np.uint16), random_pixels((40, 60), np.uint16)
     picture = Picture(own, alpha)
     for suffix in (".png", ".tif", ".webp"):
@@ -227,7 +227,7 @@ def test_what_did_not_change_comes_back_bit_for_bit_even_through_a_profile(
     own = random_pixels((8, 9, 3), np.uint16 if deep else np.uint8, seed)
     picture = Picture(own, icc=ADOBE if adobe else None)
     everywhere = np.ones((8, 9), np.float32)
-    np.testing.assert_array_equal(merged(picture, picture.colours, everywhere), own)
+    np.testing.assert_array_equal(merged(picture, picture.colors, everywhere), own)
     np.testing.assert_array_equal(merged(picture, picture.rgb, everywhere), own)
 
 
@@ -271,18 +271,18 @@ def test_exif_orientation_is_applied_once(tmp_path: Path, orientation: int, suff
 def test_a_profile_is_converted_for_the_network_and_srgb_is_left_alone() -> None:
     own = np.full((2, 2, 3), (0, 200, 0), np.uint8)
     assert Picture(own, icc=ADOBE).rgb[0, 0, 1] > 201 / 255  # greener in Adobe RGB than in sRGB
-    assert Picture(own, icc=SRGB).colours is own
-    grey = np.full((2, 2, 3), 119, np.uint8)  # gamma 2.2 and the sRGB curve all but agree on grey
-    assert np.abs(Picture(grey, icc=ADOBE).rgb - 119 / 255).max() < 0.005
+    assert Picture(own, icc=SRGB).colors is own
+    gray = np.full((2, 2, 3), 119, np.uint8)  # gamma 2.2 and the sRGB curve all but agree on gray
+    assert np.abs(Picture(gray, icc=ADOBE).rgb - 119 / 255).max() < 0.005
 
 
 @pytest.mark.parametrize("icc", [None, SRGB, ADOBE])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_alpha_keeps_its_scale_beside_converted_colours(icc: bytes | None, dtype: type) -> None:
+def test_alpha_keeps_its_scale_beside_converted_colors(icc: bytes | None, dtype: type) -> None:
     alpha = random_pixels((40, 60), dtype, 1)
     alpha[0, 0] = np.iinfo(dtype).max
     picture = Picture(gentle_pixels((40, 60, 3), dtype), alpha, icc=icc)
-    both = picture.colours_with_alpha
+    both = picture.colors_with_alpha
     assert both[0, 0, 3] == np.iinfo(both.dtype).max
     back = picture.behind(both)
     assert back.alpha is not None
@@ -357,14 +357,14 @@ def test_heic_through_the_extra(tmp_path: Path) -> None:
 # -- masks --------------------------------------------------------------------------------
 
 
-def test_masks_are_alpha_where_there_is_some_else_grey_and_stay_soft(tmp_path: Path) -> None:
+def test_masks_are_alpha_where_there_is_some_else_gray_and_stay_soft(tmp_path: Path) -> None:
     soft = np.tile(np.arange(60, dtype=np.uint8) * 4, (40, 1))
-    Image.fromarray(soft).save(tmp_path / "grey.png")
+    Image.fromarray(soft).save(tmp_path / "gray.png")
     Image.fromarray(np.dstack([soft * 0, soft * 0, soft * 0, soft])).save(tmp_path / "alpha.png")
     opaque = np.dstack([soft, soft, soft, np.full_like(soft, 255)])
     Image.fromarray(opaque).save(tmp_path / "opaque.png")
     write(tmp_path / "deep.png", soft.astype(np.uint16) * 257)
-    for name in ("grey.png", "alpha.png", "opaque.png", "deep.png"):
+    for name in ("gray.png", "alpha.png", "opaque.png", "deep.png"):
         np.testing.assert_allclose(load_mask(tmp_path / name), soft / 255, atol=1e-6)
 
 
@@ -583,8 +583,8 @@ def test_bytes_in_memory_are_read_and_written_as_files_are(tmp_path: Path) -> No
         picture, from_memory = load(path), load(Source("upload", path.read_bytes()))
         assert np.array_equal(from_memory.pixels, picture.pixels)
         assert (from_memory.format, from_memory.lossless) == (picture.format, picture.lossless)
-        save(path, picture, picture.colours, mask)
-        assert encoded(picture.format, picture, picture.colours, mask) == path.read_bytes()
+        save(path, picture, picture.colors, mask)
+        assert encoded(picture.format, picture, picture.colors, mask) == path.read_bytes()
         assert np.array_equal(load_mask(Source("mask", path.read_bytes())), load_mask(path))
     with pytest.raises(BadImage, match="upload: expected at most 0 megapixels, got 60x40"):
         load(Source("upload", path.read_bytes(), most_pixels=2399))
@@ -604,4 +604,4 @@ def test_a_png_is_refused_a_profile_that_readers_do_not_take(tmp_path: Path) -> 
     Image.fromarray(pixels).save(source)
     picture = dataclasses.replace(load(source), icc=SRGB + bytes(1 << 20))
     with pytest.raises(BadOutput, match="profile of at most 1048576 bytes"):
-        encoded("PNG", picture, picture.colours, some_mask())
+        encoded("PNG", picture, picture.colors, some_mask())

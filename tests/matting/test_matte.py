@@ -116,9 +116,9 @@ def test_a_photo_without_a_person_is_refused(matter: Matter, tmp_path: Path) -> 
     Image.fromarray(rocket()).save(path)
     with pytest.raises(BadInput, match=r"^no person was found in .*rocket\.png$"):
         matter.matte(path)
-    for grey in (0, 128, 255):
+    for gray in (0, 128, 255):
         with pytest.raises(BadInput, match="no person was found in the picture"):
-            matter.matte(np.full((300, 200, 3), grey, np.uint8))
+            matter.matte(np.full((300, 200, 3), gray, np.uint8))
     assert 0 < LEAST_PERSON <= 0.01
 
 
@@ -175,9 +175,9 @@ def test_models_of_another_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match=r"two\.onnx: expected one input, .* and 1 more"):
         Matter(two)
     same = helper.make_node("Identity", ["a"], ["out"])
-    grey = write_model(tmp_path / "grey.onnx", [[1, 1, 8, 8]], same, [1, 1, 8, 8])
-    with pytest.raises(BadModel, match=r"grey\.onnx: expected one input, a float RGB picture"):
-        Matter(grey)
+    gray = write_model(tmp_path / "gray.onnx", [[1, 1, 8, 8]], same, [1, 1, 8, 8])
+    with pytest.raises(BadModel, match=r"gray\.onnx: expected one input, a float RGB picture"):
+        Matter(gray)
     flat = helper.make_node("Flatten", ["a"], ["out"])
     line = write_model(tmp_path / "line.onnx", [[1, 3, 8, 8]], flat, [1, 192])
     with pytest.raises(BadModel, match=r"line\.onnx: expected an output of one picture"):

@@ -100,7 +100,7 @@ def test_the_published_sizes(sizes: tuple, parameters: int) -> None:
     assert (again.widths, again.grids) == sizes
 
 
-def test_recognised_by_its_keys() -> None:
+def test_recognized_by_its_keys() -> None:
     assert is_released(load_state(WEIGHTS))
     assert not is_released({"format": "phnet-checkpoint-1"})
 

@@ -252,7 +252,7 @@ def test_untouched_and_mild_composites_are_nearer_to_the_photo(
 
 
 def test_crop_and_flip_keep_the_light(tmp_path: Path, photo_tree: Path, pair_tree: Path) -> None:
-    """A mirrored photo is the photo from right to left; a cropped one has no new colour."""
+    """A mirrored photo is the photo from right to left; a cropped one has no new color."""
     cache = build_cache(photo_sources([str(photo_tree)], "train"), 40, tmp_path)
     pairs = build_cache(pair_sources([str(pair_tree)], "train", ""), 40, tmp_path)
 

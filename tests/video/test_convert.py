@@ -52,7 +52,7 @@ def write_video(
 
 
 def decoded(path: Path) -> tuple[list[float], list[np.ndarray], Any]:
-    """Times, pictures and the colour range."""
+    """Times, pictures and the color range."""
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
         return (
@@ -90,7 +90,7 @@ def test_times_and_sound_stay_and_the_background_is_new(run: Run, tmp_path: Path
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_the_colour_range_stays(run: Run, tmp_path: Path, full: bool) -> None:
+def test_the_color_range_stays(run: Run, tmp_path: Path, full: bool) -> None:
     write_video(tmp_path / "in.mp4", full=full)
     status, _, err = run("in.mp4", "-o", "out.mp4", "--background", "green.png", "--mask", "masks")
     assert status == 0, err
@@ -125,10 +125,10 @@ def test_a_phone_video_that_is_to_be_turned_comes_out_upright(
     status, _, err = run(name, "-o", output, "--background", "green.png", "--mask", "whole")
     assert status == 0, err
     _, pictures, _ = decoded(tmp_path / output)
-    grey = cv2.cvtColor(pictures[0], cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(pictures[0], cv2.COLOR_RGB2GRAY)
     expected = cv2.cvtColor(upright, cv2.COLOR_RGB2GRAY)
-    assert grey.shape == expected.shape
-    assert np.corrcoef(grey.ravel(), expected.ravel())[0, 1] > 0.9
+    assert gray.shape == expected.shape
+    assert np.corrcoef(gray.ravel(), expected.ravel())[0, 1] > 0.9
     with av.open(output) as container:
         assert next(container.decode(video=0)).rotation == 0
 

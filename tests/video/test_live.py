@@ -1,4 +1,4 @@
-"""Frames of a call: steady colours, cuts, and what comes in."""
+"""Frames of a call: steady colors, cuts, and what comes in."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from phnet.harmonization.lift import Field, Plain
 from phnet.images.arrays import to_float
 from phnet.matting.matte import Matter
 from phnet.video import Live
-from phnet.video.live import blended, box_around, cover, map_colours
+from phnet.video.live import blended, box_around, cover, map_colors
 from phnet.video.temporal_smoothing import STABILISE, Cuts, SteadyMap, SteadyMatte
 from tests.conftest import disc_mask, smooth_photo
 
@@ -31,7 +31,7 @@ def noisy(frame: np.ndarray, rng: np.random.Generator, noise: float) -> np.ndarr
 
 
 def flicker(still: np.ndarray, noise: float, stabilise: float) -> float:
-    """Mean frame-to-frame change of the foreground's mean colour in the finished frames.
+    """Mean frame-to-frame change of the foreground's mean color in the finished frames.
 
     The foreground is each frame's own matte, so that what the matte does counts, and so does the
     noise itself, which is in the finished frames, too, and cannot be smoothed away.
@@ -131,7 +131,7 @@ def test_the_box_gets_what_the_whole_picture_would() -> None:
     alpha[50:90, 70:150] = rng.random((40, 80))
     box = box_around(alpha)
     whole = look.apply(picture, np.ones_like(alpha))
-    part = map_colours(look, picture[box], box, alpha.shape)
+    part = map_colors(look, picture[box], box, alpha.shape)
     np.testing.assert_allclose(part, np.clip(whole[box], 0, 1), atol=2 / 255)
     below = smooth_photo(rng, 120, 200)
     blend = blended(part, alpha[box], below[box])

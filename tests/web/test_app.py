@@ -194,7 +194,7 @@ def test_an_inverted_mask_is_the_same_as_the_mask(client: Client) -> None:
         ({"lift": "cubic"}, "lift: input should be 'auto', 'guided', 'lut' or 'none'"),
         ({"resolution": "4096"}, "resolution: input should be"),
         ({"model": "../secret.onnx"}, "model: expected one of portrait"),
-        ({"colour": "red"}, "an unknown option: extra inputs are not permitted"),
+        ({"color": "red"}, "an unknown option: extra inputs are not permitted"),
         ({"photo": b"1"}, "expected files named composite and mask"),
         ({"lift": "l" * 2000}, "the form cannot be read"),
     ],
@@ -222,15 +222,15 @@ def test_compose_puts_the_person_where_it_is_asked_to(client: Client) -> None:
     assert np.array_equal(result[~inside], scene[~inside])
     assert (result[inside] != scene[inside]).any(-1).mean() > 0.9
     assert "cuts the person off" not in headers.get("phnet-notes", "")
-    grey = encoded(np.full((50, 50), 128, np.uint8))
+    gray = encoded(np.full((50, 50), 128, np.uint8))
     status, _, body = client.compose(
-        portrait=parts["portrait"], background=grey, mask=encoded(mask()), fit="cover"
+        portrait=parts["portrait"], background=gray, mask=encoded(mask()), fit="cover"
     )
     assert status == 200
     assert Image.open(io.BytesIO(body)).mode == "RGB"
     for place in ("1,2", "nan,0,1", "1e9,0,1", "0,0,0", "0,0,999999", "9999,0,1"):
         problem(client.compose(mask=encoded(mask()), place=place, **parts), 422)
-    assert problem(client.compose(portrait=grey), 422) == "background: expected a picture, got none"
+    assert problem(client.compose(portrait=gray), 422) == "background: expected a picture, got none"
 
 
 def test_compose_lifts_as_it_is_asked_to(client: Client) -> None:

@@ -152,7 +152,7 @@ def test_a_field_as_in_python(field_file: Path, size: tuple[int, int], lift: Kin
     composite = cv2.resize(astronaut(), size[::-1], interpolation=cv2.INTER_AREA)
     mask = np.maximum(cv2.resize(disc_mask(300, 300), size[::-1]), 1)
     alpha = mask / np.float32(255)
-    look = harmonizer.colour_map(composite, alpha, lift=lift, light=0.25)
+    look = harmonizer.color_map(composite, alpha, lift=lift, light=0.25)
     expected = look.apply(composite, alpha, 0.8, trims=Trims(0.5, -0.4))
     assert difference(expected, composite) > 20
     gains = Trims(0.5, -0.4).gains
@@ -189,8 +189,8 @@ def test_the_matte_as_in_python(size: tuple[int, int]) -> None:
 
 def test_no_person() -> None:
     made = session(matting_model().SerializeToString())
-    grey = np.full((300, 400, 4), 128, np.uint8)
-    assert made.run(["person"], {"photo": grey})[0] < 0.01
+    gray = np.full((300, 400, 4), 128, np.uint8)
+    assert made.run(["person"], {"photo": gray})[0] < 0.01
 
 
 def scene(height: int, width: int) -> np.ndarray:

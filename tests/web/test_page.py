@@ -128,7 +128,7 @@ def decoded(address: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
 
 
-def grey(mask: np.ndarray) -> np.ndarray:
+def gray(mask: np.ndarray) -> np.ndarray:
     return mask if mask.ndim == 2 else mask[..., 0]
 
 
@@ -197,7 +197,7 @@ def test_a_painted_mask_has_the_pictures_own_size(opened: Opener) -> None:
     page.check('[name="way"][value="out"]')
     drag(page, brush, (0.4, 0.5), (0.6, 0.5))  # inside
     harmonize(page)
-    mask = grey(sent(page)["mask"])
+    mask = gray(sent(page)["mask"])
     assert mask.shape == given.shape
     radius = 0.002 * 100**0.45 * 2400
     changed = mask != given
@@ -226,7 +226,7 @@ def test_undo_and_redo_and_invert(opened: Opener) -> None:
     drag(page, brush, (0.1, 0.1), (0.2, 0.1))
     page.click("#invert")
     harmonize(page)
-    inverted = grey(sent(page)["mask"])
+    inverted = gray(sent(page)["mask"])
     assert inverted[10, 128] == 255
     assert inverted[26, 40] == 0
     assert inverted[128, 128] == 0
@@ -239,7 +239,7 @@ def test_undo_and_redo_and_invert(opened: Opener) -> None:
     page.check('[name="view"][value="mask"]')
     page.keyboard.press("Control+Shift+Z")
     harmonize(page)
-    painted = grey(sent(page)["mask"])
+    painted = gray(sent(page)["mask"])
     assert painted[26, 40] == 255
     assert painted[10, 128] == 0
 
@@ -257,7 +257,7 @@ def test_a_portrait_is_put_into_a_background_with_an_edited_mask(opened: Opener)
     drag(page, page.locator("#brush"), (0.3, 0.9), (0.7, 0.9))
     harmonize(page)
     given = sent(page)
-    mask = grey(given["mask"])
+    mask = gray(given["mask"])
     assert mask[230, 100:160].max() == 0
     assert found[230, 100:160].min() > 128
     assert largest_difference(mask[:200], found[:200]) <= 1
@@ -298,7 +298,7 @@ def test_the_person_is_dragged_scaled_and_moved_by_keys(opened: Opener) -> None:
     assert (x, y) == (
         50,
         0,
-    )  # as phnet/compositing/placement.py has it: at the bottom, centred, full height
+    )  # as phnet/compositing/placement.py has it: at the bottom, centered, full height
     assert scale == pytest.approx(300 / 256, abs=1e-4)
     drag(page, canvas, (0.5, 0.5), (0.25, 0.75))
     assert placed(page) == pytest.approx((x - 100, y + 75, scale), abs=1.5)
@@ -370,7 +370,7 @@ def test_the_keyboard_alone_is_enough(opened: Opener) -> None:
             break
     page.keyboard.press("Enter")
     says(page, "Done.")
-    mask = grey(sent(page)["mask"])
+    mask = gray(sent(page)["mask"])
     assert mask[118:129, 128].max() == 0
     assert mask[128, 160] == 255
     tab_to("#divide")
@@ -505,7 +505,7 @@ def test_what_is_painted_zoomed_lies_where_it_was_painted(opened: Opener) -> Non
     page.check('[name="way"][value="out"]')
     drag(page, well, (0.2, 0.5), (0.8, 0.5))  # the middle sixth of the picture is in view
     harmonize(page)
-    mask = grey(sent(page)["mask"])
+    mask = gray(sent(page)["mask"])
     assert mask[128, 116:140].max() == 0
     columns = np.flatnonzero(mask[128] != box_mask(256, 256)[128])
     radius = 0.002 * 100**0.45 * 256
@@ -543,7 +543,7 @@ def test_files_can_be_dropped(opened: Opener) -> None:
     page.click("#invert")
     page.click('button[type="submit"]')
     page.locator("#status").get_by_text("Done.", exact=True).wait_for()
-    assert largest_difference(grey(sent(page)["mask"]), box_mask(256, 256)) == 0
+    assert largest_difference(gray(sent(page)["mask"]), box_mask(256, 256)) == 0
 
 
 def test_two_fingers_scale_the_person(opened: Opener) -> None:

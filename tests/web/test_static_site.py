@@ -240,7 +240,7 @@ def test_a_portrait_as_in_python(fresh: "Page", lift: str) -> None:
 
 @pytest.mark.slow
 def test_a_large_transparent_picture_as_in_python(fresh: "Page") -> None:
-    """Alpha is kept, and colours where it is 0, too; the strength counts."""
+    """Alpha is kept, and colors where it is 0, too; the strength counts."""
     photo = np.asarray(Image.fromarray(astronaut()).resize((1100, 900)))
     shade = np.linspace(0, 255, 1100)[None].repeat(900, 0).astype(np.uint8)
     rgba, mask = np.dstack([photo, shade]), np.zeros((900, 1100), np.uint8)
@@ -258,7 +258,7 @@ def test_a_large_transparent_picture_as_in_python(fresh: "Page") -> None:
 
 @pytest.mark.slow
 def test_without_a_mask_the_person_is_found(fresh: "Page") -> None:
-    """The network answers to a mask's last bits, so colours are compared with the mask at hand."""
+    """The network answers to a mask's last bits, so colors are compared with the mask at hand."""
     photo = encoded(astronaut())
     alpha = engine(fresh, "matte", {"photo": photo}, {})
     assert np.abs(alpha / 255 - Matter(threads=1).matte(astronaut())).max() <= 1.01 / 255

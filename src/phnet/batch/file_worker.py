@@ -83,7 +83,7 @@ def harmonize_file(
 def _write_cube(
     path: Path, harmonizer: Harmonizer, picture: Picture, alpha: Floats, options: HarmonizeOptions
 ) -> None:
-    table = harmonizer.colour_map(picture.colours, alpha, options.resolution, "lut", options.light)
+    table = harmonizer.color_map(picture.colors, alpha, options.resolution, "lut", options.light)
     assert isinstance(table, Lut)
     table.write_cube(path, title=path.stem)
 

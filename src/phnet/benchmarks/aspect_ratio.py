@@ -5,7 +5,7 @@
   outside the mask.
 - ``rectangle``: its longer side is the square's, and the network sees a rectangle.
 
-Photos are recoloured as in section 3.2 with fixed seeds, harmonized with the guided lift, and
+Photos are recolored as in section 3.2 with fixed seeds, harmonized with the guided lift, and
 compared with the photo at the photo's own size.
 """
 
@@ -76,7 +76,7 @@ def shape_figures(folder: Path, harmonizer: Harmonizer, side: int = 256) -> dict
         lambda: {shape: defaultdict(list) for shape in get_args(Shape)}
     )
     for seed, (path, mask_path) in enumerate(masked_photos(folder)):
-        photo, mask = load(path).colours, load_mask(mask_path)
+        photo, mask = load(path).colors, load_mask(mask_path)
         made = make_composite(photo, np.rint(mask * 255).astype(np.uint8), seed)
         if not made.mask.any():
             continue

@@ -53,7 +53,7 @@ def measure(
     """
 
     def change(picture: Pixels, mask: Floats) -> npt.NDArray[np.float64]:
-        result = harmonizer.colour_map(picture, mask, light=light).apply(picture, mask)
+        result = harmonizer.color_map(picture, mask, light=light).apply(picture, mask)
         return np.asarray((result.astype(np.float64) - picture)[mask > 0.5].mean(0))
 
     sharpness, sizes = [], []

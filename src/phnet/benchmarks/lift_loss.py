@@ -1,6 +1,6 @@
 """What a lift loses, apart from what the network gets wrong: ideal small pairs, lifted.
 
-A photo is recoloured under its mask, and both photo and composite are made small. The small photo
+A photo is recolored under its mask, and both photo and composite are made small. The small photo
 stands for what a perfect network would return; lifted to full size it is compared with the photo.
 Photos are never enlarged: an enlarged one has no detail to lose.
 """
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from phnet.datasets.readers import masked_photos
-from phnet.datasets.synthesis import binarise, draw_parameters, recolour
+from phnet.datasets.synthesis import binarize, draw_parameters, recolor
 from phnet.errors import BadData
 from phnet.evaluation.metrics import fpsnr
 from phnet.harmonization.lift import Kind, fit
@@ -43,7 +43,7 @@ def read_photos(folder: Path) -> Iterator[Photo]:
     """
     found = 0
     for path, mask_path in masked_photos(folder):
-        pixels, mask = load(path).colours, load_mask(mask_path)
+        pixels, mask = load(path).colors, load_mask(mask_path)
         height, width = pixels.shape[:2]
         shorter = min(height, width)
         if shorter < LARGE:
@@ -53,7 +53,7 @@ def read_photos(folder: Path) -> Iterator[Photo]:
         yield Photo(
             path.stem,
             cv2.resize(pixels, size, interpolation=cv2.INTER_AREA),
-            binarise(cv2.resize(mask, size, interpolation=cv2.INTER_AREA)),
+            binarize(cv2.resize(mask, size, interpolation=cv2.INTER_AREA)),
         )
     if not found:
         raise BadData(
@@ -62,28 +62,28 @@ def read_photos(folder: Path) -> Iterator[Photo]:
 
 
 def edit(photo: Photo, kind: Edit, seed: int) -> Pixels:
-    """Recolour the person: alike everywhere, or from one recolouring to another across it.
+    """Recolor the person: alike everywhere, or from one recoloring to another across it.
 
-    Only colours are drawn (section 3.2 without posterizing and sharpening, which no map of
-    colours undoes).
+    Only colors are drawn (section 3.2 without posterizing and sharpening, which no map of
+    colors undoes).
 
     Returns:
         uint8 (H, W, 3).
     """
     rng = np.random.default_rng(seed)
 
-    def recoloured() -> Pixels:
+    def recolored() -> Pixels:
         drawn: dict[str, Any] = draw_parameters(rng)
-        return recolour(photo.pixels, drawn | {"posterize": False, "sharpness": False})
+        return recolor(photo.pixels, drawn | {"posterize": False, "sharpness": False})
 
-    changed = recoloured()
+    changed = recolored()
     if kind == "varying":
         height, width = photo.mask.shape
         angle = rng.uniform(0, 2 * np.pi)
         across = np.linspace(-1, 1, width)[None] * np.cos(angle)
         down = np.linspace(-1, 1, height)[:, None] * np.sin(angle)
         share = np.clip((across + down + 1) / 2, 0, 1)[..., None]
-        changed = np.rint(changed * share + recoloured() * (1 - share)).astype(np.uint8)
+        changed = np.rint(changed * share + recolored() * (1 - share)).astype(np.uint8)
     return np.where(photo.mask[..., None], changed, photo.pixels)
 
 
@@ -94,14 +94,14 @@ def lifted(photo: Photo, composite: Pixels, kind: Kind) -> Pixels:
         return cv2.resize(values, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
 
     mask = photo.mask.astype(np.float32)
-    colours = fit(
+    colors = fit(
         kind,
         to_float(small(composite)),
         to_float(small(photo.pixels)),
         small(mask),
         photo.mask.shape,
     )
-    return colours.apply(composite, mask)
+    return colors.apply(composite, mask)
 
 
 def lift_figures(folder: Path) -> dict[str, Any]:

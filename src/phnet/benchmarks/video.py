@@ -160,7 +160,7 @@ def off_compose(
 
 
 def flicker(stills: list[Floats], live: Callable[[float], Live]) -> dict[str, float]:
-    """Mean frame-to-frame change of the foreground's mean colour in levels, and the ratio.
+    """Mean frame-to-frame change of the foreground's mean color in levels, and the ratio.
 
     Stills are repeated with noise. The foreground is what each frame's own matte says, in the
     finished frames: the matte's flicker and the noise itself count.

@@ -123,7 +123,7 @@ def _check_parts(folder: Path, *taken: Path | None) -> None:
 
 
 def _write_parts(folder: Path, made: "Composition") -> None:
-    """The person's colours with alpha, the mask, and the composite before harmonization."""
+    """The person's colors with alpha, the mask, and the composite before harmonization."""
     import imagecodecs
     import numpy as np
 
@@ -131,7 +131,7 @@ def _write_parts(folder: Path, made: "Composition") -> None:
 
     folder.mkdir(exist_ok=True)
     mask = np.rint(made.mask * 255).astype(np.uint8)
-    colours = np.rint(made.foreground * 255).astype(np.uint8)
-    parts = (np.dstack([colours, mask]), mask, made.composite)
+    colors = np.rint(made.foreground * 255).astype(np.uint8)
+    parts = (np.dstack([colors, mask]), mask, made.composite)
     for name, pixels in zip(PARTS, parts, strict=True):
         write_bytes(folder / name, bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels))))

@@ -45,7 +45,7 @@ def build(
         Path, typer.Argument(help="Folder of portraits, with its subfolders.", show_default=False)
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The tree to make or go on with.")],
-    seed: Annotated[int, typer.Option(min=0, help="Of the recolouring and the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the recoloring and the split.")] = 0,
     jobs: Jobs = None,
     size: Annotated[
         Size, typer.Option(help="Shorter side; smaller photos are kept as they are.")

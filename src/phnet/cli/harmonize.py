@@ -1,4 +1,4 @@
-"""``phnet harmonize``: the pasted person's colours in tune with the photo."""
+"""``phnet harmonize``: the pasted person's colors in tune with the photo."""
 
 from enum import StrEnum
 from pathlib import Path

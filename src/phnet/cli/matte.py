@@ -13,7 +13,7 @@ from phnet.cli.options import Matte, Refine, Threads
 def matte(
     photo: Annotated[Path, typer.Argument(help="The photo.", show_default=False)],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The alpha to write (greyscale, 8 bits).")
+        Path, typer.Option("-o", "--output", help="The alpha to write (grayscale, 8 bits).")
     ],
     model: Matte = None,
     refine: Annotated[

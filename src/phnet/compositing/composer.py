@@ -1,4 +1,4 @@
-"""A person from a portrait in front of another background: matte, colours, place, harmony.
+"""A person from a portrait in front of another background: matte, colors, place, harmony.
 
 The module is called composer so that ``phnet.compose`` is the function and nothing else: Python
 binds an imported submodule to its package under its own name.
@@ -51,7 +51,7 @@ class Composition:
 
     result: Pixels  # harmonized; of the scene's type and channels
     composite: Pixels  # the same before harmonization
-    foreground: Floats  # the person's colours before harmonization, (H, W, 3)
+    foreground: Floats  # the person's colors before harmonization, (H, W, 3)
     mask: Floats  # (H, W)
     place: Place
 
@@ -62,7 +62,7 @@ class Composer:
     Args:
         harmonizer: None for the embedded network.
         matter: None for the embedded network; it is loaded when a portrait comes without a mask.
-        foreground: how colours at soft edges are estimated: "blur-fusion", "ml" (extra
+        foreground: how colors at soft edges are estimated: "blur-fusion", "ml" (extra
             ``matte``) or "none".
     """
 
@@ -85,7 +85,7 @@ class Composer:
 
         Args:
             portrait: (h, w, 3), or (h, w, 4): an alpha that is not opaque everywhere is the mask,
-                and the colours are taken as they are.
+                and the colors are taken as they are.
             mask: (h, w), where the person is; None: the person is found.
             foreground: another estimate of colors at soft edges than the composer's own.
 
@@ -130,17 +130,17 @@ class Composer:
         check_pixels(scene, "background")
         size = (scene.shape[0], scene.shape[1])
         place = place or default_place(cutout.alpha, size)
-        colours, mask = put(cutout, size, place)
+        colors, mask = put(cutout, size, place)
         if float(mask.max(initial=0)) < 0.5 / 255:
             raise BadMask(f"place {place}: expected to see the person, but it is outside")
-        composite = over(colours, mask, scene)
-        look = self.harmonizer.colour_map(
+        composite = over(colors, mask, scene)
+        look = self.harmonizer.color_map(
             composite[..., :3], mask, lift=options.lift, light=options.light
         )
         inside = (mask > 0).astype(np.float32)
         trims = Trims(options.exposure, options.warmth)
-        harmonized = look.apply(colours, inside, options.strength, self.harmonizer.threads, trims)
-        return Composition(over(harmonized, mask, scene), composite, colours, mask, place)
+        harmonized = look.apply(colors, inside, options.strength, self.harmonizer.threads, trims)
+        return Composition(over(harmonized, mask, scene), composite, colors, mask, place)
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,8 @@ def compose_pictures(
     """
     place = choose_place(options.place, options.fit, portrait.size, background.size)
     alpha = None if mask is None else mask.alpha
-    cutout = composer.cut_out(portrait.colours_with_alpha, alpha, options.foreground)
-    made = composer.compose(cutout, background.colours_with_alpha, place, options)
+    cutout = composer.cut_out(portrait.colors_with_alpha, alpha, options.foreground)
+    made = composer.compose(cutout, background.colors_with_alpha, place, options)
     return Composed(made, background.behind(made.result), cut_sides(cutout.alpha))
 
 
@@ -228,26 +228,26 @@ def compose(
 # -- blending -------------------------------------------------------
 
 
-def over(colours: Floats, mask: Floats, scene: Pixels) -> Pixels:
-    """Blend colours over a scene (eq. 1) in the scene's own type; its alpha, if any, grows.
+def over(colors: Floats, mask: Floats, scene: Pixels) -> Pixels:
+    """Blend colors over a scene (eq. 1) in the scene's own type; its alpha, if any, grows.
 
     Args:
-        colours: (H, W, 3) in [0, 1].
+        colors: (H, W, 3) in [0, 1].
         mask: (H, W) in [0, 1]; where it is 0 the scene comes back bit for bit.
-        scene: (H, W, 3) or (H, W, 4) with alpha not multiplied into the colours.
+        scene: (H, W, 3) or (H, W, 4) with alpha not multiplied into the colors.
     """
     result = scene.copy()
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not rows.size:
         return result
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    colours, mask, part = colours[box], mask[box], result[box]
+    colors, mask, part = colors[box], mask[box], result[box]
     for strip in strips((mask.shape[0], mask.shape[1])):
-        _blend(colours[strip], mask[strip], part[strip])
+        _blend(colors[strip], mask[strip], part[strip])
     return result
 
 
-def _blend(colours: Floats, mask: Floats, scene: Pixels) -> None:
+def _blend(colors: Floats, mask: Floats, scene: Pixels) -> None:
     """Change a part of the scene in place; see :func:`over`."""
     scale = FULL_SCALE.get(scene.dtype, 1)
     alpha = mask[..., None]
@@ -257,7 +257,7 @@ def _blend(colours: Floats, mask: Floats, scene: Pixels) -> None:
         total = alpha + below[..., 3:] * (1 - alpha)
         share = np.asarray(alpha / np.maximum(total, 1e-6), np.float32)
         below[..., 3:] = total
-    below[..., :3] += (colours - below[..., :3]) * share
+    below[..., :3] += (colors - below[..., :3]) * share
     if scene.dtype.kind == "u":
         below = np.rint(np.clip(below, 0, 1) * np.float32(scale))
     inside = mask > 0

@@ -17,7 +17,7 @@ LARGEST_LAYER = 1 << 24  # pixels that a scaled portrait may have besides four t
 class Cutout:
     """A person without a background, at the portrait's own size."""
 
-    colours: Floats  # (h, w, 3) in [0, 1]
+    colors: Floats  # (h, w, 3) in [0, 1]
     alpha: Floats  # (h, w) in [0, 1]
 
 
@@ -67,9 +67,9 @@ def choose_place(
 
 
 def default_place(alpha: Floats, scene: tuple[int, int]) -> Place:
-    """At the bottom, centred, as large as the scene's height allows, enlarged at most twice.
+    """At the bottom, centered, as large as the scene's height allows, enlarged at most twice.
 
-    The portrait's height is the measure, so the room above the head stays; what is centred and
+    The portrait's height is the measure, so the room above the head stays; what is centered and
     stands on the bottom is the person. A person wider than the scene is made narrower.
 
     Args:
@@ -96,9 +96,9 @@ def cut_sides(alpha: Floats) -> list[str]:
 
 
 def put(cutout: Cutout, scene: tuple[int, int], place: Place) -> tuple[Floats, Floats]:
-    """Bring a cutout to its place: colours (H, W, 3) and mask (H, W) at the scene's size.
+    """Bring a cutout to its place: colors (H, W, 3) and mask (H, W) at the scene's size.
 
-    Colours are weighted by alpha while they are resized, so none from outside the person flow in.
+    Colors are weighted by alpha while they are resized, so none from outside the person flow in.
 
     Raises:
         BadInput: the portrait would become far larger than the scene.
@@ -110,7 +110,7 @@ def put(cutout: Cutout, scene: tuple[int, int], place: Place) -> tuple[Floats, F
     shrinks = place.scale < 1
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     x, y = round(place.x), round(place.y)
-    colours, mask = np.zeros((height, width, 3), np.float32), np.zeros(scene, np.float32)
+    colors, mask = np.zeros((height, width, 3), np.float32), np.zeros(scene, np.float32)
     top, bottom = max(0, y), min(height, y + rows)
     left, right = max(0, x), min(width, x + columns)
     if top < bottom and left < right:
@@ -124,6 +124,6 @@ def put(cutout: Cutout, scene: tuple[int, int], place: Place) -> tuple[Floats, F
         mask[top:bottom, left:right] = alpha
         safe = np.maximum(alpha, 0.5 / 255)
         for c in range(3):  # one after the other, which bounds the memory
-            straight = seen(cutout.colours[..., c] * cutout.alpha) / safe
-            colours[top:bottom, left:right, c] = np.clip(straight, 0, 1)
-    return colours, mask
+            straight = seen(cutout.colors[..., c] * cutout.alpha) / safe
+            colors[top:bottom, left:right, c] = np.clip(straight, 0, 1)
+    return colors, mask

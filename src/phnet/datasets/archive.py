@@ -1,7 +1,7 @@
 """Photos with masks in one small file, to carry to a machine that only takes so much.
 
 A pack is a zip file without compression of its own: ``SPLIT/ID.webp`` (the photo as a square)
-and ``SPLIT/ID.png`` (its mask, binarised at 0.5). ``phnet train --data PACK.zip`` reads it.
+and ``SPLIT/ID.png`` (its mask, binarized at 0.5). ``phnet train --data PACK.zip`` reads it.
 """
 
 import io
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from phnet.datasets.synthesis import Pixels, binarise
+from phnet.datasets.synthesis import Pixels, binarize
 from phnet.errors import BadData
 from phnet.files import replacing
 
@@ -32,7 +32,7 @@ def encode(photo: Pixels, quality: int) -> bytes:
 def encode_mask(mask: Pixels) -> bytes:
     """A mask as a PNG of one bit a pixel."""
     buffer = io.BytesIO()
-    Image.fromarray(binarise(mask)).save(buffer, "PNG", optimize=True)
+    Image.fromarray(binarize(mask)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

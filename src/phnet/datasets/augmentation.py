@@ -25,7 +25,7 @@ def _apply_curves(photo: Pixels, curves: npt.NDArray[np.float64]) -> Pixels:
 
 
 def _saturate(photo: Pixels, amount: float) -> Pixels:
-    """Scale each pixel's distance from its grey by ``amount``."""
+    """Scale each pixel's distance from its gray by ``amount``."""
     matrix = amount * np.eye(3, dtype=np.float32) + (1 - amount) * np.tile(_LUMA, (3, 1))
     return np.asarray(cv2.transform(photo, matrix), np.uint8)
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from phnet.datasets.foreign_light import paste
-from phnet.datasets.synthesis import Pixels, binarise, make_composite
+from phnet.datasets.synthesis import Pixels, binarize, make_composite
 from phnet.errors import BadData
 from phnet.files import write_bytes, write_text
 from phnet.images import load, load_mask
@@ -71,7 +71,7 @@ def make_triple(
     """
     if name != "own-size":
         photo, mask = _square(photo), _square(mask)
-    hard = np.where(binarise(mask), np.uint8(255), np.uint8(0))
+    hard = np.where(binarize(mask), np.uint8(255), np.uint8(0))
     if name == "nothing":
         return photo, hard, photo
     if name == "foreign-light":

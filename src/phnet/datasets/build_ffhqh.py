@@ -70,7 +70,7 @@ def build(
     Args:
         photos: searched with its subfolders.
         output: the tree to make; new, empty, or begun by a build with the same options.
-        seed: of the recolouring and of the split.
+        seed: of the recoloring and of the split.
         size: length of the shorter side (larger photos are reduced, smaller ones kept); None
             keeps the photos' sizes.
         masks: folder of masks that exist, found by the photo's name; None mattes each photo.

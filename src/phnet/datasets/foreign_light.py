@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.datasets.synthesis import Pixels, binarise
+from phnet.datasets.synthesis import Pixels, binarize
 
 Doubles = npt.NDArray[np.float64]
 
@@ -63,9 +63,9 @@ def expose(
     knee = rng.uniform(0.0, 0.5)
     linear = (1 - knee) * np.minimum(linear, 1) + knee * (1 - np.exp(-1.8 * linear))
     encoded = np.clip(linear, 0, 1) ** (1 / 2.2 * np.exp(rng.normal(0, 0.06)))
-    grey = encoded @ np.array([0.299, 0.587, 0.114])
+    gray = encoded @ np.array([0.299, 0.587, 0.114])
     saturation = rng.uniform(*saturations)
-    return np.asarray(np.clip(grey[..., None] + saturation * (encoded - grey[..., None]), 0, 1))
+    return np.asarray(np.clip(gray[..., None] + saturation * (encoded - gray[..., None]), 0, 1))
 
 
 def paste(photo: Pixels, mask: npt.NDArray[Any], scene: Pixels | None, seed: list[int]) -> Pasted:
@@ -73,13 +73,13 @@ def paste(photo: Pixels, mask: npt.NDArray[Any], scene: Pixels | None, seed: lis
 
     Args:
         photo: uint8 (H, W, 3).
-        mask: (H, W), as :func:`phnet.datasets.synthesis.binarise` takes it.
+        mask: (H, W), as :func:`phnet.datasets.synthesis.binarize` takes it.
         scene: uint8, of any size, cut to the photo's aspect: the background instead of the
             photo's own; None for that one.
         seed: decides light and variation.
     """
     rng = np.random.default_rng(seed)
-    hard = binarise(mask)
+    hard = binarize(mask)
     name = list(LIGHTS)[int(rng.integers(len(LIGHTS)))]
     whole = photo
     if scene is not None:

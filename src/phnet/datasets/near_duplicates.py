@@ -1,7 +1,7 @@
 """Find photos that are nearly the same, so that they never sit in two splits.
 
 A photo's gradient hash is 256 bits: whether each pixel of its 17x16 thumbnail is brighter than
-its left neighbour ("dHash" of side 16). Two photos are near-duplicates when their hashes
+its left neighbor ("dHash" of side 16). Two photos are near-duplicates when their hashes
 differ in at most 40 bits; unrelated photos differ in about 128.
 """
 
@@ -17,8 +17,8 @@ _BLOCK = 4096  # hashes compared with as many others at once
 
 def gradient_hash(photo: npt.NDArray[np.uint8]) -> str:
     """Return the hash of a photo, uint8 (H, W, 3), as 64 hexadecimal digits."""
-    grey = Image.fromarray(photo).convert("L")
-    small = grey.resize((_SIDE + 1, _SIDE), Image.Resampling.LANCZOS)
+    gray = Image.fromarray(photo).convert("L")
+    small = gray.resize((_SIDE + 1, _SIDE), Image.Resampling.LANCZOS)
     pixels = np.asarray(small, np.int16)
     return np.packbits(pixels[:, 1:] > pixels[:, :-1]).tobytes().hex()
 

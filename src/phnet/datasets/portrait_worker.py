@@ -1,4 +1,4 @@
-"""One portrait of FFHQH: matte, recolour, blend, write (section 3.2).
+"""One portrait of FFHQH: matte, recolor, blend, write (section 3.2).
 
 What a portrait becomes depends on its bytes, the seed and the options alone. The same class
 runs in a process pool and in Ray's actors; see :mod:`phnet.batch.executors`.
@@ -21,7 +21,7 @@ from phnet.images import check_mask, load, load_mask
 from phnet.matting.matte import Matter
 
 PARTS = ("real", "alpha", "comp")  # in the order in which they are written
-GREY_TOLERANCE = 2 / 255  # a photo whose channels differ nowhere by more than this is greyscale
+GRAY_TOLERANCE = 2 / 255  # a photo whose channels differ nowhere by more than this is grayscale
 
 Record = dict[str, Any]
 
@@ -80,8 +80,8 @@ class PortraitMaker:
         except BadInput as error:
             raise _Rejected("unreadable", _without_paths(error, source)) from error
         red, green, blue = picture[..., 0], picture[..., 1], picture[..., 2]
-        if max(np.abs(red - green).max(), np.abs(green - blue).max()) <= GREY_TOLERANCE:
-            raise _Rejected("greyscale", "the photo is greyscale: it has no colours to change")
+        if max(np.abs(red - green).max(), np.abs(green - blue).max()) <= GRAY_TOLERANCE:
+            raise _Rejected("grayscale", "the photo is grayscale: it has no colors to change")
         source_size = picture.shape[1::-1]
         picture = _reduce(picture, self._options.size)
         photo = np.rint(picture * 255).astype(np.uint8)

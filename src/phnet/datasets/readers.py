@@ -3,7 +3,7 @@
 iHarmony4, one folder a subset (``root`` holds some of the four, or is one of them)::
 
     HCOCO/HCOCO_train.txt, HCOCO_test.txt     names of composites, one a line
-    HCOCO/composite_images/a_b_c.jpg          photo a, object b, recolouring c
+    HCOCO/composite_images/a_b_c.jpg          photo a, object b, recoloring c
     HCOCO/masks/a_b.png
     HCOCO/real_images/a.jpg
 
@@ -43,7 +43,7 @@ class Sample:
     mask_path: Path
     real_path: Path
     size: int | None = None  # side of the square that all three are resized to; None: as stored
-    soft: bool = False  # keep the mask soft instead of binarising it at 0.5
+    soft: bool = False  # keep the mask soft instead of binarizing it at 0.5
 
     @property
     def composite(self) -> Floats:
@@ -57,7 +57,7 @@ class Sample:
 
     @property
     def mask(self) -> Floats:
-        """The mask, float32 (H, W): 0 or 1, binarised at 0.5 after resizing (appendix A).
+        """The mask, float32 (H, W): 0 or 1, binarized at 0.5 after resizing (appendix A).
 
         With ``soft=True`` in [0, 1] as stored, resized bilinearly.
         """

@@ -14,13 +14,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.datasets.synthesis import Composite, Pixels, Seed, binarise, draw_parameters, recolour
+from phnet.datasets.synthesis import Composite, Pixels, Seed, binarize, draw_parameters, recolor
 
 Floats = npt.NDArray[np.float32]
 
 STEPS = 4096  # entries of the table from linear light back to the encoded picture
 KEPT, MILDER = 0.45, 0.30  # shares of people as they were and under a milder light; else the recipe
 OTHER_SCENE = 0.5  # share of people before another scene, where there is one
+PLAIN = 6.0  # mean step from pixel to pixel, at 64x64 on [0, 255], below which a backdrop is plain
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def make_scene_light(
 
     Args:
         photo: uint8 (H, W, 3), a photo of a person.
-        mask: (H, W), uint8 in [0, 255], float in [0, 1] or bool; binarised at 0.5.
+        mask: (H, W), uint8 in [0, 255], float in [0, 1] or bool; binarized at 0.5.
         seed: anything ``numpy.random.default_rng`` takes; the same seed gives the same bytes.
         scene: uint8 (H, W, 3), another background; used for OTHER_SCENE of the seeds.
 
@@ -188,7 +189,7 @@ def make_scene_light(
         The composite, and the real photo, uint8 (H, W, 3). Outside the mask they are equal.
     """
     rng = np.random.default_rng(seed)
-    hard = binarise(mask)
+    hard = binarize(mask)
     light = draw_light(rng)
     elsewhere = scene is not None and rng.random() < OTHER_SCENE
     whole = np.where(hard[..., None], photo, scene) if elsewhere and scene is not None else photo
@@ -205,10 +206,37 @@ def make_scene_light(
         person, own = relight(photo, milder, rng), {"person": "milder", **asdict(milder)}
     else:
         drawn = draw_parameters(rng)
-        person, own = recolour(photo, drawn), {"person": "recolored", **drawn}
+        person, own = recolor(photo, drawn), {"person": "recolored", **drawn}
     image = np.where(hard[..., None], person, real)
     parameters = {"light": asdict(light), "other_scene": bool(elsewhere), "own": own}
     return Composite(image, hard, parameters), real
+
+
+def is_plain(photo: Pixels, mask: npt.NDArray[Any]) -> bool:
+    """Whether a person stands before a backdrop without structure, which tells nothing of light.
+
+    Args:
+        photo: uint8 (H, W, 3).
+        mask: (H, W), uint8 in [0, 255], float in [0, 1] or bool; binarized at 0.5.
+    """
+    small = cv2.resize(photo, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+    person = cv2.resize(binarize(mask).astype(np.float32), (64, 64), interpolation=cv2.INTER_AREA)
+    behind = cv2.erode((person < 0.05).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    step = np.abs(np.diff(small, axis=0))[:, :-1] + np.abs(np.diff(small, axis=1))[:-1]
+    inside = behind[:-1, :-1]
+    return bool(inside.sum() > 40 and step.max(2)[inside].mean() < PLAIN)
+
+
+def draw_backdrop(size: int, rng: np.random.Generator) -> Pixels:
+    """A studio's backdrop, uint8 (size, size, 3): one color, shaded from a side or a middle."""
+    color = rng.uniform(0, 255) * np.exp(rng.normal(0, rng.uniform(0, 0.6), 3))
+    x, y = np.meshgrid(*[np.linspace(-1, 1, size)] * 2)
+    shade = rng.uniform(-1, 1) * x + rng.uniform(-1, 1) * y
+    if rng.random() < 0.5:
+        shade = (x - rng.uniform(-1, 1)) ** 2 + (y - rng.uniform(-1, 1)) ** 2
+    shaded = color * np.exp2(rng.uniform(-1, 1) * rng.uniform(0, 1) * shade)[..., None]
+    noise = rng.normal(0, rng.uniform(0.3, 3), (*shaded.shape[:2], 1))
+    return np.asarray(np.clip(shaded + noise, 0, 255), np.uint8)
 
 
 def traces(pictures: Sequence[Pixels], rng: np.random.Generator, size: int) -> list[Pixels]:

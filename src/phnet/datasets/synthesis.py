@@ -1,6 +1,6 @@
 """Composites made from real photos, as section 3.2 of the paper makes FFHQH.
 
-The person in a photo is recoloured and put back over the untouched photo: the photo is then
+The person in a photo is recolored and put back over the untouched photo: the photo is then
 the ground truth of its own composite. All randomness comes from the seed that is handed in.
 
 The operations are Pillow's, which is what torchvision's transforms of the same names call for
@@ -30,13 +30,13 @@ PROBABILITY = 0.5  # of posterize, of sharpness and of autocontrast
 class Composite:
     """A composite and what made it."""
 
-    image: Pixels  # uint8 (H, W, 3): the recoloured person over the untouched photo
-    mask: npt.NDArray[np.bool_]  # (H, W), binarised at 0.5
+    image: Pixels  # uint8 (H, W, 3): the recolored person over the untouched photo
+    mask: npt.NDArray[np.bool_]  # (H, W), binarized at 0.5
     parameters: dict[str, Any]  # every drawn value, ready for JSON
 
 
 def draw_parameters(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw one recolouring within the ranges of section 3.2."""
+    """Draw one recoloring within the ranges of section 3.2."""
     order = ["brightness", "contrast", "saturation", "hue"]
     return {
         "order": [order[i] for i in rng.permutation(4)],
@@ -65,7 +65,7 @@ _JITTER: dict[str, Callable[[Image.Image, float], Image.Image]] = {
 }
 
 
-def recolour(photo: Pixels, parameters: dict[str, Any]) -> Pixels:
+def recolor(photo: Pixels, parameters: dict[str, Any]) -> Pixels:
     """Apply drawn ``parameters`` to a whole photo, uint8 (H, W, 3)."""
     image = Image.fromarray(photo)
     for step in parameters["order"]:
@@ -79,7 +79,7 @@ def recolour(photo: Pixels, parameters: dict[str, Any]) -> Pixels:
     return np.asarray(image)
 
 
-def binarise(mask: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def binarize(mask: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Mask to bool (H, W) at 0.5 (appendix A); uint8 in [0, 255], float in [0, 1], or bool."""
     if mask.dtype == np.bool_:
         return mask
@@ -94,10 +94,10 @@ def make_composite(photo: Pixels, mask: npt.NDArray[Any], seed: Seed) -> Composi
 
     Args:
         photo: uint8 (H, W, 3), the real photo.
-        mask: (H, W), uint8 in [0, 255], float in [0, 1] or bool; binarised at 0.5.
+        mask: (H, W), uint8 in [0, 255], float in [0, 1] or bool; binarized at 0.5.
         seed: anything ``numpy.random.default_rng`` takes; the same seed gives the same bytes.
     """
     parameters = draw_parameters(np.random.default_rng(seed))
-    hard = binarise(mask)
-    image = np.where(hard[..., None], recolour(photo, parameters), photo)
+    hard = binarize(mask)
+    image = np.where(hard[..., None], recolor(photo, parameters), photo)
     return Composite(image, hard, parameters)

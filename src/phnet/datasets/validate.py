@@ -36,7 +36,7 @@ def check(
     """Check every triple of every split.
 
     That each is there and can be decoded, that its sizes agree, that its mask is not empty when
-    binarised at 0.5; that no id is in two splits, and no near-duplicate of a real photo (256-bit
+    binarized at 0.5; that no id is in two splits, and no near-duplicate of a real photo (256-bit
     gradient hash, distance at most 40).
 
     Args:

@@ -1,4 +1,4 @@
-"""The classical methods of section 2: colours of the foreground moved to the background's.
+"""The classical methods of section 2: colors of the foreground moved to the background's.
 
 Each is called as a Harmonizer is: ``METHODS["reinhard"].harmonize(composite, mask)``. Statistics
 are weighted by the mask for the foreground and by its rest for the background; the result is
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Composite = TypeVar("Composite", bound="str | os.PathLike[str] | Image.Image | Pixels")
-Recolour = Callable[[Floats, Floats], Floats]  # RGB (H, W, 3) and mask (H, W) to RGB, unclipped
+Recolor = Callable[[Floats, Floats], Floats]  # RGB (H, W, 3) and mask (H, W) to RGB, unclipped
 
 LEAST_BACKGROUND = 1.0  # pixels of background, in sum, that statistics need
 LAB_SCALE = 100.0  # brings Lab near [0, 1], as the maps expect
@@ -63,7 +63,7 @@ def _rgb(lab: Floats) -> Floats:
 def by_map(
     mapping: Callable[[Doubles, Points, Points], Doubles], image: Floats, mask: Floats
 ) -> Floats:
-    """Apply a map of colours to what is under the mask of (H, W, 3)."""
+    """Apply a map of colors to what is under the mask of (H, W, 3)."""
     result = image.copy()
     inside = mask > 0
     source, target = weighted(image, mask), weighted(image, 1 - mask)
@@ -92,10 +92,10 @@ def histogram(image: Floats, mask: Floats) -> Floats:
 
 
 def poisson(image: Floats, mask: Floats) -> Floats:
-    """Poisson editing: the foreground's gradients, with the background's colours at its edge.
+    """Poisson editing: the foreground's gradients, with the background's colors at its edge.
 
     cv2.seamlessClone, in 8 bits. The foreground is continued outwards and the background
-    inwards by the nearest colour, so that the edge between them is not taken for a gradient;
+    inwards by the nearest color, so that the edge between them is not taken for a gradient;
     a border added on all sides keeps a person cut off by the frame away from it. Binary at 0.5.
     Source: Pérez et al., "Poisson image editing", 2003 (the paper cites Di Martino et al.).
     """
@@ -110,20 +110,20 @@ def poisson(image: Floats, mask: Floats) -> Floats:
     side = 2 * POISSON_RIM + 1
     grown = cv2.dilate(inside, np.ones((side, side), np.uint8))
     x, y, width, height = cv2.boundingRect(grown)
-    centre = (x + width // 2, y + height // 2)
-    cloned = cv2.seamlessClone(person, scene, grown * 255, centre, cv2.NORMAL_CLONE)
+    center = (x + width // 2, y + height // 2)
+    cloned = cv2.seamlessClone(person, scene, grown * 255, center, cv2.NORMAL_CLONE)
     return to_float(cloned[rim:-rim, rim:-rim])
 
 
 def _continued(image: Pixels, known: npt.NDArray[np.bool_]) -> Floats:
-    """Fill what is not known with the colour of the nearest pixel that is."""
+    """Fill what is not known with the color of the nearest pixel that is."""
     unknown = (~known).astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(
         unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    colours = np.zeros((int(labels.max()) + 1, 3), np.float32)
-    colours[labels[known]] = image[known]
-    return np.asarray(colours[labels], np.float32)
+    colors = np.zeros((int(labels.max()) + 1, 3), np.float32)
+    colors[labels[known]] = image[known]
+    return np.asarray(colors[labels], np.float32)
 
 
 def _eight_bits(image: Floats) -> npt.NDArray[np.uint8]:
@@ -180,7 +180,7 @@ class Transfer:
     """A classical method that is called as a Harmonizer is."""
 
     name: str
-    recolour: Recolour
+    recolor: Recolor
 
     def harmonize(
         self,
@@ -200,15 +200,15 @@ class Transfer:
         came = read_picture(composite)
         picture = came.picture
         alpha = check_mask(read_mask(mask).alpha, picture.size)
-        result = self._result(picture.colours, alpha, strength)
+        result = self._result(picture.colors, alpha, strength)
         return cast(Composite, came.back(result, alpha))
 
     def _result(self, composite: Pixels, alpha: Floats, strength: float) -> Pixels:
         rgb = to_float(composite)
         if float((1 - alpha).sum()) < LEAST_BACKGROUND:
             return composite.copy()
-        recoloured = np.clip(self.recolour(rgb, alpha), 0, 1)
-        mixed = blend(recoloured, rgb, alpha * np.float32(strength))
+        recolored = np.clip(self.recolor(rgb, alpha), 0, 1)
+        mixed = blend(recolored, rgb, alpha * np.float32(strength))
         scale = FULL_SCALE.get(composite.dtype)
         if scale is not None:
             mixed = np.rint(mixed * scale)
@@ -219,8 +219,8 @@ class Transfer:
 
 
 METHODS = {
-    name: Transfer(name, recolour)
-    for name, recolour in (
+    name: Transfer(name, recolor)
+    for name, recolor in (
         ("reinhard", reinhard),
         ("mk", monge_kantorovich),
         ("idt", idt),

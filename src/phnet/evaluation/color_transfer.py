@@ -1,7 +1,7 @@
-"""Maps that give colours the moments or the distribution of other colours.
+"""Maps that give colors the moments or the distribution of other colors.
 
-Each map takes the colours to change, (N, D), what they are part of, and what they should look
-like; the last two as :class:`Points`, which carry how much each colour counts.
+Each map takes the colors to change, (N, D), what they are part of, and what they should look
+like; the last two as :class:`Points`, which carry how much each color counts.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ IDT_KNOTS = np.linspace(0, 1, 1025)
 
 @dataclass(frozen=True)
 class Points:
-    """Colours (N, D) and how much each counts (N,)."""
+    """Colors (N, D) and how much each counts (N,)."""
 
     values: Doubles
     weights: Doubles
@@ -29,8 +29,8 @@ class Points:
         """Mean (D,) and covariance (D, D)."""
         share = self.weights / self.weights.sum()
         mean = share @ self.values
-        centred = self.values - mean
-        return mean, (centred * share[:, None]).T @ centred
+        centered = self.values - mean
+        return mean, (centered * share[:, None]).T @ centered
 
 
 def weighted(image: Floats, weight: Floats) -> Points:
@@ -39,14 +39,14 @@ def weighted(image: Floats, weight: Floats) -> Points:
     return Points(image[kept].astype(np.float64), weight[kept].astype(np.float64))
 
 
-# -- maps of colours, each from what it should change and what it should look like ---------
+# -- maps of colors, each from what it should change and what it should look like ---------
 
 
 def reinhard_map(values: Doubles, source: Points, target: Points) -> Doubles:
     """Give each channel the target's mean and deviation.
 
     Args:
-        values: (N, D), the colours to map.
+        values: (N, D), the colors to map.
         source: what they are part of.
         target: what they should look like.
 
@@ -60,11 +60,11 @@ def reinhard_map(values: Doubles, source: Points, target: Points) -> Doubles:
 
 
 def monge_kantorovich_map(values: Doubles, source: Points, target: Points) -> Doubles:
-    """Give the colours the target's mean and covariance, moving them as little as possible.
+    """Give the colors the target's mean and covariance, moving them as little as possible.
 
     With covariances S and T the matrix is S^(-1/2) (S^(1/2) T S^(1/2))^(1/2) S^(-1/2).
     Arguments as in :func:`reinhard_map`. Source: Pitié and Kokaram, "The linear
-    Monge-Kantorovitch linear colour mapping", 2007.
+    Monge-Kantorovitch linear color mapping", 2007.
     """
     mean_s, covariance_s = source.moments()
     mean_t, covariance_t = target.moments()

@@ -44,7 +44,7 @@ CONVENTIONS = {
 
 @dataclass(frozen=True)
 class Scores:
-    """The five metrics of one image; squared grey levels and decibels."""
+    """The five metrics of one image; squared gray levels and decibels."""
 
     mse: float
     psnr: float
@@ -64,7 +64,7 @@ def mse(predicted: npt.ArrayLike, real: npt.ArrayLike) -> float:
         real: the same.
 
     Returns:
-        Squared grey levels, in [0, 65025]. Source: section 6 of the paper.
+        Squared gray levels, in [0, 65025]. Source: section 6 of the paper.
     """
     x, y = _pair(predicted, real)
     return float(np.mean((x - y) ** 2))
@@ -103,7 +103,7 @@ def fmse(
         equation: 16 or 17. Source: appendix A.
 
     Returns:
-        Squared grey levels.
+        Squared gray levels.
 
     Raises:
         BadMask: the mask is empty, of another size, or out of range.

@@ -12,7 +12,7 @@ Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
 
 LUMA = np.array([0.299, 0.587, 0.114])
-RING = 4  # pixels, how far from the mask's edge a colour step is looked for
+RING = 4  # pixels, how far from the mask's edge a color step is looked for
 FLAT = 1e-9  # a sum of squared gradients below this is no detail at all
 
 
@@ -21,8 +21,8 @@ class Checks:
     """The checks of one image."""
 
     gradient_correlation: float  # with the composite, under the mask; 1: all detail kept
-    colour_step: float  # across the mask's edge, in grey levels
-    colour_step_before: float  # the same of the composite
+    color_step: float  # across the mask's edge, in gray levels
+    color_step_before: float  # the same of the composite
     clipped: float  # share of the foreground's values that are 0 or 255 and were not before
     background_changed: int  # pixels outside the mask that are not the composite's
 
@@ -40,8 +40,8 @@ def check(predicted: Bytes, composite: Bytes, mask: Bools) -> Checks:
     """
     return Checks(
         gradient_correlation(predicted, composite, mask),
-        colour_step(predicted, mask),
-        colour_step(composite, mask),
+        color_step(predicted, mask),
+        color_step(composite, mask),
         clipped(predicted, composite, mask),
         background_changed(predicted, composite, mask),
     )
@@ -69,12 +69,12 @@ def _gradients(image: Bytes, inside: Bools) -> Doubles:
     return np.concatenate([down[inside], across[inside]])
 
 
-def colour_step(image: Bytes, mask: Bools) -> float:
-    """How far colours jump at the mask's edge: the mean difference between its two sides.
+def color_step(image: Bytes, mask: Bools) -> float:
+    """How far colors jump at the mask's edge: the mean difference between its two sides.
 
-    At each pixel within 2 of the edge, the mean colour of the foreground within RING pixels is
+    At each pixel within 2 of the edge, the mean color of the foreground within RING pixels is
     compared with that of the background; the absolute difference is averaged over channels and
-    pixels. In grey levels, [0, 255]. A real photo has such a step, too: a person is not the
+    pixels. In gray levels, [0, 255]. A real photo has such a step, too: a person is not the
     wall. NaN where there is no edge.
     """
     weight = mask.astype(np.float64)
@@ -88,7 +88,7 @@ def colour_step(image: Bytes, mask: Bools) -> float:
 
 
 def _nearby(image: Bytes, weight: Doubles) -> Doubles:
-    """The mean colour within RING pixels of what ``weight`` counts; NaN where that is nothing."""
+    """The mean color within RING pixels of what ``weight`` counts; NaN where that is nothing."""
 
     def summed(values: Doubles) -> Doubles:
         size = (2 * RING + 1, 2 * RING + 1)

@@ -21,8 +21,8 @@ MISSING = "-"
 TITLES = {"mse": "MSE ↓", "psnr": "PSNR ↑", "fmse": "fMSE ↓", "fpsnr": "fPSNR ↑", "ssim": "SSIM ↑"}
 CHECK_TITLES = {
     "gradient_correlation": "detail kept ↑",
-    "colour_step_before": "colour step before",
-    "colour_step": "colour step after",
+    "color_step_before": "color step before",
+    "color_step": "color step after",
     "clipped": "clipped ↓",
     "untouched_mse": "MSE on untouched photos ↓",
     "images_with_background_changed": "images with background changed ↓",
@@ -58,7 +58,7 @@ def page(samples: Sequence[Sample], methods: Sequence[Scored], convention: str, 
         title=html.escape(f"Evaluation on {name}"),
         summary=html.escape(
             f"{len(samples):,} composites; convention {convention}; means of per-image values, "
-            "RGB in [0, 255], masks binarised at 0.5; in brackets 95% bootstrap intervals."
+            "RGB in [0, 255], masks binarized at 0.5; in brackets 95% bootstrap intervals."
         ),
         source=html.escape(paper["source"]),
         body="".join(parts),
@@ -154,8 +154,8 @@ def _checks(methods: list[dict[str, Any]]) -> str:
         cells[-1] = str(found["images_with_background_changed"])
         rows.append(("measured", [method["name"], *cells]))
     return (
-        "<p>Detail kept: correlation of gradients with the composite's under the mask. Colour "
-        "step: mean difference across the mask's edge, in grey levels; a real photo has one, too. "
+        "<p>Detail kept: correlation of gradients with the composite's under the mask. Color "
+        "step: mean difference across the mask's edge, in gray levels; a real photo has one, too. "
         "Clipped: values of the foreground that became 0 or 255. Untouched photos, handed in "
         "instead of composites, should come back as they are (<code>phnet predict "
         "--untouched</code>).</p>" + _table(["method", *CHECK_TITLES.values()], rows)

@@ -66,9 +66,9 @@ def _example(sample: Sample, method: Scored, row: int) -> str:
     values = ", ".join(
         f"{name} {value:.2f}" for name, value in zip(METRICS, method.scores[row], strict=True)
     )
-    step = method.checks[row, CHECKS.index("colour_step")]
+    step = method.checks[row, CHECKS.index("color_step")]
     about = f"foreground {method.shares[row]:.0%}, its luma {method.lumas[row]:.0f}"
-    caption = f"{sample.id}: {values}; colour step {step:.1f}; {about}"
+    caption = f"{sample.id}: {values}; color step {step:.1f}; {about}"
     return f"<figure>{images}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 

@@ -1,6 +1,6 @@
 """Predict with any method, and score predictions from disk, so that all are scored alike.
 
-Every picture is compared as 8-bit RGB, in [0, 255], by its mask binarised at 0.5; numbers of a
+Every picture is compared as 8-bit RGB, in [0, 255], by its mask binarized at 0.5; numbers of a
 set are means of per-image values. Images are read one at a time: memory does not grow with
 the pictures of a set, only a row of numbers is kept for each.
 """

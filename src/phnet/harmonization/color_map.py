@@ -7,8 +7,8 @@ from phnet.images.arrays import Floats, Pixels
 from phnet.options import LookOptions
 
 
-class ColourMap(ABC):
-    """A map of colours that can be applied to a composite of any size."""
+class ColorMap(ABC):
+    """A map of colors that can be applied to a composite of any size."""
 
     @abstractmethod
     def changing(self, composite: Pixels) -> Changed:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from phnet.harmonization.color_map import ColourMap
+from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.tiling import Changed
 from phnet.images.arrays import FULL_SCALE, Floats, Pixels
 
@@ -13,7 +13,7 @@ LEAST_DETAIL = 1 / 512  # a coefficient below this changes no edge by a level
 
 
 @dataclass(frozen=True)
-class Field(ColourMap):
+class Field(ColorMap):
     """An affine map of colors for each place of a small grid, and a coefficient for detail.
 
     The person at a pixel becomes ``A x + b + d (x - blur(x))``, with A, b and d interpolated
@@ -24,7 +24,7 @@ class Field(ColourMap):
     detail: Floats | None = None  # (h, w); None: no detail is changed
 
     def changing(self, composite: Pixels) -> Changed:
-        """See :class:`phnet.harmonization.color_map.ColourMap`."""
+        """See :class:`phnet.harmonization.color_map.ColorMap`."""
         height, width = composite.shape[:2]
         grid_height = self.coefficients.shape[1]
         place = (np.arange(height) + 0.5) * grid_height / height - 0.5

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from phnet.errors import BadInput
-from phnet.harmonization.color_map import ColourMap
+from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import Floats, Pixels, check_mask, mask_notes
 from phnet.images.masks import Mask
@@ -19,14 +19,14 @@ class Decides(Protocol):
 
     threads: int
 
-    def colour_map(
+    def color_map(
         self,
         composite: Pixels,
         mask: Floats,
         resolution: int | None,
         lift: Lift,
         light: float | None,
-    ) -> ColourMap:
+    ) -> ColorMap:
         """See there."""
 
 
@@ -34,7 +34,7 @@ class Decides(Protocol):
 class Harmonized:
     """A result, and what it was made with."""
 
-    result: Pixels  # sRGB (H, W, 3), in the type of the picture's ``colours``
+    result: Pixels  # sRGB (H, W, 3), in the type of the picture's ``colors``
     mask: Floats  # (H, W) in [0, 1]
     notes: Sequence[str]  # what a person should know, a sentence each
 
@@ -67,7 +67,7 @@ def harmonize_picture(
     notes: list[str] = []
     if mask is None:
         try:
-            alpha = (matter or Matter(threads=harmonizer.threads)).matte(picture.colours)
+            alpha = (matter or Matter(threads=harmonizer.threads)).matte(picture.colors)
         except BadInput as error:
             raise BadInput(f"{about}{error}; hand in a mask") from error
         notes.append(f"{about}no mask was given; the person was found in the picture itself")
@@ -79,9 +79,9 @@ def harmonize_picture(
         alpha = 1 - alpha
     alpha = check_mask(alpha, picture.size, mask_name)
     notes += [f"{mask_name}: {note}" if name else note for note in mask_notes(alpha)]
-    colors = harmonizer.colour_map(
-        picture.colours, alpha, options.resolution, options.lift, options.light
+    colors = harmonizer.color_map(
+        picture.colors, alpha, options.resolution, options.lift, options.light
     )
     trims = Trims(options.exposure, options.warmth)
-    result = colors.apply(picture.colours, alpha, options.strength, harmonizer.threads, trims)
+    result = colors.apply(picture.colors, alpha, options.strength, harmonizer.threads, trims)
     return Harmonized(result, alpha, notes)

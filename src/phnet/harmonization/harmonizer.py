@@ -16,7 +16,7 @@ from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, made_of
 if TYPE_CHECKING:
     from PIL import Image
 
-    from phnet.harmonization.color_map import ColourMap
+    from phnet.harmonization.color_map import ColorMap
     from phnet.harmonization.field import Field
     from phnet.harmonization.lift import Kind
     from phnet.matting.matte import Matter
@@ -161,15 +161,15 @@ class Harmonizer:
         result = model_file.run(self._session, feed, output, self.path, self._seconds)
         return np.asarray(result[0], np.float32)
 
-    def colour_map(
+    def color_map(
         self,
         composite: Pixels,
         mask: Floats,
         resolution: int | None = None,
         lift: "Kind" = HarmonizeOptions.lift,
         light: float | None = None,
-    ) -> "ColourMap":
-        """Decide the colours: what :meth:`harmonize` applies, for whoever applies it themselves.
+    ) -> "ColorMap":
+        """Decide the colors: what :meth:`harmonize` applies, for whoever applies it themselves.
 
         Args:
             composite: RGB (H, W, 3): uint8, uint16, or floats in [0, 1].

@@ -2,7 +2,7 @@
 
 The network decides colors at a low resolution. What it did there is described as a map from colors
 to colors, and that map is applied to the full-size composite: no detail is lost, and the background
-is not touched at all. All kinds are a :class:`phnet.harmonization.color_map.ColourMap`:
+is not touched at all. All kinds are a :class:`phnet.harmonization.color_map.ColorMap`:
 
 - :class:`phnet.harmonization.field.Field` (``field``): what the network itself puts out, where it
   puts out a field: an affine map of colors for each place, and a coefficient for detail.
@@ -22,7 +22,7 @@ import numpy as np
 
 from phnet.errors import BadOption
 from phnet.harmonization.affine_fit import LEAST_WEIGHT, RIDGE, affine_fit, smooth, unblend
-from phnet.harmonization.color_map import ColourMap
+from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.field import Field
 from phnet.harmonization.lut3d import fit_lut
 from phnet.harmonization.tiling import Changed
@@ -98,13 +98,13 @@ def _step(shape: tuple[int, ...]) -> int:
 
 
 @dataclass(frozen=True)
-class Plain(ColourMap):
+class Plain(ColorMap):
     """The small result itself, enlarged: detail is lost under the mask."""
 
     result: Floats  # (h, w, 3)
 
     def changing(self, composite: Pixels) -> Changed:
-        """See :class:`phnet.harmonization.color_map.ColourMap`."""
+        """See :class:`phnet.harmonization.color_map.ColorMap`."""
         height, width = composite.shape[:2]
         large = cv2.resize(self.result, (width, height), interpolation=cv2.INTER_CUBIC)
 
@@ -116,11 +116,11 @@ class Plain(ColourMap):
 
 def fit(
     kind: Kind, composite: Floats, result: Floats, mask: Floats, size: tuple[int, int]
-) -> ColourMap:
+) -> ColorMap:
     """Fit the kind of map that the option ``lift`` names, for a composite of ``size`` (H, W).
 
     Where the network saw the composite at its own size, "guided" takes the network's pixels as
-    they are: there is nothing to lift, and they hold more than colours (undone sharpening).
+    they are: there is nothing to lift, and they hold more than colors (undone sharpening).
     Other arguments as in :func:`fit_field`.
     """
     if kind == "none" or (kind in ("guided", "auto") and size == mask.shape):

@@ -1,4 +1,4 @@
-"""One table of colours for the whole foreground: its fit, its use, and its ``.cube`` file."""
+"""One table of colors for the whole foreground: its fit, its use, and its ``.cube`` file."""
 
 import os
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ import numpy as np
 
 from phnet.files import write_text
 from phnet.harmonization.affine_fit import affine_fit, smooth, unblend
-from phnet.harmonization.color_map import ColourMap
+from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.tiling import Changed
 from phnet.images.arrays import Floats, Pixels
 
 SIZE = 17
-SIGMA = 0.12  # how far around a table entry colours count, in [0, 1]
+SIGMA = 0.12  # how far around a table entry colors count, in [0, 1]
 SAMPLES = 4096
-RIDGE = 0.002  # pulls an entry that few colours are near towards the map of the whole
+RIDGE = 0.002  # pulls an entry that few colors are near towards the map of the whole
 
 
 @dataclass(frozen=True)
-class Lut(ColourMap):
-    """One table of colours for the whole foreground."""
+class Lut(ColorMap):
+    """One table of colors for the whole foreground."""
 
-    table: Floats  # (17, 17, 17, 3), indexed by red, green, blue; values are colours in [0, 1]
+    table: Floats  # (17, 17, 17, 3), indexed by red, green, blue; values are colors in [0, 1]
 
     def changing(self, _: Pixels) -> Changed:
-        """See :class:`phnet.harmonization.color_map.ColourMap`; interpolation is trilinear."""
+        """See :class:`phnet.harmonization.color_map.ColorMap`; interpolation is trilinear."""
         steps = self.table.shape[0] - 1
         flat = self.table.reshape(-1, 3)
 
@@ -55,11 +55,11 @@ class Lut(ColourMap):
 
 
 def fit_lut(composite: Floats, result: Floats, mask: Floats, size: int = SIZE) -> Lut:
-    """Fit a :class:`Lut`: at each entry an affine map of the colours around it.
+    """Fit a :class:`Lut`: at each entry an affine map of the colors around it.
 
-    Colours near the entry weigh more (a Gaussian); where there are none, the map of the whole
+    Colors near the entry weigh more (a Gaussian); where there are none, the map of the whole
     foreground takes over smoothly. The Gaussian of a distance is the product of three, one a
-    channel: the sums over colours at all entries are then one product of matrices.
+    channel: the sums over colors at all entries are then one product of matrices.
 
     Args:
         composite: RGB (h, w, 3) in [0, 1].

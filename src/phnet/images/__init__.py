@@ -1,4 +1,4 @@
-"""Pictures and masks: the contract for arrays, decoding, encoding, colour profiles."""
+"""Pictures and masks: the contract for arrays, decoding, encoding, color profiles."""
 
 from phnet.images.arrays import (
     blend,

@@ -136,7 +136,7 @@ def mask_notes(mask: Floats, remedy: str = "invert it (invert_mask)") -> list[st
     ``remedy`` is what to do about one that is white where the background is.
     """
     if float(mask.min()) > 1 - 0.5 / 255:
-        return ["the mask covers everything: there is no background to learn colours from"]
+        return ["the mask covers everything: there is no background to learn colors from"]
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     height, width = mask.shape
     middle = mask[height // 4 : height - height // 4, width // 4 : width - width // 4]

@@ -1,4 +1,4 @@
-"""Colour profiles: a file's own colours to sRGB for the network, and the changes back.
+"""Color profiles: a file's own colors to sRGB for the network, and the changes back.
 
 Little CMS (imagecodecs) computes in 16 bits, relative colorimetric. A profile that is sRGB but
 for rounding is treated as sRGB: its pixels go to the network as they are.
@@ -18,7 +18,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's 
 
 
 def describes(icc: bytes | None, channels: int) -> bool:
-    """Whether a profile can be used for pixels of 1 (grey) or 3 (RGB) channels."""
+    """Whether a profile can be used for pixels of 1 (gray) or 3 (RGB) channels."""
     if not icc or icc[16:20] != (b"RGB " if channels == 3 else b"GRAY"):
         return False
     try:
@@ -33,7 +33,7 @@ def to_srgb(pixels: Pixels, icc: bytes | None) -> Pixels:
     """A file's own values as sRGB.
 
     Args:
-        pixels: uint8 or uint16, (H, W) grey or (H, W, 3).
+        pixels: uint8 or uint16, (H, W) gray or (H, W, 3).
         icc: a profile that :func:`describes` them; None for sRGB.
 
     Returns:
@@ -48,15 +48,15 @@ def to_srgb(pixels: Pixels, icc: bytes | None) -> Pixels:
     return result
 
 
-def from_srgb(own: Pixels, colours: Pixels, result: Pixels, mask: Floats, icc: Any) -> Pixels:
-    """A file's own values with the change from ``colours`` to ``result`` under the mask.
+def from_srgb(own: Pixels, colors: Pixels, result: Pixels, mask: Floats, icc: Any) -> Pixels:
+    """A file's own values with the change from ``colors`` to ``result`` under the mask.
 
-    What the conversion of ``colours`` cannot give back (colours outside sRGB, rounding) is added
+    What the conversion of ``colors`` cannot give back (colors outside sRGB, rounding) is added
     again, so a pixel that did not change keeps its value bit for bit.
 
     Args:
-        own: uint8 or uint16, (H, W) grey or (H, W, 3).
-        colours: ``to_srgb(own, icc)``.
+        own: uint8 or uint16, (H, W) gray or (H, W, 3).
+        colors: ``to_srgb(own, icc)``.
         result: sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
         mask: (H, W); where it is 0 the result is ``own``.
         icc: as for :func:`to_srgb`.
@@ -68,7 +68,7 @@ def from_srgb(own: Pixels, colours: Pixels, result: Pixels, mask: Floats, icc: A
         inside = mask[rows] > 0
         if not inside.any():
             continue
-        after, before = deep(result[rows][inside]), deep(colours[rows][inside])
+        after, before = deep(result[rows][inside]), deep(colors[rows][inside])
         values = deep(own[rows][inside]).astype(np.float32).reshape(len(after), -1)
         if converts:
             change = np.subtract(
@@ -100,19 +100,19 @@ def _transform(pixels: Pixels, source: bytes | None, target: bytes | None) -> Pi
     import imagecodecs
 
     srgb = imagecodecs.cms_profile("srgb")
-    grey_in, grey_out = pixels.shape[2] == 1, bool(target and target[16:20] == b"GRAY")
+    gray_in, gray_out = pixels.shape[2] == 1, bool(target and target[16:20] == b"GRAY")
     converted = np.asarray(
         imagecodecs.cms_transform(
-            np.ascontiguousarray(pixels[..., 0] if grey_in else pixels),
+            np.ascontiguousarray(pixels[..., 0] if gray_in else pixels),
             source or srgb,
             target or srgb,
-            colorspace="gray" if grey_in else "rgb",
-            outcolorspace="gray" if grey_out else "rgb",
+            colorspace="gray" if gray_in else "rgb",
+            outcolorspace="gray" if gray_out else "rgb",
             intent=RELATIVE_COLORIMETRIC,
         ),
         np.uint16,
     )
-    shape = (*pixels.shape[:2], 1 if grey_out else 3)
+    shape = (*pixels.shape[:2], 1 if gray_out else 3)
     return np.asarray(converted.reshape(shape))
 
 

@@ -149,12 +149,12 @@ def decode(image: "Image.Image", source: Source, error: type[BadImage] | type[Ba
     image.load()
     if image.mode in ("1", "L", "LA", "RGB", "RGBA", "P", "PA"):
         has_alpha = image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info
-        grey = image.mode in ("1", "L", "LA")
-        wanted = ("LA" if has_alpha else "L") if grey else ("RGBA" if has_alpha else "RGB")
+        gray = image.mode in ("1", "L", "LA")
+        wanted = ("LA" if has_alpha else "L") if gray else ("RGBA" if has_alpha else "RGB")
         return np.asarray(image if image.mode == wanted else image.convert(wanted))
     if image.mode in ("CMYK", "YCbCr", "LAB"):
         return np.asarray(_to_srgb_by_pillow(image))
-    raise error(f"{source}: expected grey or RGB samples of 8 or 16 bits, got mode {image.mode}")
+    raise error(f"{source}: expected gray or RGB samples of 8 or 16 bits, got mode {image.mode}")
 
 
 def _is_deep_png(source: Source) -> bool:
@@ -164,7 +164,7 @@ def _is_deep_png(source: Source) -> bool:
 
 
 def _decode_tiff(source: Source, error: type[BadImage] | type[BadMask]) -> Pixels:
-    """Grey or RGB of 8 or 16 bits, with at most one channel more, which is alpha."""
+    """Gray or RGB of 8 or 16 bits, with at most one channel more, which is alpha."""
     import tifffile
 
     with source.open() as handle, tifffile.TiffFile(handle) as tiff:
@@ -182,7 +182,7 @@ def _decode_tiff(source: Source, error: type[BadImage] | type[BadMask]) -> Pixel
     if photometric == 0:  # white is zero
         values = values.copy()
         values[..., 0] = np.iinfo(values.dtype).max - values[..., 0]
-    if samples in (2, 4) and extra[:1] == [1]:  # colours multiplied by alpha
+    if samples in (2, 4) and extra[:1] == [1]:  # colors multiplied by alpha
         share = to_float(values[..., -1:])
         straight = to_float(values[..., :-1]) / np.maximum(share, 1e-6)
         deep = np.rint(np.clip(straight, 0, 1) * np.iinfo(values.dtype).max)

@@ -85,9 +85,9 @@ def save(path: str | os.PathLike[str], picture: Picture, result: Pixels, mask: F
 def encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
     """The file that :func:`save` writes; ``kind`` is PNG, JPEG, WEBP or TIFF."""
     pixels = merged(picture, result, mask)
-    deep_grey_alpha = picture.alpha is not None and pixels.dtype == np.uint16
-    if pixels.ndim == 2 and (kind == "WEBP" or (kind == "TIFF" and deep_grey_alpha)):
-        # WebP has no grey, and few readers know a TIFF of 16-bit grey with alpha.
+    deep_gray_alpha = picture.alpha is not None and pixels.dtype == np.uint16
+    if pixels.ndim == 2 and (kind == "WEBP" or (kind == "TIFF" and deep_gray_alpha)):
+        # WebP has no gray, and few readers know a TIFF of 16-bit gray with alpha.
         pixels = to_srgb(pixels, picture.icc)
         picture = dataclasses.replace(picture, pixels=pixels, icc=None)
     if picture.alpha is not None:
@@ -100,7 +100,7 @@ def encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
 
 def merged(picture: Picture, result: Pixels, mask: Floats) -> Pixels:
     """The composite's own pixels with the foreground of ``result`` in their profile and depth."""
-    return from_srgb(picture.pixels, picture.colours, result, mask, picture.icc)
+    return from_srgb(picture.pixels, picture.colors, result, mask, picture.icc)
 
 
 def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
@@ -125,7 +125,7 @@ def _png(pixels: Pixels, picture: Picture) -> bytes:
     """The file: what imagecodecs encodes, with chunks right behind the header (PNG, 5.6, 11.3)."""
     if picture.icc and len(picture.icc) > LARGEST_PROFILE:
         raise BadOutput(
-            f"PNG: expected a colour profile of at most {LARGEST_PROFILE} bytes, "
+            f"PNG: expected a color profile of at most {LARGEST_PROFILE} bytes, "
             f"got {len(picture.icc)}; choose .tif"
         )
     encoded = compressed(pixels)

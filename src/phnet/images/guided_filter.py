@@ -37,7 +37,7 @@ def solve(symmetric: Planes, *vectors: Sequence[Any]) -> list[list[Any]]:
 def guided_filter(
     mean: Callable[[Any], Any], guide: Sequence[Any], target: Any, epsilon: float
 ) -> list[Any]:
-    """The maps of a guided filter with a colour guide (He et al., TPAMI 2013, eq. 14 to 16).
+    """The maps of a guided filter with a color guide (He et al., TPAMI 2013, eq. 14 to 16).
 
     Args:
         mean: over the windows around each place.

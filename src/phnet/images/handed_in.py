@@ -15,7 +15,7 @@ from phnet.images.picture import Picture, from_pil, load
 if TYPE_CHECKING:
     from PIL import Image
 
-DEEP_GREYS = ("I;16", "I;16B", "I;16L", "I", "F")  # modes of PIL with more than 8 bits
+DEEP_GRAYS = ("I;16", "I;16B", "I;16L", "I", "F")  # modes of PIL with more than 8 bits
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class HandedIn:
         has no colors of 16 bits: of a file that has them, an array uint16 in sRGB comes back.
 
         Args:
-            result: (H, W, 3), in the type of the picture's ``colours``.
+            result: (H, W, 3), in the type of the picture's ``colors``.
             mask: (H, W); where it is 0, the picture's own values come back bit for bit.
             picture: takes the place of the one that came: the same with other alpha.
         """
@@ -52,7 +52,7 @@ class HandedIn:
             if picture.dpi:
                 image.info["dpi"] = picture.dpi
             return image
-        if self.given.mode in DEEP_GREYS and pixels.ndim == 2:
+        if self.given.mode in DEEP_GRAYS and pixels.ndim == 2:
             image = _in_mode(self.given, pixels, mask)
         else:
             image = Image.fromarray(pixels)
@@ -86,7 +86,7 @@ def read_picture(given: Any, name: str = "composite") -> HandedIn:
         raise BadImage(
             f"{name}: expected a path, a PIL image or a numpy array, got {type(given).__name__}"
         )
-    if given.mode in DEEP_GREYS and 0 not in given.size:
+    if given.mode in DEEP_GRAYS and 0 not in given.size:
         values = np.asarray(given)
         levels = np.rint(values * (65535 / _full_scale(given, name))).astype(np.uint16)
         return HandedIn(given, Picture(levels))
@@ -94,8 +94,8 @@ def read_picture(given: Any, name: str = "composite") -> HandedIn:
 
 
 def _too_deep(picture: Picture) -> bool:
-    is_grey = picture.pixels.ndim == 2 and picture.alpha is None
-    return picture.pixels.dtype == np.uint16 and not is_grey
+    is_gray = picture.pixels.ndim == 2 and picture.alpha is None
+    return picture.pixels.dtype == np.uint16 and not is_gray
 
 
 def _full_scale(image: "Image.Image", name: str) -> int:
@@ -112,7 +112,7 @@ def _full_scale(image: "Image.Image", name: str) -> int:
 
 
 def _in_mode(given: "Image.Image", levels: Pixels, mask: Floats) -> "Image.Image":
-    """Grey of 16 bits as an image of the mode and scale that came, its background bit for bit."""
+    """Gray of 16 bits as an image of the mode and scale that came, its background bit for bit."""
     from PIL import Image
 
     own = np.asarray(given)

@@ -2,7 +2,7 @@
 
 A mask is its alpha where that says something. Else, of two values, black is the background and
 the other one the foreground, whatever it is (0/1, 0/2, one color on black); of a palette or of
-colored ids, the one class besides the background. Soft greys stay as they are, and are scaled
+colored ids, the one class besides the background. Soft grays stay as they are, and are scaled
 only where their depth is beyond doubt.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CLOSE = 3 / 255  # colors nearer than this are the same but for compression
 MOST_IDS = 32  # colors that can be ids of classes; more are a picture
-LARGEST_ID = 16  # greys of at most this, of 255, are ids: as a soft mask they would do nothing
+LARGEST_ID = 16  # grays of at most this, of 255, are ids: as a soft mask they would do nothing
 FULL = 1 - 1.5 / 255  # taking this for 1 needs no word
 
 
@@ -101,7 +101,7 @@ def _understood(values: Pixels, name: str) -> Mask:
     if values.dtype.kind == "u" and values.dtype.byteorder == ">":
         values = values.astype(values.dtype.newbyteorder("="))
     if values.ndim == 2:
-        return _grey(values, name)
+        return _gray(values, name)
     if values.shape[2] in (2, 4):
         alpha = values[..., -1]
         depth = _depth(float(values.max()), name, values.dtype)
@@ -109,7 +109,7 @@ def _understood(values: Pixels, name: str) -> Mask:
             return Mask(np.asarray(alpha / np.float32(depth), np.float32))
         values = values[..., :-1]
     if values.shape[2] == 1:
-        return _grey(values[..., 0], name)
+        return _gray(values[..., 0], name)
     return _colored(values, name)
 
 
@@ -126,8 +126,8 @@ def _depth(largest: float, name: str, dtype: "np.dtype[Any]") -> float:
     raise BadMask(f"{name}: expected values of 0 to 1 or 0 to 255, got {dtype} up to {largest:g}")
 
 
-def _grey(values: Pixels, name: str) -> Mask:
-    """One channel of any type: two values, ids, or soft greys."""
+def _gray(values: Pixels, name: str) -> Mask:
+    """One channel of any type: two values, ids, or soft grays."""
     low, high = float(values.min()), float(values.max())
     if not (low >= -1e-6 and np.isfinite(high)):  # true for NaN as well
         kind = "floats in [0, 1]" if values.dtype.kind == "f" else "values from 0"
@@ -161,14 +161,14 @@ def _has_only(values: Pixels, allowed: tuple[float, float]) -> bool:
 
 
 def _colored(values: Pixels, name: str) -> Mask:
-    """Three channels: grey after all, one color on black, or ids."""
+    """Three channels: gray after all, one color on black, or ids."""
     first = values[..., 0]
     if np.array_equal(first, values[..., 1]) and np.array_equal(first, values[..., 2]):
-        return _grey(first, name)
+        return _gray(first, name)
     depth = _depth(float(values.max()), name, values.dtype)
     floats = to_float(values) if depth == 1 else values.astype(np.float32) / np.float32(depth)
     highest, lowest = floats.max(-1), floats.min(-1)
-    if float((highest - lowest).max()) <= CLOSE:  # grey but for a JPEG's rounding
+    if float((highest - lowest).max()) <= CLOSE:  # gray but for a JPEG's rounding
         return Mask(np.asarray(floats @ LUMA))
     peak = floats[np.unravel_index(int(highest.argmax()), highest.shape)]
     on_black = highest[..., None] * (peak / peak.max())
@@ -192,8 +192,8 @@ def _of_palette(image: "Image.Image", name: str) -> Mask:
     if used[-1] >= len(palette):
         raise BadMask(f"{name}: expected indices below {len(palette)}, got {used[-1]}")
     colors = palette[used]
-    if (colors == colors[:, :1]).all():  # a grey picture that is stored with a palette
-        return _grey(palette[indices][..., 0], name)
+    if (colors == colors[:, :1]).all():  # a gray picture that is stored with a palette
+        return _gray(palette[indices][..., 0], name)
     dark = {int(index) for index in used if not palette[index].any()} or {0}
     classes = [int(index) for index in used if int(index) not in dark]
     if len(classes) == 1:

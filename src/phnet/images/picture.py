@@ -38,8 +38,8 @@ SUB_IFDS = (0x8769, 0x8825)  # EXIF and GPS
 class Picture:
     """A decoded picture and what its file says about it."""
 
-    pixels: Pixels  # the file's own values, uint8 or uint16, upright: (H, W, 3), or (H, W) grey
-    alpha: Pixels | None = None  # of the same type, (H, W), not multiplied into the colours
+    pixels: Pixels  # the file's own values, uint8 or uint16, upright: (H, W, 3), or (H, W) gray
+    alpha: Pixels | None = None  # of the same type, (H, W), not multiplied into the colors
     format: str = "PNG"  # Pillow's name: PNG, JPEG, WEBP, TIFF, ...
     icc: bytes | None = None  # the profile of ``pixels``; None: sRGB
     exif: bytes | None = None  # with the orientation set to upright, without a thumbnail
@@ -54,32 +54,32 @@ class Picture:
         return self.pixels.shape[0], self.pixels.shape[1]
 
     @cached_property
-    def colours(self) -> Pixels:
+    def colors(self) -> Pixels:
         """As sRGB (H, W, 3), uint8 or uint16; the very ``pixels`` where they are sRGB already."""
         return to_srgb(self.pixels, self.icc)
 
     @property
     def rgb(self) -> Floats:
         """As sRGB float32 (H, W, 3) in [0, 1], made anew at each use."""
-        return to_float(self.colours)
+        return to_float(self.colors)
 
     @property
-    def colours_with_alpha(self) -> Pixels:
-        """``colours`` and, where there is one, alpha in one array (H, W, 3 or 4)."""
+    def colors_with_alpha(self) -> Pixels:
+        """``colors`` and, where there is one, alpha in one array (H, W, 3 or 4)."""
         if self.alpha is None:
-            return self.colours
-        return np.dstack([self.colours, in_depth(self.alpha, self.colours.dtype)])
+            return self.colors
+        return np.dstack([self.colors, in_depth(self.alpha, self.colors.dtype)])
 
     def behind(self, result: Pixels) -> "Picture":
-        """What a composition over this picture is saved with: in colour, with the result's alpha.
+        """What a composition over this picture is saved with: in color, with the result's alpha.
 
         Args:
             result: (H, W, 3), or (H, W, 4) where the picture has alpha, in the depth of
-                ``colours``.
+                ``colors``.
         """
         picture = self
-        if picture.pixels.ndim == 2:  # a grey background gets a person in colour
-            picture = replace(picture, pixels=picture.colours, icc=None)
+        if picture.pixels.ndim == 2:  # a gray background gets a person in color
+            picture = replace(picture, pixels=picture.colors, icc=None)
         if picture.alpha is not None:
             picture = replace(picture, alpha=in_depth(result[..., 3], picture.alpha.dtype))
         return picture
@@ -129,7 +129,7 @@ def load(path: str | os.PathLike[str] | Source) -> Picture:
 
 
 def from_pil(image: "Image.Image") -> Picture:
-    """A PIL image in memory as a picture in colour, with its alpha and, where it has one, profile.
+    """A PIL image in memory as a picture in color, with its alpha and, where it has one, profile.
 
     Raises:
         BadImage: it holds no pixels.

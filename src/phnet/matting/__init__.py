@@ -1,1 +1,1 @@
-"""Finding the person in a photo: the alpha, and the person's own colours at its edge."""
+"""Finding the person in a photo: the alpha, and the person's own colors at its edge."""

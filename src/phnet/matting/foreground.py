@@ -1,4 +1,4 @@
-"""The person's own colours at soft edges, so that the old background does not shine through hair.
+"""The person's own colors at soft edges, so that the old background does not shine through hair.
 
 A pixel at an edge is a mixture, I = a F + (1 - a) B. Pasted as it is, it brings its old background
 along; F alone does not.
@@ -23,13 +23,13 @@ LEAST_SOLID = 0.25  # share of a part that must be solid
 
 
 def estimate(photo: Pixels, alpha: Floats, how: str = "blur-fusion") -> Floats:
-    """Estimate the foreground's colours, (H, W, 3) in [0, 1]; they mean something where alpha > 0.
+    """Estimate the foreground's colors, (H, W, 3) in [0, 1]; they mean something where alpha > 0.
 
     Args:
         photo: RGB (H, W, 3): uint8, uint16, or floats in [0, 1].
         alpha: (H, W) in [0, 1].
         how: "blur-fusion"; "ml" for pymatting's estimate_foreground_ml (extra ``matte``);
-            "none" for the photo's own colours.
+            "none" for the photo's own colors.
 
     Raises:
         BadInput: there is no such estimate.
@@ -45,8 +45,8 @@ def estimate(photo: Pixels, alpha: Floats, how: str = "blur-fusion") -> Floats:
         from pymatting import estimate_foreground_ml
     except ImportError:
         raise MissingExtra("matte", "foreground ml") from None
-    colours = estimate_foreground_ml(to_float(photo).astype(np.float64), alpha.astype(np.float64))
-    return np.asarray(np.clip(colours, 0, 1), np.float32)
+    colors = estimate_foreground_ml(to_float(photo).astype(np.float64), alpha.astype(np.float64))
+    return np.asarray(np.clip(colors, 0, 1), np.float32)
 
 
 def without_ghosts(alpha: Floats) -> Floats:
@@ -65,12 +65,12 @@ def without_ghosts(alpha: Floats) -> Floats:
 
 
 def blur_fusion(photo: Pixels, alpha: Floats, shrink: int = 1) -> Floats:
-    """Estimate the foreground's colours by blurring, twice: wide, then narrow.
+    """Estimate the foreground's colors by blurring, twice: wide, then narrow.
 
-    Arguments as in :func:`estimate`. Where alpha is 1 the photo's colours come back;
+    Arguments as in :func:`estimate`. Where alpha is 1 the photo's colors come back;
     where it is 0 in whole strips of rows, 0.
 
-    Forte, "Approximate fast foreground colour estimation" (ICIP 2021), eq. 4-7. Deviations: the
+    Forte, "Approximate fast foreground color estimation" (ICIP 2021), eq. 4-7. Deviations: the
     two blurs' sides, 90 and 6 pixels there, grow with photos of more than 1024 pixels; with
     ``shrink`` the blurs are taken of a picture that many times smaller, for speed.
     """
@@ -82,12 +82,12 @@ def blur_fusion(photo: Pixels, alpha: Floats, shrink: int = 1) -> Floats:
     mean_f, mean_b = _means(small, small, small_alpha, wide)
     first = _explained(small, small_alpha, mean_f, mean_b)
     mean_f, mean_b = _means(first, mean_b, small_alpha, narrow)
-    colours = np.zeros((*size, 3), np.float32)
+    colors = np.zeros((*size, 3), np.float32)
     for rows in strips(size):
         if alpha[rows].any():
             wide_f, wide_b = (enlarged_rows(mean, size, rows) for mean in (mean_f, mean_b))
-            colours[rows] = _explained(to_float(photo[rows]), alpha[rows], wide_f, wide_b)
-    return colours
+            colors[rows] = _explained(to_float(photo[rows]), alpha[rows], wide_f, wide_b)
+    return colors
 
 
 def _means(

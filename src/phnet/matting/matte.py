@@ -3,7 +3,7 @@
 The embedded network is MediaPipe's selfie segmentation (Apache-2.0, Google), converted to ONNX
 by ``scripts/convert_matte.py``; the photo is stretched to its square, as MediaPipe does. Its
 256-pixel answer is brought to the photo's own size by a guided filter, which lets the edge
-follow the photo's colours, or by closed-form matting (extra ``matte``).
+follow the photo's colors, or by closed-form matting (extra ``matte``).
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from phnet.images.guided_filter import guided_filter
 REFINEMENTS = ("guided", "closed-form", "none")
 LEAST_PERSON = 0.01  # share of the picture that must be person, at the network's size
 GUIDE_SIDE = 512  # the guided filter is fitted at this longer side and applied at full size
-GUIDE_EPSILON = 1e-3  # of the guided filter, on colours in [0, 1]
+GUIDE_EPSILON = 1e-3  # of the guided filter, on colors in [0, 1]
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
 
 Photo = str | os.PathLike[str] | Image.Image | npt.NDArray[Any]
@@ -114,7 +114,7 @@ def matte(
 def refine_guided(alpha: Floats, rgb: Pixels, guide_side: int = GUIDE_SIDE) -> Floats:
     """Bring a coarse alpha to the photo's size along the photo's own edges.
 
-    A guided filter with a colour guide (He et al., TPAMI 2013, eq. 14-16), fitted at a longer
+    A guided filter with a color guide (He et al., TPAMI 2013, eq. 14-16), fitted at a longer
     side of at most 512 with a radius of about two network pixels and applied at full size (He
     and Sun, "Fast guided filter", 2015). Then a²/(a² + (1 - a)²) undoes the filter's softness.
 
@@ -289,7 +289,7 @@ def _pixels(photo: Photo) -> tuple[Pixels, str]:
     if isinstance(photo, np.ndarray):
         check_pixels(photo)
         return photo[..., :3], "the picture"
-    return load(photo).colours, str(photo)
+    return load(photo).colors, str(photo)
 
 
 def _resize(pixels: Floats, size: tuple[int, int]) -> Floats:

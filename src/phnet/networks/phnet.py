@@ -40,7 +40,7 @@ class PHNetConfig:
     pfe_grid: int = 5  # 25 patches (section 4.3)
     se_reduction: int = 8  # squeeze and excitation: hidden width is channels / this
     output: OutputForm = "image"  # image: sigmoid, as in the paper; residual: on the composite's
-    # logit; affine: a 3x4 colour map a pixel, applied to the composite; field: the same and a
+    # logit; affine: a 3x4 color map a pixel, applied to the composite; field: the same and a
     # coefficient for detail, enlarged from the size that the network works at
     shrink: int = 1  # the network works on the composite averaged over squares of this side
     statistics: bool = False  # statistics of both sides, and the wished-for light, as inputs
@@ -154,11 +154,11 @@ def patch_moments(
     """
     rows = membership(x.shape[2], grid, x)  # (g, H)
     columns = membership(x.shape[3], grid, x).T  # (W, g)
-    centred = x - mean  # shifted by the global mean: E[d^2] - E[d]^2 stays accurate
+    centered = x - mean  # shifted by the global mean: E[d^2] - E[d]^2 stays accurate
     area = rows @ weight @ columns  # (B, 1, g, g)
     safe = area.clamp_min(AREA_EPS)
-    first = rows @ (centred * weight) @ columns / safe  # (B, C, g, g)
-    second = rows @ (centred.square() * weight) @ columns / safe
+    first = rows @ (centered * weight) @ columns / safe  # (B, C, g, g)
+    second = rows @ (centered.square() * weight) @ columns / safe
     empty = area < AREA_EPS
     patch_mean = mean + torch.where(empty, torch.zeros_like(first), first)
     patch_variance = torch.where(empty, variance, (second - first.square()).clamp_min(0))

@@ -16,8 +16,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from phnet.datasets.augmentation import random_crop, vary_light, vary_mask, vary_photo
-from phnet.datasets.scene_light import make_scene_light, resized, traces
-from phnet.datasets.synthesis import Pixels, binarise, make_composite
+from phnet.datasets.scene_light import (
+    draw_backdrop,
+    is_plain,
+    make_scene_light,
+    resized,
+    traces,
+)
+from phnet.datasets.synthesis import Pixels, binarize, make_composite
 from phnet.training.cache import Cache
 from phnet.training.recipe import Data
 from phnet.training.sources import fit
@@ -64,7 +70,12 @@ class TrainingImages(Dataset[dict[str, Any]]):
             size = int(rng.integers(size, self.cache.size + 1))
         photo, mask = self._photo(planes, size, rng)
         light = 0.0
-        if data.scene_light and rng.random() < data.scene_light:
+        if data.backdrops and is_plain(photo, mask) and rng.random() < data.backdrops:
+            light = 1.0  # what stands before nothing is lit by nothing: it stays as it is
+            if rng.random() < 0.5:
+                photo = np.where(mask[..., None], photo, draw_backdrop(size, rng))
+            composite = photo
+        elif data.scene_light and rng.random() < data.scene_light:
             light = 1.0
             composite, photo = self._relit(photo, mask, row, rng)
         else:
@@ -87,16 +98,16 @@ class TrainingImages(Dataset[dict[str, Any]]):
         varied = rng.random() < data.vary
         if varied or (data.crop and rng.random() < data.crop):
             cropped, cut = random_crop(planes[..., :3], planes[..., 3], size, rng)
-            if 0.01 < binarise(cut).mean() < 0.97:
+            if 0.01 < binarize(cut).mean() < 0.97:
                 photo, alpha = cropped, cut
         if varied:
             photo = vary_photo(photo, rng)
         if data.flip and rng.random() < data.flip:
             photo, alpha = np.ascontiguousarray(photo[:, ::-1]), alpha[:, ::-1]
-        mask = binarise(alpha)
+        mask = binarize(alpha)
         if rng.random() < data.masks:
             other = self.cache.pixels[int(rng.integers(len(self.cache)))][..., 3]
-            mask = vary_mask(mask, binarise(fit(np.asarray(other), size)), rng)
+            mask = vary_mask(mask, binarize(fit(np.asarray(other), size)), rng)
         return photo, mask
 
     def _recolored(
@@ -176,7 +187,7 @@ class ValidationImages(Dataset[dict[str, Any]]):
 
 def _hard(mask: npt.NDArray[Any]) -> Pixels:
     """0 and 255."""
-    return np.where(binarise(mask), np.uint8(255), np.uint8(0))
+    return np.where(binarize(mask), np.uint8(255), np.uint8(0))
 
 
 def _planes(picture: Pixels) -> torch.Tensor:

@@ -32,6 +32,7 @@ class Data:
     own_size: float = 0.0  # share of composites made at the cache's size, or near it, then shrunk
     masks: float = 0.0  # share of composites whose foreground is a part, another photo's, ...
     untouched: float = 0.0  # share of composites that are the photo itself and need no change
+    backdrops: float = 0.0  # share of photos before a plain backdrop that scene light leaves alone
     mild: float = 0.0  # share of composites that are mixed with the photo, to a chance degree
     workers: int = 1  # loader processes
 
@@ -204,6 +205,7 @@ def _check_values(recipe: Recipe) -> list[str]:
             "own_size",
             "masks",
             "untouched",
+            "backdrops",
             "mild",
         )
         if not 0 <= getattr(data, key) <= 1

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from phnet.datasets.archive import Packed, members, pack, read_member
 from phnet.datasets.readers import Sample, read, splits
-from phnet.datasets.synthesis import Pixels, binarise
+from phnet.datasets.synthesis import Pixels, binarize
 from phnet.errors import BadData
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -42,7 +42,7 @@ def _photo_planes(photo: bytes, mask: bytes) -> Pixels:
     rgb, alpha = _decode(photo, cv2.IMREAD_COLOR), _decode(mask, cv2.IMREAD_GRAYSCALE)
     if rgb.shape[:2] != alpha.shape:
         raise ValueError(f"photo is {rgb.shape[1]}x{rgb.shape[0]}, mask {alpha.shape[::-1]}")
-    if not 0 < binarise(alpha).mean() < 1:
+    if not 0 < binarize(alpha).mean() < 1:
         raise ValueError("mask is empty or covers everything")
     return np.dstack([rgb, alpha])
 

@@ -19,7 +19,7 @@ ENCODERS = {
     ".webm": ("libvpx-vp9", "libvpx"),
 }
 LARGEST_FRAME = 1 << 26  # pixels
-UNSPECIFIED = 2  # FFmpeg's number for a colour space that a file does not name
+UNSPECIFIED = 2  # FFmpeg's number for a color space that a file does not name
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Writer:
                 )
 
     def write(self, like: Any, pixels: Pixels) -> None:
-        """Encode RGB uint8 (H, W, 3) at the time and in the colours of the frame ``like``."""
+        """Encode RGB uint8 (H, W, 3) at the time and in the colors of the frame ``like``."""
         height, width = (side - side % 2 for side in pixels.shape[:2])
         coder = self._stream.codec_context
         if self._last is None:
@@ -126,7 +126,7 @@ def pixels_of(frame: Any) -> Pixels:
 
 
 def colorspace_of(frame: Any) -> Any:
-    """A frame's colour space; where the file names none, that of its size (BT.709 is HD's)."""
+    """A frame's color space; where the file names none, that of its size (BT.709 is HD's)."""
     if int(frame.colorspace) != UNSPECIFIED:
         return frame.colorspace
     return "itu709" if frame.height >= 720 else "itu601"

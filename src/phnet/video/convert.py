@@ -59,7 +59,7 @@ def convert(
 
     Args:
         source: the video.
-        output: the video to write, of the same size, times and colour range.
+        output: the video to write, of the same size, times and color range.
         background: a picture or a video; a video that is shorter begins again.
         live: makes the live path from the first background picture.
         masks: a folder with one mask a frame, in the order of their names; None: the person is

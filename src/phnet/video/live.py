@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RECENT = 31  # frames that the latency is taken of
 LOOK_SIDE = 192  # that the harmonization network sees of a frame; docs/compose.md has the figures
 MATTE_SIDE = 320  # longer side at which the matte's edge is fitted to the frame
-SHRINK = 2  # the means behind the edge's colours are taken this much smaller
+SHRINK = 2  # the means behind the edge's colors are taken this much smaller
 MARGIN = 16  # pixels around the person that are looked at
 LEAST_ALPHA = 1 / 255
 
@@ -39,7 +39,7 @@ class Begun:
     scene: Pixels  # uint8 (H, W, 3), what goes behind
     alpha: Floats  # (H, W); all 0 without a person
     box: tuple[slice, slice]  # rows and columns that hold the person
-    colours: Floats  # the person's own in the box, (h, w, 3) in [0, 1]
+    colors: Floats  # the person's own in the box, (h, w, 3) in [0, 1]
     is_cut: bool
 
 
@@ -50,7 +50,7 @@ class Live:
     as the background alone.
 
     Args:
-        background: RGB uint8 (H, W, 3), of any size: it covers the frame, centred.
+        background: RGB uint8 (H, W, 3), of any size: it covers the frame, centered.
         stabilise: how much of look and matte stays from frame to frame, see
             :mod:`phnet.video.temporal_smoothing`.
         every: the network runs once in so many frames; between, the map's parameters are
@@ -129,7 +129,7 @@ class Live:
         return result
 
     def begin(self, frame: Pixels, mask: Pixels | None = None) -> Begun:
-        """The first half of :meth:`process`: find the person and the person's own colours."""
+        """The first half of :meth:`process`: find the person and the person's own colors."""
         check_pixels(frame, "frame")
         if frame.dtype != np.uint8 or frame.shape[2] != 3:
             raise BadInput(f"frame: expected uint8 (H, W, 3), got {frame.dtype} {frame.shape}")
@@ -142,8 +142,8 @@ class Live:
         rgb = to_float(frame)
         self.alpha = self._alpha(frame, rgb, mask)
         box = box_around(self.alpha)
-        colours = self._own_colours(rgb[box], self.alpha[box])
-        return Begun(self._covering, self.alpha, box, colours, is_cut)
+        colors = self._own_colors(rgb[box], self.alpha[box])
+        return Begun(self._covering, self.alpha, box, colors, is_cut)
 
     def finish(self, begun: Begun) -> Pixels:
         """The second half of :meth:`process`: harmonize and blend."""
@@ -156,8 +156,8 @@ class Live:
             return result
         look = self.maps.smooth(self._look(begun))
         assert isinstance(look, Field)
-        colours = map_colours(look, begun.colours, begun.box, begun.alpha.shape)
-        result[begun.box] = blended(colours, alpha, begun.scene[begun.box])
+        colors = map_colors(look, begun.colors, begun.box, begun.alpha.shape)
+        result[begun.box] = blended(colors, alpha, begun.scene[begun.box])
         return result
 
     def _alpha(self, frame: Pixels, rgb: Floats, mask: Pixels | None) -> Floats:
@@ -175,7 +175,7 @@ class Live:
             return np.zeros(rgb.shape[:2], np.float32)
         return np.where(alpha < LEAST_ALPHA, np.float32(0), alpha)
 
-    def _own_colours(self, rgb: Floats, alpha: Floats) -> Floats:
+    def _own_colors(self, rgb: Floats, alpha: Floats) -> Floats:
         if not alpha.size:
             return rgb
         if self.foreground == "blur-fusion":
@@ -183,12 +183,12 @@ class Live:
         return estimate(rgb, alpha, self.foreground)
 
     def _look(self, begun: Begun) -> Field:
-        """The network's colour map for this frame; between its answers, one on the way."""
+        """The network's color map for this frame; between its answers, one on the way."""
         self._since += 1
         if self._goals is None or self._since >= self.every:
             composite = begun.scene.copy()
             alpha = begun.alpha[begun.box]
-            composite[begun.box] = blended(begun.colours, alpha, begun.scene[begun.box])
+            composite[begun.box] = blended(begun.colors, alpha, begun.scene[begun.box])
             answer = self._answer(composite, begun.alpha)
             self._goals = (answer, self._goals[0] if self._goals else answer)
             self._since = 0
@@ -216,15 +216,15 @@ def box_around(alpha: Floats) -> tuple[slice, slice]:
     )
 
 
-def map_colours(
-    look: Field, colours: Floats, box: tuple[slice, slice], size: tuple[int, ...]
+def map_colors(
+    look: Field, colors: Floats, box: tuple[slice, slice], size: tuple[int, ...]
 ) -> Floats:
-    """Apply a map of a frame of ``size`` (H, W) to the colours (h, w, 3) in a box of it.
+    """Apply a map of a frame of ``size`` (H, W) to the colors (h, w, 3) in a box of it.
 
     The same as :meth:`phnet.harmonization.field.Field.apply` there, to a level of 255.
     """
     rows, columns = box
-    height, width = colours.shape[:2]
+    height, width = colors.shape[:2]
     grid = look.coefficients.shape[1:]
     down, across = grid[0] / size[0], grid[1] / size[1]
     place = np.array(
@@ -233,7 +233,7 @@ def map_colours(
             [0, down, (rows.start + 0.5) * down - 0.5],
         ]
     )
-    inputs = cv2.merge([*cv2.split(colours), np.ones((height, width), np.float32)])
+    inputs = cv2.merge([*cv2.split(colors), np.ones((height, width), np.float32)])
     sums = np.ones((1, 4), np.float32)
     channels = []
     for c in range(3):
@@ -249,11 +249,11 @@ def map_colours(
     return np.asarray(np.clip(cv2.merge(channels), 0, 1), np.float32)
 
 
-def blended(colours: Floats, alpha: Floats, scene: Pixels) -> Pixels:
-    """Blend (eq. 1) colours in [0, 1] over a scene in uint8, (h, w, 3) both."""
+def blended(colors: Floats, alpha: Floats, scene: Pixels) -> Pixels:
+    """Blend (eq. 1) colors in [0, 1] over a scene in uint8, (h, w, 3) both."""
     share = cv2.merge([alpha, alpha, alpha])
     below = scene.astype(np.float32)
-    step = cv2.multiply(cv2.scaleAdd(colours, 255, -below), share)
+    step = cv2.multiply(cv2.scaleAdd(colors, 255, -below), share)
     return np.asarray(cv2.add(below, step, dtype=cv2.CV_8U))
 
 

@@ -1,6 +1,6 @@
-"""What keeps a video steady: colour maps and mattes smoothed over time, and cuts found.
+"""What keeps a video steady: color maps and mattes smoothed over time, and cuts found.
 
-Of the colour maps the parameters are smoothed, of the matte the alpha where nothing moves. The
+Of the color maps the parameters are smoothed, of the matte the alpha where nothing moves. The
 pictures' own pixels are never mixed with those of other frames, so nothing smears.
 """
 
@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadInput
-from phnet.harmonization.color_map import ColourMap
+from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.field import Field
 from phnet.images.arrays import Floats, Pixels, to_float
 
-STABILISE = 0.85  # share of colour map and matte that comes from the frames before
-CUT = 0.15  # mean change of a thumbnail, of colours in [0, 1], from which it is another shot
+STABILISE = 0.85  # share of color map and matte that comes from the frames before
+CUT = 0.15  # mean change of a thumbnail, of colors in [0, 1], from which it is another shot
 THUMBNAIL = (32, 18)  # width, height
 WATCHED_SIDE = 320  # motion is looked for at this longer side
 AROUND = 5  # side, in watched pixels, of the mean that tells motion from noise
@@ -51,7 +51,7 @@ class Cuts:
 
 
 class SteadyMap:
-    """Smooths colour maps over time by an exponential mean of their parameters.
+    """Smooths color maps over time by an exponential mean of their parameters.
 
     Args:
         stabilise: share that stays of the maps before, in [0, 1]; 0 smooths nothing, 1 keeps the
@@ -61,14 +61,14 @@ class SteadyMap:
     def __init__(self, stabilise: float = STABILISE) -> None:
         check_stabilise(stabilise)
         self.stabilise = stabilise
-        self.current: ColourMap | None = None
+        self.current: ColorMap | None = None
         """The map of the last frame."""
 
     def forget(self) -> None:
         """Begin anew with the next map."""
         self.current = None
 
-    def smooth(self, fresh: ColourMap) -> ColourMap:
+    def smooth(self, fresh: ColorMap) -> ColorMap:
         """The map to use now, given the one that was fitted to this frame."""
         if self.current is not None:
             fresh = between(self.current, fresh, 1 - self.stabilise)
@@ -76,7 +76,7 @@ class SteadyMap:
         return fresh
 
 
-def between(before: ColourMap, after: ColourMap, share: float) -> ColourMap:
+def between(before: ColorMap, after: ColorMap, share: float) -> ColorMap:
     """The map that is this share, in [0, 1], of the way; ``after`` where there is no way."""
     if not (isinstance(before, Field) and isinstance(after, Field)):
         return after
@@ -134,7 +134,7 @@ class SteadyMatte:
 
 
 def stillness(change: Floats) -> Floats:
-    """Where nothing moves, (h, w): 1 still, 0 moving, from a change of colours (h, w, 3)."""
+    """Where nothing moves, (h, w): 1 still, 0 moving, from a change of colors (h, w, 3)."""
     means = np.abs(cv2.blur(change, (AROUND, AROUND))).max(axis=2)
     noise = min(float(np.quantile(means[::2, ::2], 0.25)) / QUARTER, MOST_NOISE)
     moved = cv2.dilate(means, np.ones((NEAR, NEAR), np.uint8))

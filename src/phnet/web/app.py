@@ -140,7 +140,7 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
         "/harmonize",
         summary="Harmonize a composite",
         description=(
-            "The pasted person's colours become those of the photo; pixels outside the mask stay "
+            "The pasted person's colors become those of the photo; pixels outside the mask stay "
             "as they are. The answer has the composite's size and type, PNG where that type "
             f"cannot be written. {bounds}"
         ),
@@ -169,7 +169,7 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
         "/matte",
         summary="Find the person in a photo",
         description=(
-            "A grey PNG of the photo's size, white where the person is, soft at the edges: the "
+            "A gray PNG of the photo's size, white where the person is, soft at the edges: the "
             f"mask that harmonize and compose use where they are given none. {bounds}"
         ),
         openapi_extra={"requestBody": forms.MATTE.schema()},

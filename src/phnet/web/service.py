@@ -116,14 +116,14 @@ class Service:
         return _answer(done.picture, done.result, done.made.mask, notes)
 
     def matte(self, form: Form[MatteOptions]) -> Answer:
-        """Find the person: a grey PNG, white where the person is.
+        """Find the person: a gray PNG, white where the person is.
 
         Raises:
             PHNetError: the picture cannot be used, or no person was found; says why.
         """
-        alpha = self._matter.matte(self._picture(form.files, "photo").colours)
-        grey = np.rint(alpha * 255).astype(np.uint8)
-        return Answer(compressed(grey), MEDIA_TYPES["PNG"], [])
+        alpha = self._matter.matte(self._picture(form.files, "photo").colors)
+        gray = np.rint(alpha * 255).astype(np.uint8)
+        return Answer(compressed(gray), MEDIA_TYPES["PNG"], [])
 
     def _chosen(self, model: str) -> Harmonizer:
         if model not in self._harmonizers:

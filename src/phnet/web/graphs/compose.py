@@ -1,9 +1,9 @@
-"""One graph that puts a person into a scene, with the person's own colours at soft edges.
+"""One graph that puts a person into a scene, with the person's own colors at soft edges.
 
 It does what :mod:`phnet.matting.foreground` and :mod:`phnet.compositing.placement` do.
 
 Inputs: ``portrait`` uint8 (h, w, 4), whose alpha is not looked at; ``alpha`` float32 (h, w);
-``estimate``, a bool: whether colours at soft edges are estimated; ``scene`` uint8 (H, W, 4);
+``estimate``, a bool: whether colors at soft edges are estimated; ``scene`` uint8 (H, W, 4);
 ``place`` int64 (4,): x, y of the portrait's corner in the scene, its rows and columns there, some
 of which the scene must show. Outputs: ``composite`` and ``foreground`` uint8 (H, W, 4), ``mask``
 float32 (H, W): what :func:`phnet.web.graphs.harmonize.harmonizing_model` takes.
@@ -42,12 +42,12 @@ def composing_model() -> onnx.ModelProto:
 
         def piece(rows: Value, pixels: Value) -> Value:
             share, both = own_alpha(rows), means(rows)
-            colours = explained(pixels.part(0, 3) / 255, share, both.part(0, 3), both.part(3, 6))
-            return graph.join([colours * share, share], 0).transpose(1, 2, 0)
+            colors = explained(pixels.part(0, 3) / 255, share, both.part(0, 3), both.part(3, 6))
+            return graph.join([colors * share, share], 0).transpose(1, 2, 0)
 
         return in_strips(portrait, piece)
 
-    layer = graph.choose(estimate, estimated, as_it_is)  # (h, w, 4), colours times alpha
+    layer = graph.choose(estimate, estimated, as_it_is)  # (h, w, 4), colors times alpha
     layer = put(layer, scene, place)  # (H, W, 4), straight
     mask = layer.take(3, 2)
 
@@ -56,8 +56,8 @@ def composing_model() -> onnx.ModelProto:
         below, share = pixels / 255, above.part(3, 4)
         total = share + below.part(3, 4) * (1 - share)
         shown = share / total.at_least(1e-6)
-        colours = below.part(0, 3) + (above.part(0, 3) - below.part(0, 3)) * shown
-        mixed = graph.join([colours, graph.where(share > 0, total, below.part(3, 4))], 0)
+        colors = below.part(0, 3) + (above.part(0, 3) - below.part(0, 3)) * shown
+        mixed = graph.join([colors, graph.where(share > 0, total, below.part(3, 4))], 0)
         return (mixed.between(0, 1) * 255).rounded().cast(np.uint8).transpose(1, 2, 0)
 
     picture: list[str | int] = ["H", "W", 4]
@@ -123,7 +123,7 @@ def blurred(plane: Value, side: Value, axis: int) -> Value:
     place = place.at_most(length * 2 - 2 - place)
     seen = plane.take(place, axis).cast(np.float64)
     sums = graph.op("CumSum", seen, graph.whole(axis))
-    # The sum before the first is 0; the one before another is that of its left neighbour.
+    # The sum before the first is 0; the one before another is that of its left neighbor.
     before = sums.part(0, length, axis) - seen.part(0, length, axis)
     upto = sums.part(side - 1, length + side - 1, axis)
     return ((upto - before) / side.cast(np.float64)).cast(np.float32)

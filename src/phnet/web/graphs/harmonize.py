@@ -6,7 +6,7 @@ Inputs: ``composite`` uint8 (H, W, 4), RGB and an alpha that passes through; ``m
 1], which only counts where the network takes one; ``gains`` float32 (3,), what the trims multiply
 red, green and blue by (:class:`phnet.harmonization.tiling.Trims`). For a person in a scene
 (:mod:`phnet.web.graphs.compose`) also ``foreground`` and ``background``, uint8 (H, W, 4): the
-person's own colours, which are mapped and blended over the scene; empty ones (0, 0, 4) stand for
+person's own colors, which are mapped and blended over the scene; empty ones (0, 0, 4) stand for
 the composite. Output: ``harmonized`` uint8 (H, W, 4).
 """
 
@@ -73,15 +73,15 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
 
     def given(picture: Value, rows: Value, pixels: Value) -> Value:
         """Rows (3, S, W) in [0, 1] of another picture; an empty one: of the composite."""
-        colours = graph.choose(
+        colors = graph.choose(
             picture.side(0).equals(0),
             lambda: pixels,
             lambda: picture.take(rows).cast(np.float32).transpose(2, 0, 1),
         )
-        return colours.part(0, 3) / 255
+        return colors.part(0, 3) / 255
 
     def in_composite(change: Callable[[Value, Value], Value]) -> Value:
-        """Blend ``change``, from rows and colours (3, S, W) to colours, over the background."""
+        """Blend ``change``, from rows and colors (3, S, W) to colors, over the background."""
 
         def piece(rows: Value, pixels: Value) -> Value:
             own, below = given(foreground, rows, pixels), given(background, rows, pixels)
@@ -102,10 +102,10 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
         coefficients = field(picture, result, small_mask)
         enlarged = enlarging(composite, coefficients, 12, linear_taps)
 
-        def change(rows: Value, colours: Value) -> Value:
+        def change(rows: Value, colors: Value) -> Value:
             planes = enlarged(rows)
             planes = planes.reshape([3, 4, planes.side(1), planes.side(2)])
-            return (planes.part(0, 3, 1) * colours).sum(1) + planes.take(3, 1)
+            return (planes.part(0, 3, 1) * colors).sum(1) + planes.take(3, 1)
 
         return in_composite(change)
 
@@ -139,7 +139,7 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
 
     def by_table() -> Value:
         table = fitted_table(picture, result, small_mask)
-        return in_composite(lambda _, colours: looked_up(table, colours))
+        return in_composite(lambda _, colors: looked_up(table, colors))
 
     same_size = low.equals(height).both(narrow.equals(width))
     wants_places = (lift < LIFTS.index("lut")).both(graph.op("Not", same_size))

@@ -10,7 +10,7 @@ PLANE = SIZE * SIZE  # entries of one red
 
 
 def fitted_table(composite: Value, result: Value, mask: Value) -> Value:
-    """See :func:`phnet.harmonization.lut3d.fit_lut`: colours (17³, 3), red changing slowest."""
+    """See :func:`phnet.harmonization.lut3d.fit_lut`: colors (17³, 3), red changing slowest."""
     graph = composite.graph
     predicted, weight = unblended(composite, result, mask)
     whole = whole_map(composite, predicted, weight)  # (1, 4, 3)
@@ -41,11 +41,11 @@ def fitted_table(composite: Value, result: Value, mask: Value) -> Value:
     ridge = graph.constant(RIDGE * np.eye(4)[None], np.float64) * total
     maps = solved(sums.part(0, 4, 2) + ridge, sums.part(4, 7, 2) + ridge @ whole, 4)
     entries = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 1, 3)
-    colours = graph.constant(entries, np.float64) @ maps.part(0, 3, 1) + maps.part(3, 4, 1)
-    return colours.reshape([-1, 3]).between(0, 1).cast(np.float32)
+    colors = graph.constant(entries, np.float64) @ maps.part(0, 3, 1) + maps.part(3, 4, 1)
+    return colors.reshape([-1, 3]).between(0, 1).cast(np.float32)
 
 
-def looked_up(colours: Value, rgb: Value) -> Value:
+def looked_up(colors: Value, rgb: Value) -> Value:
     """See :meth:`phnet.harmonization.lut3d.Lut.apply`: trilinear; ``rgb`` (3, S, W) in [0, 1]."""
     graph = rgb.graph
     steps = SIZE - 1
@@ -61,7 +61,7 @@ def looked_up(colours: Value, rgb: Value) -> Value:
     def corner(k: Value) -> Value:
         bits = (k // 4, k // 2 - k // 4 * 2, k - k // 2 * 2)
         weight = parts[0].take(bits[0]) * parts[1].take(bits[1]) * parts[2].take(bits[2])
-        return colours.take(first + corners.take(k)) * weight.wider(2)
+        return colors.take(first + corners.take(k)) * weight.wider(2)
 
     begin = graph.zeros([rgb.side(1), rgb.side(2), 3])
     return graph.summed(graph.whole(8), begin, corner).transpose(2, 0, 1)

@@ -57,7 +57,7 @@ def area_taps(graph: Graph, source: Value, target: Value) -> Taps:
 
 
 def linear_taps(graph: Graph, source: Value, target: Value) -> Taps:
-    """Two neighbours, the edges repeated."""
+    """Two neighbors, the edges repeated."""
     row = graph.count(target)
     place = ((row * 2 + 1) * source - target).at_least(0)  # in units of 1/(2 target)
     place = place.at_most((source - 1) * target * 2)
@@ -73,7 +73,7 @@ def linear_taps(graph: Graph, source: Value, target: Value) -> Taps:
 
 
 def cubic_taps(graph: Graph, source: Value, target: Value) -> Taps:
-    """Four neighbours, the edges repeated."""
+    """Four neighbors, the edges repeated."""
     row = graph.count(target)
     place = (row * 2 + 1) * source + target  # in units of 1/(2 target), from one row above
     low = place // (target * 2)

@@ -187,8 +187,8 @@ export class Brush {
   #drawCursor(context) {
     const [x, y] = this.#cursor.map((value) => value * this.#scale);
     const thin = this.#canvas.width / (this.#canvas.clientWidth || this.#canvas.width);
-    for (const [colour, wide] of [["#000", 3], ["#fff", 1.5]]) {
-      context.strokeStyle = colour;
+    for (const [color, wide] of [["#000", 3], ["#fff", 1.5]]) {
+      context.strokeStyle = color;
       context.lineWidth = wide * thin;
       context.setLineDash(this.adds ? [] : [5 * thin, 4 * thin]);
       context.beginPath();

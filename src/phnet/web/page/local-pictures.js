@@ -1,4 +1,4 @@
-// Pictures to bytes and back. A canvas multiplies colours by alpha and so loses them where a
+// Pictures to bytes and back. A canvas multiplies colors by alpha and so loses them where a
 // picture is transparent: PNG files with alpha are read, and all PNG files are written, here.
 
 const MOST_PIXELS = 50e6; // as the server's
@@ -39,7 +39,7 @@ export async function decoded(blob, name) {
   return withOpaque(bytesOf(context.getImageData(0, 0, width, height)));
 }
 
-// -> { data: floats from 0 to 1, width, height }: its alpha where that says something, else its grey.
+// -> { data: floats from 0 to 1, width, height }: its alpha where that says something, else its gray.
 export async function decodedMask(blob) {
   const { data, width, height, opaque } = await decoded(blob, "mask");
   const plane = new Float32Array(width * height);
@@ -137,7 +137,7 @@ function paeth(left, up, corner) {
 }
 
 // { data, width, height } -> a PNG file; data are RGBA bytes of which 3 or 4 channels are kept,
-// or, with 1 channel, a grey plane.
+// or, with 1 channel, a gray plane.
 export async function encoded({ data, width, height }, channels) {
   const from = channels === 1 ? 1 : 4; // bytes a pixel of `data`
   const rows = new Uint8Array((channels * width + 1) * height);

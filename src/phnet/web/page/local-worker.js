@@ -64,7 +64,7 @@ async function compose({ portrait, background, mask, place, fit, ...options }, t
     if (alpha.width !== person.width || alpha.height !== person.height) {
       throw new Error("mask: expected the portrait's own size");
     }
-  } else if (!person.opaque) { // a cut-out: its colours are taken as they are
+  } else if (!person.opaque) { // a cut-out: its colors are taken as they are
     alpha = alphaOf(person);
     estimate = false;
   } else {
@@ -138,7 +138,7 @@ async function found({ data, width, height }, tell) {
     photo: bytes({ data, width, height }),
   });
   if (person.data[0] < LEAST_PERSON) throw new Error("no person was found in the picture");
-  // Rounded as in a PNG, so that a mask that was found before gives the same colours.
+  // Rounded as in a PNG, so that a mask that was found before gives the same colors.
   return { data: alpha.data.map((value) => Math.round(255 * value) / 255), width, height };
 }
 
@@ -180,7 +180,7 @@ function checkMask(mask, { width, height }, name) {
 // As phnet.images.arrays.mask_notes.
 function maskNotes({ data, width, height }) {
   if (data.every((value) => value > 1 - LEAST)) {
-    return ["the mask covers everything: there is no background to learn colours from"];
+    return ["the mask covers everything: there is no background to learn colors from"];
   }
   const white = (rows, columns) => {
     let count = 0, all = 0;

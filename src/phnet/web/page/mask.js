@@ -60,7 +60,7 @@ export class Mask {
     const drawn = canvas(this.width, this.height);
     const context = drawn.getContext("2d");
     context.fillRect(0, 0, this.width, this.height);
-    for (const step of this.steps) draw(context, step, GREY, 1);
+    for (const step of this.steps) draw(context, step, GRAY, 1);
     return png(drawn);
   }
 
@@ -93,7 +93,7 @@ export function lengthen(step, x, y) {
 }
 
 // How a mask lies in a canvas: as white on black, or as alpha.
-const GREY = { erase: ["source-over", "0, 0, 0"], invert: "difference", picture: greyOf };
+const GRAY = { erase: ["source-over", "0, 0, 0"], invert: "difference", picture: grayOf };
 const ALPHA = { erase: ["destination-out", "0, 0, 0"], invert: "xor", picture: alphaOf };
 
 function draw(context, step, form, scale) {
@@ -113,9 +113,9 @@ function draw(context, step, form, scale) {
 }
 
 function stroke(context, step, form, scale, first) {
-  const [operation, colour] = step.adds ? ["source-over", "255, 255, 255"] : form.erase;
+  const [operation, color] = step.adds ? ["source-over", "255, 255, 255"] : form.erase;
   const radius = step.radius * scale;
-  const brush = stamp(colour);
+  const brush = stamp(color);
   context.globalCompositeOperation = operation;
   for (let i = first; i < step.stamps.length; i += 2) {
     const [x, y] = [step.stamps[i] * scale, step.stamps[i + 1] * scale];
@@ -126,24 +126,24 @@ function stroke(context, step, form, scale, first) {
 
 const made = new Map();
 
-function stamp(colour) {
-  if (!made.has(colour)) {
+function stamp(color) {
+  if (!made.has(color)) {
     const side = 256;
     const drawn = canvas(side, side);
     const context = drawn.getContext("2d");
     const fade = context.createRadialGradient(
       side / 2, side / 2, HARD * side / 2, side / 2, side / 2, side / 2);
-    fade.addColorStop(0, `rgba(${colour}, 1)`);
-    fade.addColorStop(1, `rgba(${colour}, 0)`);
+    fade.addColorStop(0, `rgba(${color}, 1)`);
+    fade.addColorStop(1, `rgba(${color}, 0)`);
     context.fillStyle = fade;
     context.fillRect(0, 0, side, side);
-    made.set(colour, drawn);
+    made.set(color, drawn);
   }
-  return made.get(colour);
+  return made.get(color);
 }
 
 // A mask's picture as white on black, at its own size.
-function greyOf({ picture, byAlpha }, width, height) {
+function grayOf({ picture, byAlpha }, width, height) {
   if (!byAlpha) return picture.image;
   const drawn = canvas(width, height);
   const context = drawn.getContext("2d");

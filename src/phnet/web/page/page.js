@@ -57,7 +57,7 @@ async function made(own, job) {
   }, signal, onprogress);
 }
 
-// What stands before the result of composing: the person in place, with the portrait's colours.
+// What stands before the result of composing: the person in place, with the portrait's colors.
 function asPlaced(scene) {
   const pasted = canvas(scene.shown.width, scene.shown.height);
   placing.drawOn(pasted);

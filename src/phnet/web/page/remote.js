@@ -2,7 +2,7 @@
 //
 //   local                       whether pictures stay on the visitor's machine
 //   models()                    -> [{ name, resolution, default? }]
-//   matte(photo, signal)        -> grey PNG of the photo's size, white where the person is
+//   matte(photo, signal)        -> gray PNG of the photo's size, white where the person is
 //   harmonize({ composite, mask, strength, lift, model }, signal, onprogress)
 //   compose({ portrait, background, mask, place, fit, strength, lift, model }, signal, onprogress)
 //                               -> { picture, notes }; mask, place and fit may be null
