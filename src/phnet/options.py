@@ -31,6 +31,7 @@ class About:
     low: float | None = None
     high: float | None = None
     step: float | None = None  # of a slider
+    unit: str = ""  # how a slider's value is shown: %, or a word after the number
     unset: str | None = None  # what None stands for
     labels: tuple[str, ...] = ()  # of the choices, for people
     form: str | None = None  # how it is written as text, where it is no plain value
@@ -143,16 +144,32 @@ class LookOptions(Checked):
         low=0,
         high=1,
         step=0.05,
+        unit="%",
         unset="the network's own",
     )
     strength: float = option(
-        1.0, "How much of the change to take; above 1 it goes on.", low=0, high=2, step=0.05
+        1.0,
+        "How much of the change to take; above 1 it goes on.",
+        low=0,
+        high=2,
+        step=0.05,
+        unit="%",
     )
     exposure: float = option(
-        0.0, "Brighter or darker after the match, in stops.", low=-3, high=3, step=0.1
+        0.0,
+        "Brighter or darker after the match, in stops.",
+        low=-3,
+        high=3,
+        step=0.1,
+        unit="stops",
     )
     warmth: float = option(
-        0.0, "Warmer or colder after the match; 1 is 100 mireds.", low=-1, high=1, step=0.05
+        0.0,
+        "Warmer or colder after the match; 1 is 100 mireds.",
+        low=-1,
+        high=1,
+        step=0.05,
+        unit="%",
     )
     lift: Lift = option(
         "auto",
@@ -256,3 +273,32 @@ def table(*kinds: type[Checked]) -> str:
         default = one.about.unset if one.default is None else f"`{one.default}`"
         lines.append(f"| `{one.name}` | {one.expected} | {default} | {one.about.help} |")
     return "\n".join(lines) + "\n"
+
+
+def controls(**kinds: type[Checked]) -> list[dict[str, Any]]:
+    """What a page needs to show sliders, boxes and choices, ready for JSON.
+
+    Args:
+        kinds: classes of options by the name of the mode of the page that they belong to.
+
+    Returns:
+        One for each number with a step and each choice with labels: name, help, default, modes;
+        low, high, step and unit, or the choices with their labels.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    for mode, kind in kinds.items():
+        for one in options_of(kind):
+            about = one.about
+            if about.step is None and not about.labels:
+                continue
+            shown = made.setdefault(
+                one.name,
+                {"name": one.name, "help": about.help, "default": one.default, "modes": []},
+            )
+            shown["modes"].append(mode)
+            if about.step is None:
+                shown["choices"] = list(zip(one.choices, about.labels, strict=True))
+            else:
+                numbers = {"low": about.low, "high": about.high, "step": about.step}
+                shown |= numbers | {"unit": about.unit}
+    return list(made.values())

@@ -184,6 +184,27 @@ def test_a_composite_is_harmonized_compared_and_downloaded(opened: Opener) -> No
 
 
 @pytest.mark.slow
+def test_every_option_of_the_mode_is_a_control_and_is_sent(opened: Opener) -> None:
+    page = opened()
+    shown = "els => els.filter(e => e.offsetParent).map(e => e.name)"
+    there = page.locator("#options input, #options select").evaluate_all(shown)
+    assert {"light", "strength", "exposure", "warmth", "lift"} <= set(there)
+    default = Harmonizer(threads=1).card.light
+    assert float(page.input_value('[name="light"]')) == pytest.approx(default)
+    choose(page, "composite", photo())
+    choose(page, "mask", box_mask(256, 256))
+    page.locator("#brush").wait_for()
+    for name, key in {"light": "Home", "exposure": "End", "warmth": "Home"}.items():
+        page.locator(f'[name="{name}"]').press(key)
+    assert page.locator('label:has([name="exposure"]) output').inner_text() == "+3 stops"
+    harmonize(page)
+    chosen = {"light": 0.0, "strength": 1.0, "exposure": 3.0, "warmth": -1.0}
+    assert {name: float(sent(page)[name]) for name in chosen} == chosen
+    expected = Harmonizer(threads=1).harmonize(photo(), box_mask(256, 256), **chosen)
+    assert largest_difference(downloaded(page), expected) <= 1
+
+
+@pytest.mark.slow
 def test_a_painted_mask_has_the_pictures_own_size(opened: Opener) -> None:
     """The canvas has 1600 columns, the picture 2400."""
     page = opened()

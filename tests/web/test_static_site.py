@@ -225,6 +225,13 @@ def portrait(name: str) -> tuple[bytes, bytes, np.ndarray, np.ndarray]:
     )
 
 
+def set_slider(page: "Page", name: str, value: float) -> None:
+    page.locator(f'[name="{name}"]').evaluate(
+        "(e, to) => { e.value = to; e.dispatchEvent(new Event('input', { bubbles: true })); }",
+        value,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("lift", ["auto", "guided", "lut", "none"])
 def test_a_portrait_as_in_python(fresh: "Page", lift: str) -> None:
@@ -247,13 +254,25 @@ def test_a_large_transparent_picture_as_in_python(fresh: "Page") -> None:
     mask[200:, 300:800] = 255
     choose(fresh, "composite", encoded(rgba))
     choose(fresh, "mask", encoded(mask))
-    fresh.locator('[name="strength"]').evaluate(
-        "e => { e.value = 0.5; e.dispatchEvent(new Event('input', { bubbles: true })); }"
-    )
+    set_slider(fresh, "strength", 0.5)
     result = harmonized(fresh)
     expected = Harmonizer(threads=1).harmonize(rgba, mask, strength=0.5)
     assert difference(result, expected) <= MOST
     assert np.array_equal(result[mask == 0], rgba[mask == 0])
+
+
+@pytest.mark.slow
+def test_light_and_trims_as_in_python(fresh: "Page") -> None:
+    composite, mask, pixels, alpha = portrait("test_0019")
+    choose(fresh, "composite", composite)
+    choose(fresh, "mask", mask)
+    options = {"light": 0.3, "strength": 1.4, "exposure": 0.5, "warmth": -0.6}
+    for name, value in options.items():
+        set_slider(fresh, name, value)
+    result = harmonized(fresh)
+    expected = Harmonizer(threads=1).harmonize(pixels, alpha, **options)
+    assert difference(result, expected) <= MOST
+    assert difference(expected, Harmonizer(threads=1).harmonize(pixels, alpha)) > 5
 
 
 @pytest.mark.slow

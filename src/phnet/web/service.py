@@ -40,6 +40,10 @@ class Model(BaseModel):
     parameters: int | None = Field(
         description="How many numbers it has learned.", examples=[1066242]
     )
+    light: float | None = Field(
+        description="The light that it takes where a request names none; null: it takes none.",
+        examples=[0.9],
+    )
 
 
 class Models(BaseModel):
@@ -78,6 +82,7 @@ class Service:
                     default=name == DEFAULT,
                     resolution=harmonizer.card.resolution,
                     parameters=harmonizer.card.about.get("parameters"),
+                    light=harmonizer.card.light if harmonizer.takes_light else None,
                 )
                 for name, harmonizer in self._harmonizers.items()
             ]

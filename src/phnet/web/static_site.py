@@ -16,7 +16,7 @@ from typing import Any
 
 from phnet.errors import BadInput, BadOutput
 from phnet.files import write_bytes
-from phnet.harmonization.model_file import DEFAULT_LIGHT
+from phnet.options import LookOptions, controls
 from phnet.web.graphs.compose import composing_model
 from phnet.web.graphs.harmonize import harmonizing_model
 from phnet.web.graphs.matte import matting_model
@@ -97,6 +97,8 @@ def page_files() -> dict[str, bytes]:
         suffix = Path(entry.name).suffix
         if suffix in (".html", ".css", ".js") and entry.name not in NOT_HERE:
             files[entry.name] = entry.read_bytes()
+    shown = controls(harmonize=LookOptions, compose=LookOptions)  # what the graphs take
+    files["options.json"] = json.dumps(shown, indent=1).encode()
     start = files["index.html"].decode("utf-8")
     assert SERVER_ENGINE in start
     files["index.html"] = start.replace(SERVER_ENGINE, LOCAL_ENGINE).encode()
@@ -136,7 +138,7 @@ def model_files(models: Sequence[str | os.PathLike[str] | None]) -> dict[str, by
                 "resolution": card.get("resolution", 256),
                 "default": not listed,
                 "file": file,
-                "light": card.get("light", DEFAULT_LIGHT),
+                "light": card["light"],
             }
         )
     files["matte.onnx"] = matting_model().SerializeToString()

@@ -1,7 +1,7 @@
 """One graph that harmonizes a picture of any size: what :class:`phnet.Harmonizer` does.
 
 Inputs: ``composite`` uint8 (H, W, 4), RGB and an alpha that passes through; ``mask`` float32 in [0,
-1], resized if it is of another size of that aspect; ``strength`` float32, a scalar in [0, 1];
+1], resized if it is of another size of that aspect; ``strength`` float32, a scalar in [0, 2];
 ``lift`` int32, a scalar: the place of the lift in :data:`LIFTS`; ``light`` float32, a scalar in [0,
 1], which only counts where the network takes one; ``gains`` float32 (3,), what the trims multiply
 red, green and blue by (:class:`phnet.harmonization.tiling.Trims`). For a person in a scene
@@ -162,7 +162,8 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
         "light": (np.float32, []),
         "gains": (np.float32, [3]),
     }
-    metadata = {"phnet": json.dumps(card.about, sort_keys=True)}
+    about = card.about | {"light": card.light if harmonizer.takes_light else None}
+    metadata = {"phnet": json.dumps(about, sort_keys=True)}
     return graph.model(inputs, {"harmonized": (output, PICTURE)}, metadata)
 
 

@@ -10,6 +10,7 @@ const LEAST = 0.5 / 255; // of a mask that is not empty
 const SEEN = 0.5; // this and the next two as in phnet.compositing.placement
 const MOST_ENLARGED = 2;
 const LARGEST_LAYER = 1 << 24;
+const [DAYLIGHT, MIREDS, GAMMA] = [1e6 / 6500, 100, 2.2]; // as in phnet.harmonization.tiling
 const sessions = new Map(); // file -> promise of a session
 let turn = Promise.resolve();
 
@@ -88,15 +89,18 @@ async function compose({ portrait, background, mask, place, fit, ...options }, t
 }
 
 // What the options choose, checked.
-async function choice({ strength, lift, model, light }) {
+async function choice({ strength, lift, model, light, exposure = 0, warmth = 0 }) {
   const listed = await (await fetch(new URL("models.json", import.meta.url))).json();
   const chosen = listed.find((entry) => (model ? entry.name === model : entry.default));
   if (!chosen) throw new Error(`model: expected one of ${listed.map((m) => m.name).join(", ")}`);
   if (!LIFTS.includes(lift)) throw new Error(`lift: expected one of ${LIFTS.join(", ")}`);
-  return { file: chosen.file, strength, lift: LIFTS.indexOf(lift), light: light ?? chosen.light };
+  return {
+    file: chosen.file, strength, lift: LIFTS.indexOf(lift), light: light ?? chosen.light ?? 0,
+    gains: gains(exposure, warmth),
+  };
 }
 
-async function harmonized(inputs, { file, strength, lift, light }, tell) {
+async function harmonized(inputs, { file, strength, lift, light, gains }, tell) {
   const session = await loaded(file, tell);
   tell("working");
   const answer = await session.run({
@@ -104,9 +108,23 @@ async function harmonized(inputs, { file, strength, lift, light }, tell) {
     strength: new ort.Tensor("float32", [strength], []),
     lift: new ort.Tensor("int32", [lift], []),
     light: new ort.Tensor("float32", [light], []),
-    gains: new ort.Tensor("float32", [1, 1, 1], [3]),
+    gains: new ort.Tensor("float32", gains, [3]),
   });
   return answer.harmonized.data;
+}
+
+// What encoded red, green and blue are multiplied by: as phnet.harmonization.tiling.Trims.
+function gains(exposure, warmth) {
+  if (!exposure && !warmth) return [1, 1, 1];
+  const radiance = (mireds) => {
+    const each = [610e-9, 550e-9, 465e-9].map(
+      (wave) => wave ** -5 / Math.expm1((1.438777e-2 / wave) * (mireds / 1e6)));
+    return each.map((one) => one / each[1]);
+  };
+  const from = radiance(DAYLIGHT);
+  const color = radiance(DAYLIGHT + MIREDS * warmth).map((one, i) => one / from[i]);
+  const luma = color.reduce((sum, one, i) => sum + one * [0.2126, 0.7152, 0.0722][i], 0);
+  return color.map((one) => ((one / luma) * 2 ** exposure) ** (1 / GAMMA));
 }
 
 function bytes({ data, width, height }) {
