@@ -6,7 +6,7 @@ Pawel Kuna) ships it (1500x1000)::
 
     npm pack tabler-ui@0.0.34
     tar xzf tabler-ui-0.0.34.tgz
-    pip install 'phnet[matte]' scikit-image
+    pip install '.[matte]' scikit-image
     python examples/make.py package/dist/demo/photos/josh-calabrese-66153-1500.jpg
 
 The portrait is enlarged 1.4 times: no free photo of a person with a side of 1,000 pixels or more

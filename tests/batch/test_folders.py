@@ -149,7 +149,7 @@ def test_ray_is_an_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     status, _, err = run("--engine", "ray")
     assert status == 2
-    assert "phnet[scale]" in err
+    assert "'.[scale]'" in err
     assert not Path("out").exists()
 
 

@@ -8,7 +8,7 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.options import takes
-from phnet.options import HarmonizeOptions, NetworkOptions, options_of
+from phnet.options import HarmonizeOptions, NetworkOptions, cores, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,7 +130,6 @@ def _harmonize_folder(
 ) -> None:
     """Harmonize each picture of a folder or manifest; exit code 1 if any failed."""
     import json
-    import os
     import sys
     from dataclasses import replace
 
@@ -142,10 +141,10 @@ def _harmonize_folder(
         load_ray()  # before anything is written
     items = _items(composites, masks, output, engine)
     # Actors reserve the threads they use; here the cores are shared among the jobs.
-    cores = 1 if engine is Engine.ray else max(1, (os.cpu_count() or 1) // jobs)
+    shared = 1 if engine is Engine.ray else max(1, cores() // jobs)
     settings = replace(
         settings,
-        threads=settings.threads or cores,
+        threads=settings.threads or shared,
         finds_people=any(item.mask is None and not item.problem for item in items),
     )
     if engine is not Engine.threads:

@@ -29,6 +29,7 @@ from phnet.images.arrays import (
     to_float,
 )
 from phnet.images.guided_filter import guided_filter
+from phnet.options import cores
 
 REFINEMENTS = ("guided", "closed-form", "none")
 LEAST_PERSON = 0.01  # share of the picture that must be person, at the network's size
@@ -55,7 +56,7 @@ class Matter:
         model: path of an ONNX or tflite model; None for the embedded one. Any that maps one RGB
             picture, NCHW or NHWC, to one channel (person; picture in [0, 1]) or to several
             (the first is background; picture in [-1, 1], as MediaPipe's selfie_multiclass).
-        threads: of the network; None leaves the choice to the runtime.
+        threads: of the network; None for all cores.
     """
 
     def __init__(
@@ -189,7 +190,7 @@ class _Onnx:
 
         onnxruntime.disable_telemetry_events()  # as in phnet.harmonization.harmonizer
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = threads or cores()
         # Threads that wait by spinning take the cores from the steps between two runs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3

@@ -64,9 +64,8 @@ class Service:
         self._limits = limits
         self._matter = Matter(threads=limits.threads)
         files = {DEFAULT: find_model(None)}
-        for name in ("int8", "full"):
-            with suppress(BadModel):  # not every package has the first, not everybody the second
-                files[name] = find_model(name)
+        with suppress(BadModel):  # not every package has it
+            files["int8"] = find_model("int8")
         self._harmonizers = {name: Harmonizer(file, limits.threads) for name, file in files.items()}
 
     def models(self) -> Models:
