@@ -8,6 +8,7 @@ says where it makes its own from these.
 import dataclasses
 import math
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ Fit = Literal["cover"]
 Foreground = Literal["blur-fusion", "ml", "none"]
 XYScale = tuple[float, float, float]
 
+MASK_CLASS = r"\d{1,5}|#?[0-9A-Fa-f]{6}"
 PLACE_NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
 
 
@@ -38,6 +40,7 @@ class About:
     form: str | None = None  # how it is written as text, where it is no plain value
     pattern: str | None = None  # of that text
     parse: Callable[[str], Any] | None = None  # that text to the value
+    flag: str | None = None  # on the command line, where it is not its name
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Option:
     @property
     def flag(self) -> str:
         """Its name on the command line."""
-        return "--" + self.name.replace("_", "-")
+        return self.about.flag or "--" + self.name.replace("_", "-")
 
     @property
     def expected(self) -> str:
@@ -84,6 +87,8 @@ class Option:
             return isinstance(value, str) and value in self.choices
         if self.type is tuple:
             return _is_place(value)
+        if self.type is str and self.about.pattern:
+            return isinstance(value, str) and bool(re.fullmatch(self.about.pattern, value))
         if self.type in (int, float):
             if isinstance(value, bool) or not _is_number(value):
                 return False
@@ -169,7 +174,22 @@ class LookOptions(Checked):
 
 
 @dataclass(frozen=True)
-class HarmonizeOptions(LookOptions):
+class MaskOptions(Checked):
+    """How a mask is read."""
+
+    mask_class: str | None = option(
+        None,
+        "Which class of a mask with several is the person: its number (the index or gray value), "
+        "or its color, such as 800000.",
+        unset="the only one",
+        form="ID or COLOR",
+        pattern=f"^({MASK_CLASS})$",
+        flag="--class",
+    )
+
+
+@dataclass(frozen=True)
+class HarmonizeOptions(MaskOptions, LookOptions):
     """How to harmonize."""
 
     resolution: int | None = option(
@@ -179,7 +199,7 @@ class HarmonizeOptions(LookOptions):
 
 
 @dataclass(frozen=True)
-class ComposeOptions(LookOptions):
+class ComposeOptions(MaskOptions, LookOptions):
     """How to compose."""
 
     place: XYScale | None = option(

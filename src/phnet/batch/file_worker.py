@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from phnet.errors import BadOutput, PHNetError
-from phnet.harmonization.harmonize_picture import harmonize_picture
+from phnet.harmonization.harmonize_picture import Harmonized, harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.lut3d import Lut
 from phnet.images import (
-    Picture,
     check_output,
     load,
     quiet_readers,
     read_mask,
     save,
 )
-from phnet.images.arrays import Floats
 from phnet.matting.matte import Matter
 from phnet.options import HarmonizeOptions, NetworkOptions
 
@@ -64,7 +62,7 @@ def harmonize_file(
     check_output(output, picture=picture)
     made = harmonize_picture(
         picture,
-        None if mask is None else read_mask(mask),
+        None if mask is None else read_mask(mask, wanted=options.mask_class),
         options,
         harmonizer=harmonizer,
         matter=matter,
@@ -76,14 +74,14 @@ def harmonize_file(
         notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
     save(output, picture, made.result, alpha)
     if save_lut:
-        _write_cube(save_lut, harmonizer, picture, alpha, options)
+        _write_cube(save_lut, harmonizer, made, options)
     return Done(output, picture.size, float(alpha.mean()), notes)
 
 
 def _write_cube(
-    path: Path, harmonizer: Harmonizer, picture: Picture, alpha: Floats, options: HarmonizeOptions
+    path: Path, harmonizer: Harmonizer, made: Harmonized, options: HarmonizeOptions
 ) -> None:
-    table = harmonizer.color_map(picture.colors, alpha, options.resolution, "lut", options.light)
+    table = harmonizer.color_map(made.seen, made.mask, options.resolution, "lut", options.light)
     assert isinstance(table, Lut)
     table.write_cube(path, title=path.stem)
 

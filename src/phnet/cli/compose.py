@@ -73,7 +73,11 @@ def compose(
     composer = Composer(harmonizer, matter)
     with _named(portrait, mask):
         done = compose_pictures(
-            photo, scene, None if mask is None else read_mask(mask), options, composer=composer
+            photo,
+            scene,
+            None if mask is None else read_mask(mask, wanted=options.mask_class),
+            options,
+            composer=composer,
         )
     made = done.made
     save(output, done.picture, done.result, made.mask)

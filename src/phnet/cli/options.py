@@ -69,7 +69,7 @@ def declared(one: Option) -> Any:
     if about.unset:
         more["show_default"] = about.unset
     if about.form:
-        more["metavar"] = about.form.upper()
+        more["metavar"] = about.form.upper().replace(" OR ", "|")
     return typer.Option(one.flag, help=about.help, min=about.low, max=about.high, **more)
 
 

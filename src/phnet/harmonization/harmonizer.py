@@ -223,7 +223,7 @@ class Harmonizer:
             self._matter = Matter(threads=self.threads)
         made = harmonize_picture(
             came.picture,
-            None if mask is None else read_mask(mask),
+            None if mask is None else read_mask(mask, wanted=chosen.mask_class),
             chosen,
             harmonizer=self,
             matter=self._matter,

@@ -33,6 +33,8 @@ from phnet.options import cores
 
 REFINEMENTS = ("guided", "closed-form", "none")
 LEAST_PERSON = 0.01  # share of the picture that must be person, at the network's size
+PERHAPS, SURELY = 0.1, 0.9  # probabilities of a person
+LEAST_SURE = 0.5  # share, of what is perhaps a person, that surely is; see docs/compose.md
 GUIDE_SIDE = 512  # the guided filter is fitted at this longer side and applied at full size
 GUIDE_EPSILON = 1e-3  # of the guided filter, on colors in [0, 1]
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
@@ -70,16 +72,24 @@ class Matter:
         self.name = f"{where.name} sha256:{hashlib.sha256(content).hexdigest()[:16]}"
         """The model's file name and the start of its sum, for manifests."""
 
-    def matte(self, photo: Photo, refine: str = "guided", guide_side: int = GUIDE_SIDE) -> Floats:
+    def matte(
+        self,
+        photo: Photo,
+        refine: str = "guided",
+        guide_side: int = GUIDE_SIDE,
+        *,
+        least_sure: float = 0,
+    ) -> Floats:
         """Return the alpha of the person or persons, float32 (H, W) in [0, 1].
 
         Args:
             photo: a path, a PIL image, or an array (H, W, 3), uint8 or float in [0, 1].
             refine: "guided", "closed-form" or "none" (bilinear).
             guide_side: see :func:`refine_guided`.
+            least_sure: see :func:`sureness`.
 
         Raises:
-            BadInput: no person was found.
+            BadInput: no person was found, or none surely enough.
         """
         if refine not in REFINEMENTS:
             raise BadInput(f"refine: expected one of {', '.join(REFINEMENTS)}, got {refine!r}")
@@ -87,6 +97,8 @@ class Matter:
         small = self.segment(rgb)
         if (small > 0.5).mean() < LEAST_PERSON:
             raise BadInput(f"no person was found in {where}")
+        if sureness(small) < least_sure:
+            raise BadInput(f"no person was found for sure in {where}")
         if refine == "guided":
             return refine_guided(small, rgb, guide_side)
         if refine == "closed-form":
@@ -100,6 +112,14 @@ class Matter:
             rgb: (H, W, 3): uint8, uint16, or floats in [0, 1].
         """
         return self._network(shrunk(rgb, self._network.side))
+
+
+def sureness(person: Floats) -> float:
+    """How sure a network's answer (h, w) is: what surely is a person, of what perhaps is one.
+
+    Things that are no people are mostly found by halves; a person is unsure at the edges alone.
+    """
+    return float((person > SURELY).sum()) / max(1, int((person > PERHAPS).sum()))
 
 
 def matte(
