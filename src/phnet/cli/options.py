@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal, Optional
 
 import typer
 
-from phnet.options import Checked, NetworkOptions, Option, options_of
+from phnet.options import (
+    Checked,
+    ComposeOptions,
+    HarmonizeOptions,
+    NetworkOptions,
+    Option,
+    options_of,
+)
+
+KINDS = (HarmonizeOptions, ComposeOptions, NetworkOptions)
+OWN_FLAGS = {"mask": "--mask", "recursive": "--recursive"}
 
 
 class Refine(StrEnum):
@@ -45,6 +55,14 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     called.__annotations__ = {one.name: one.annotation for one in parameters}
     return called
+
+
+def with_flags(sentence: str) -> str:
+    """A sentence of the library in which options have the names of the command line."""
+    flags = {one.name: one.flag for kind in KINDS for one in options_of(kind)} | OWN_FLAGS
+    for name, flag in flags.items():
+        sentence = sentence.replace(f"({name})", f"({flag})")
+    return sentence
 
 
 def _value(one: Option, given: Any) -> Any:

@@ -21,8 +21,9 @@ INVERTED = (  # a sentence, with what to do
 def may_be_inverted(mask: Floats) -> bool:
     """Whether a mask (H, W) reaches so much of the picture's border that it is worth a look."""
     edges = [mask[0], mask[:, 0], mask[:, -1]]
-    count = sum(edge.size for edge in edges)
-    return sum(float(edge.sum()) for edge in edges) > BORDER * count
+    count: int = sum(edge.size for edge in edges)
+    covered = sum(float(edge.sum()) for edge in edges)
+    return covered > BORDER * count
 
 
 def leaves_out_the_person(mask: Floats, colors: Pixels, matter: Matter) -> bool | None:
@@ -38,7 +39,8 @@ def leaves_out_the_person(mask: Floats, colors: Pixels, matter: Matter) -> bool 
         return None
     size = (person.shape[1], person.shape[0])
     inside = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA))
-    return float((person * (1 - inside)).sum()) > OUTSIDE * float(person.sum())
+    outside = float((person * (1 - inside)).sum())
+    return outside > OUTSIDE * float(person.sum())
 
 
 def advice(

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from phnet.errors import BadInput, BadModel, MissingExtra
-from phnet.images import load
+from phnet.images import Source, load
 from phnet.images.arrays import (
     Floats,
     Pixels,
@@ -29,6 +29,7 @@ from phnet.images.arrays import (
     to_float,
 )
 from phnet.images.guided_filter import guided_filter
+from phnet.images.transparency import filled, hidden
 from phnet.options import cores
 
 REFINEMENTS = ("guided", "closed-form", "none")
@@ -39,7 +40,7 @@ GUIDE_SIDE = 512  # the guided filter is fitted at this longer side and applied 
 GUIDE_EPSILON = 1e-3  # of the guided filter, on colors in [0, 1]
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
 
-Photo = str | os.PathLike[str] | Image.Image | npt.NDArray[Any]
+Photo = str | os.PathLike[str] | Source | Image.Image | npt.NDArray[Any]
 
 
 class _Network(Protocol):
@@ -93,17 +94,20 @@ class Matter:
         """
         if refine not in REFINEMENTS:
             raise BadInput(f"refine: expected one of {', '.join(REFINEMENTS)}, got {refine!r}")
-        rgb, where = _pixels(photo)  # in its own type: a copy in floats is four times as large
+        # In its own type: a copy in floats is four times as large.
+        rgb, visible, where = _pixels(photo)
         small = self.segment(rgb)
         if (small > 0.5).mean() < LEAST_PERSON:
             raise BadInput(f"no person was found in {where}")
         if sureness(small) < least_sure:
             raise BadInput(f"no person was found for sure in {where}")
         if refine == "guided":
-            return refine_guided(small, rgb, guide_side)
-        if refine == "closed-form":
-            return refine_closed_form(small, rgb)
-        return _resize(small, rgb.shape[:2])
+            alpha = refine_guided(small, rgb, guide_side)
+        elif refine == "closed-form":
+            alpha = refine_closed_form(small, rgb)
+        else:
+            alpha = _resize(small, rgb.shape[:2])
+        return alpha if visible is None else alpha * to_float(visible)
 
     def segment(self, rgb: Pixels) -> Floats:
         """Return the network's own answer, at its own size.
@@ -303,14 +307,17 @@ def _model_bytes(model: str | os.PathLike[str] | None) -> tuple[bytes, Path]:
         raise BadModel(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _pixels(photo: Photo) -> tuple[Pixels, str]:
-    """RGB (H, W, 3): uint8, uint16, or floats in [0, 1], and what to call it in a sentence."""
+def _pixels(photo: Photo) -> tuple[Pixels, Pixels | None, str]:
+    """RGB (H, W, 3): uint8, uint16, or floats in [0, 1]; alpha that is not opaque; and its name."""
     if isinstance(photo, Image.Image):
         photo = np.asarray(photo.convert("RGB"))
     if isinstance(photo, np.ndarray):
         check_pixels(photo)
-        return photo[..., :3], "the picture"
-    return load(photo).colors, str(photo)
+        return photo[..., :3], None, "the picture"
+    picture = load(photo)
+    if picture.alpha is None or not hidden(picture.alpha):
+        return picture.colors, None, str(photo)
+    return filled(picture.colors, picture.alpha), picture.alpha, str(photo)
 
 
 def _resize(pixels: Floats, size: tuple[int, int]) -> Floats:
