@@ -94,7 +94,7 @@ def test_files_and_pil_images_too(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("mask", [MASK, None])
 def test_a_cut_out_has_no_background_and_is_for_compose(mask: Any) -> None:
-    with pytest.raises(BadInput, match="there is no background .* compose"):
+    with pytest.raises(BadInput, match=r"there is no background .* compose"):
         phnet.harmonize(cut_out(MASK, 128), mask)
 
 
