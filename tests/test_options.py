@@ -1,6 +1,7 @@
 """Options: checked when they are made, and written once for all doors."""
 
 import inspect
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,14 @@ from typer.main import get_command
 import phnet
 from phnet.cli import app
 from phnet.errors import BadOption
-from phnet.options import ComposeOptions, HarmonizeOptions, NetworkOptions, options_of, table
+from phnet.options import (
+    ComposeOptions,
+    HarmonizeOptions,
+    NetworkOptions,
+    cores,
+    options_of,
+    table,
+)
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "phnet"
@@ -117,3 +125,39 @@ def test_the_tables_in_the_docs_are_those_of_the_classes() -> None:
     text = (ROOT / "docs" / "options.md").read_text("utf-8")
     for kind in (HarmonizeOptions, ComposeOptions, NetworkOptions):
         assert table(kind) in text
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        ({}, 64),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000\n"}, 64),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/cpu.max": "150000 100000\n"}, 2),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "20000 100000\n"}, 1),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "nonsense\n"}, 64),
+        (
+            {
+                "proc/self/cgroup": "9:memory:/\n4:cpu,cpuacct:/box\n",
+                "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us": "300000\n",
+                "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us": "100000\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+            },
+            3,
+        ),
+    ],
+)
+def test_cores_are_those_that_the_process_may_use(
+    files: dict[str, str], count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert cores(tmp_path) == count
+
+
+def test_nothing_asks_for_the_machines_cores_instead() -> None:
+    places = [path for path in SOURCE.rglob("*.py") if "cpu_count" in path.read_text("utf-8")]
+    assert places == [Path(inspect.getfile(HarmonizeOptions))]
+    assert phnet.Harmonizer().threads == cores()

@@ -32,6 +32,22 @@ def check_place(path: Path, *inputs: str | os.PathLike[str] | None) -> None:
             raise BadOutput(f"{path}: the output is also an input; choose another name")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder to write to, and those around it, where they are missing.
+
+    Raises:
+        BadOutput: with the reason.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        files = [place for place in (folder, *folder.parents) if place.is_file()]
+        if files:
+            reason = "it is a file" if files[0] == folder else f"{files[0]} is a file"
+        raise BadOutput(f"{folder}: expected a folder to write to, but {reason}") from error
+
+
 def _temporary(target: Path) -> Path:
     """A name beside the target's that fits where the target's own does."""
     suffix = target.suffix if len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX else ""

@@ -7,9 +7,12 @@ says where it makes its own from these.
 
 import dataclasses
 import math
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -20,6 +23,7 @@ Fit = Literal["cover"]
 Foreground = Literal["blur-fusion", "ml", "none"]
 XYScale = tuple[float, float, float]
 
+MASK_CLASS = r"\d{1,5}|#?[0-9A-Fa-f]{6}"
 PLACE_NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
 
 
@@ -37,6 +41,7 @@ class About:
     form: str | None = None  # how it is written as text, where it is no plain value
     pattern: str | None = None  # of that text
     parse: Callable[[str], Any] | None = None  # that text to the value
+    flag: str | None = None  # on the command line, where it is not its name
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Option:
     @property
     def flag(self) -> str:
         """Its name on the command line."""
-        return "--" + self.name.replace("_", "-")
+        return self.about.flag or "--" + self.name.replace("_", "-")
 
     @property
     def expected(self) -> str:
@@ -83,6 +88,8 @@ class Option:
             return isinstance(value, str) and value in self.choices
         if self.type is tuple:
             return _is_place(value)
+        if self.type is str and self.about.pattern:
+            return isinstance(value, str) and bool(re.fullmatch(self.about.pattern, value))
         if self.type in (int, float):
             if isinstance(value, bool) or not _is_number(value):
                 return False
@@ -184,7 +191,22 @@ class LookOptions(Checked):
 
 
 @dataclass(frozen=True)
-class HarmonizeOptions(LookOptions):
+class MaskOptions(Checked):
+    """How a mask is read."""
+
+    mask_class: str | None = option(
+        None,
+        "Which class of a mask with several is the person: its number (the index or gray value), "
+        "or its color, such as 800000.",
+        unset="the only one",
+        form="ID or COLOR",
+        pattern=f"^({MASK_CLASS})$",
+        flag="--class",
+    )
+
+
+@dataclass(frozen=True)
+class HarmonizeOptions(MaskOptions, LookOptions):
     """How to harmonize."""
 
     resolution: int | None = option(
@@ -194,7 +216,7 @@ class HarmonizeOptions(LookOptions):
 
 
 @dataclass(frozen=True)
-class ComposeOptions(LookOptions):
+class ComposeOptions(MaskOptions, LookOptions):
     """How to compose."""
 
     place: XYScale | None = option(
@@ -217,15 +239,51 @@ class ComposeOptions(LookOptions):
 class NetworkOptions(Checked):
     """How networks are loaded and run."""
 
-    model: str | None = option(
-        None, "Another ONNX network, or 'int8' or 'full'.", unset="the embedded one"
-    )
+    model: str | None = option(None, "Another ONNX network, or 'int8'.", unset="the embedded one")
     self_ensemble: bool = option(
         False,
         "Take the mean with what the network makes of the mirror image: a little better, in "
         "twice its time.",
     )
     threads: int | None = option(None, "CPU threads.", low=1, unset="all cores")
+
+
+def cores(root: Path = Path("/")) -> int:
+    """How many CPUs this process may use, rounded up: by its affinity and its cgroup's quota.
+
+    Args:
+        root: of the file system that says so, in which Linux keeps ``proc`` and ``sys``.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min([count, *(math.ceil(quota) for quota in _quotas(root))]))
+
+
+def _quotas(root: Path) -> list[float]:
+    """CPUs that the process's cgroup and those around it grant, of either version of cgroups."""
+    groups, found = root / "sys/fs/cgroup", []
+    for line in _words(root / "proc/self/cgroup", "\n"):
+        _, controllers, inside = (*line.split(":", 2), "", "")[:3]
+        if "cpu" in controllers.split(","):
+            tops = [groups / controllers, groups / "cpu"]
+        else:
+            tops = [] if controllers else [groups]
+        for top in tops:
+            place = top / inside.strip("/")
+            for folder in [place, *place.parents][: len(place.parts) - len(top.parts) + 1]:
+                limit = _words(folder / "cpu.max") or (
+                    _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
+                )
+                if len(limit) == 2 and all(part.isdigit() and int(part) for part in limit):
+                    found.append(int(limit[0]) / int(limit[1]))
+    return found
+
+
+def _words(path: Path, between: str | None = None) -> list[str]:
+    try:
+        return path.read_text("utf-8").split(between)
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def options_of(kind: Any) -> tuple[Option, ...]:

@@ -14,7 +14,8 @@ from PIL import Image
 
 from phnet.batch.executors import ENGINES
 from phnet.batch.file_worker import FileWorker, Settings
-from phnet.batch.folders import Item, match, read_manifest, work_through, write_manifest
+from phnet.batch.folders import read_manifest, work_through, write_manifest
+from phnet.batch.matching import Item, match
 from phnet.errors import BadInput, BadOutput
 from phnet.options import HarmonizeOptions
 from tests import onray
@@ -149,7 +150,7 @@ def test_ray_is_an_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     status, _, err = run("--engine", "ray")
     assert status == 2
-    assert "phnet[scale]" in err
+    assert "'.[scale]'" in err
     assert not Path("out").exists()
 
 
@@ -216,7 +217,8 @@ def test_an_output_stays_in_its_folder(tmp_path: Path, name: str) -> None:
 RAY_WITH_A_KILLED_ACTOR = """
 import os, signal, sys
 from pathlib import Path
-from phnet.batch.folders import match, work_through, write_manifest
+from phnet.batch.folders import work_through, write_manifest
+from phnet.batch.matching import match
 from phnet.batch.file_worker import FileWorker, Settings
 from phnet.options import HarmonizeOptions
 from tests.onray import actors

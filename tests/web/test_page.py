@@ -20,13 +20,14 @@ from phnet.compositing.composer import Composer
 from phnet.compositing.placement import Place
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.matting.matte import Matter
+from tests.conftest import PATIENCE
 from tests.web.services import Two
 from tests.web.test_app import encoded, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-SECONDS = 20_000  # ms that anything may take
+SECONDS = 1000 * PATIENCE  # ms
 # Keeps what the page sends, since the browser does not tell what is in an uploaded file.
 SPY = """
 window.sent = [];
@@ -612,5 +613,6 @@ def test_what_the_browser_cannot_show_is_harmonized_all_the_same(opened: Opener)
     choose(page, "mask", box_mask(256, 256))
     page.locator("#empty").filter(has_text="cannot show").wait_for()
     harmonize(page)
+    page.locator("#unshown").filter(has_text="download it").wait_for()
     expected = Harmonizer(threads=1).harmonize(photo(), box_mask(256, 256))
     assert largest_difference(downloaded(page), expected) <= 1

@@ -25,12 +25,13 @@ from phnet.compositing.placement import Place
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.matting.matte import Matter
 from phnet.web.static_site import write_page
+from tests.conftest import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 MOST = 2  # of 255, anywhere
-PATIENCE = 60_000  # ms
+MOST = 1000 * PATIENCE  # ms
 PORTRAITS = Path(__file__).parents[1] / "portraits"
 Command = Callable[..., tuple[int, str, str]]
 
@@ -142,7 +143,7 @@ def page(browser: "Browser", address: str) -> Iterator["Page"]:
     elsewhere: list[str] = []
     wrong: list[str] = []
     made = browser.new_page()
-    made.set_default_timeout(PATIENCE)
+    made.set_default_timeout(MOST)
 
     def guard(route: Any) -> None:
         if route.request.url.startswith(address):

@@ -49,6 +49,7 @@ from phnet.cli import (  # noqa: E402
     train,  # noqa: F401
     video,  # noqa: F401
 )
+from phnet.cli.options import with_flags  # noqa: E402
 
 
 def main() -> None:
@@ -56,5 +57,5 @@ def main() -> None:
     try:
         app()
     except PHNetError as error:
-        print(f"phnet: {error}", file=sys.stderr)
+        print(f"phnet: {with_flags(str(error))}", file=sys.stderr)
         sys.exit(2)

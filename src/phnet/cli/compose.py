@@ -1,18 +1,18 @@
 """``phnet compose``: a person from a portrait in front of another background."""
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phnet.cli import app
+from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, finds_people, note, work
 from phnet.cli.options import Matte, takes
-from phnet.options import ComposeOptions, NetworkOptions
+from phnet.cli.streams import DASH, name_of, say, sources, target
+from phnet.options import ComposeOptions, NetworkOptions, cores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from phnet.batch.portrait_worker import ComposeSettings
     from phnet.compositing.composer import Composition
 
 PARTS = ("foreground.png", "mask.png", "composite.png")
@@ -23,15 +23,27 @@ PARTS = ("foreground.png", "mask.png", "composite.png")
 def compose(
     portrait: Annotated[
         Path,
-        typer.Argument(help="A photo of a person, or a cut-out with alpha.", show_default=False),
+        typer.Argument(
+            help="A photo of a person, or a cut-out with alpha; or a folder of them; - is standard "
+            "input.",
+            show_default=False,
+        ),
     ],
-    background: Annotated[Path, typer.Argument(help="The new background.", show_default=False)],
+    background: Annotated[
+        Path,
+        typer.Argument(
+            help="The new background; or, for a folder of portraits, a folder of backgrounds of "
+            "their names.",
+            show_default=False,
+        ),
+    ],
     output: Annotated[
         Path,
         typer.Option(
             "-o",
             "--output",
-            help="The picture to write, of the background's size: .png, .jpg, .webp or .tif.",
+            help="The picture to write, of the background's size: .png, .jpg, .webp or .tif; or a "
+            "folder; - is standard output.",
             show_default=False,
         ),
     ],
@@ -52,62 +64,85 @@ def compose(
     ] = None,
     network: NetworkOptions,
     matte: Matte = None,
+    jobs: Jobs = 1,
+    resume: Resume = False,
+    recursive: Recursive = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put the person of PORTRAIT in front of BACKGROUND, in harmony with it."""
-    import sys
-
-    from phnet.compositing.composer import Composer, compose_pictures
+    from phnet.batch.portrait_worker import ComposeSettings, compose_file
+    from phnet.compositing.composer import Composer
+    from phnet.errors import BadInput
     from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.images import check_output, load, quiet_readers, read_mask, save
+    from phnet.images import check_output, quiet_readers
     from phnet.matting.matte import Matter
 
     quiet_readers()
+    if portrait.is_dir():
+        if save_parts or output == DASH:
+            raise BadInput(f"{portrait}: expected one portrait for parts or -, got a folder")
+        settings = ComposeSettings(
+            model=network.model,
+            threads=network.threads,
+            self_ensemble=network.self_ensemble,
+            matte=str(matte) if matte else None,
+            compose=options,
+        )
+        folders = (portrait, background, mask, output)
+        _compose_folder(*folders, settings, jobs, resume, recursive, as_json)
+        return
+    place = target(output, portrait)
     inputs = [portrait, background, mask, Path(network.model) if network.model else None, matte]
-    check_output(output, *inputs)
+    if isinstance(place, Path):
+        check_output(place, *inputs)
+        inputs.append(place)
     if save_parts:
-        _check_parts(save_parts, output, *inputs)
-    scene, photo = load(background), load(portrait)
-    check_output(output, picture=scene)
+        _check_parts(save_parts, *inputs)
+    person, scene, its_mask = sources(portrait, background, mask)
+    assert person is not None
+    assert scene is not None
     matter = Matter(matte, network.threads) if mask is None else None
     harmonizer = Harmonizer(network.model, network.threads, self_ensemble=network.self_ensemble)
-    composer = Composer(harmonizer, matter)
-    with _named(portrait, mask):
-        done = compose_pictures(
-            photo, scene, None if mask is None else read_mask(mask), options, composer=composer
-        )
-    made = done.made
-    save(output, done.picture, done.result, made.mask)
+    done = compose_file(Composer(harmonizer, matter), person, scene, its_mask, place, options)
     if save_parts:
-        _write_parts(save_parts, made)
-    if done.cut_sides:
-        print(
-            f"phnet: note: {portrait}: the photo's frame cuts the person off "
-            f"({', '.join(done.cut_sides)}), "
-            "which shows unless that side lies at the picture's edge",
-            file=sys.stderr,
-        )
-    height, width = scene.size
-    print(
-        f"{output}: {width}x{height}, {float(made.mask.mean()):.0%} of it person, "
-        f"placed at {made.place}"
+        _write_parts(save_parts, done.made)
+    for sentence in done.notes:
+        note(sentence)
+    height, width = done.size
+    share = f"{float(done.made.mask.mean()):.0%} of it person, placed at {done.made.place}"
+    say(f"{name_of(place)}: {width}x{height}, {share}", place)
+
+
+def _compose_folder(
+    portraits: Path,
+    background: Path,
+    masks: Path | None,
+    output: Path,
+    settings: "ComposeSettings",
+    jobs: int,
+    resume: bool,
+    recursive: bool,
+    as_json: bool,
+) -> None:
+    """Compose each portrait of a folder; exit code 1 if any failed."""
+    from dataclasses import replace
+
+    from phnet.batch.matching import match, passed_over
+    from phnet.batch.portrait_worker import ComposeWorker
+    from phnet.files import make_folder
+
+    items = match(portraits, masks, output, recursive, backgrounds=background)
+    make_folder(output)
+    if sentence := passed_over(portraits, recursive):
+        note(sentence)
+    threads = settings.threads or max(1, cores() // jobs)
+    settings = replace(settings, threads=threads, finds_people=finds_people(items))
+    work(
+        *(items, ComposeWorker, settings, output, "composed"),
+        jobs=jobs,
+        resume=resume,
+        as_json=as_json,
     )
-
-
-@contextmanager
-def _named(portrait: Path, mask: Path | None) -> "Iterator[None]":
-    """Sentences about the portrait or its mask get the file's name."""
-    from phnet.errors import BadInput, BadMask, BadOption
-
-    try:
-        yield
-    except BadOption:
-        raise
-    except BadMask as error:
-        raise BadMask(f"{mask or portrait}: {error}") from error
-    except BadInput as error:
-        if mask is not None or not str(error).startswith("no person"):
-            raise
-        raise BadInput(f"{portrait}: {error}; hand in a mask with --mask") from error
 
 
 def _check_parts(folder: Path, *taken: Path | None) -> None:

@@ -1,6 +1,5 @@
 """``phnet data``: build, check and describe data sets."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,6 +10,7 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.options import Matte, Refine
+from phnet.options import cores
 
 data = typer.Typer(no_args_is_help=True, help="Build, check and describe data sets.")
 app.add_typer(data, name="data")
@@ -94,7 +94,7 @@ def build(
             masks=masks,
             model=matte,
             refine=refine.value,
-            jobs=jobs or os.cpu_count() or 1,
+            jobs=jobs or cores(),
             engine=engine.value,
             progress=progress,
         )
@@ -118,7 +118,7 @@ def check(tree: Tree, real: Real = None, jobs: Jobs = None) -> None:
     from phnet.errors import BadData
 
     with _bar("checking") as progress:
-        report = check_tree(tree, real, jobs=jobs or os.cpu_count() or 1, progress=progress)
+        report = check_tree(tree, real, jobs=jobs or cores(), progress=progress)
     for problem in report.problems:
         print(problem)
     counts = ", ".join(f"{split} {count}" for split, count in report.samples.items())
@@ -141,9 +141,7 @@ def stats(
     from phnet.files import write_text
 
     with _bar("measuring") as progress:
-        measured = measure(
-            tree, real, examples=examples, jobs=jobs or os.cpu_count() or 1, progress=progress
-        )
+        measured = measure(tree, real, examples=examples, jobs=jobs or cores(), progress=progress)
     write_text(output, page(measured, f"{tree.resolve().name}: the data set"))
     brightness, foreground = measured.brightness.mean(), 100 * measured.foreground.mean()
     print(

@@ -184,10 +184,10 @@ def find_method(
         if self_ensemble:
             raise BadInput(f"--self-ensemble is for networks, but {name} is none")
         return METHODS[name]
-    if name in ("default", "full"):
-        network = Harmonizer(None if name == "default" else name, threads)
+    if name == "default":
+        network = Harmonizer(None, threads)
     elif not Path(name).is_file():
-        names = ", ".join(["default", "full", *METHODS])
+        names = ", ".join(["default", *METHODS])
         raise BadInput(f"--method: expected {names}, or a file that exists, got {name!r}")
     elif Path(name).suffix.lower() == ".onnx":
         network = Harmonizer(name, threads)

@@ -19,7 +19,7 @@ from phnet.compositing.placement import (
     default_place,
     put,
 )
-from phnet.errors import BadMask
+from phnet.errors import BadImage, BadMask, BadOption
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import (
     FULL_SCALE,
@@ -31,9 +31,11 @@ from phnet.images.arrays import (
     to_float,
 )
 from phnet.images.handed_in import read_picture
-from phnet.images.masks import Mask, read_mask
+from phnet.images.masks import Mask, read_mask, turned
 from phnet.images.picture import Picture
+from phnet.images.transparency import filled, hidden, seen_around
 from phnet.matting.foreground import estimate, without_ghosts
+from phnet.matting.inverted import advice
 from phnet.options import ComposeOptions, Foreground, LookOptions, made_of
 
 if TYPE_CHECKING:
@@ -90,20 +92,24 @@ class Composer:
             foreground: another estimate of colors at soft edges than the composer's own.
 
         Raises:
-            BadInput: no person was found.
+            BadInput: no person was found, or none surely enough.
         """
         check_pixels(portrait, "portrait")
         rgb, size = portrait[..., :3], portrait.shape[:2]
+        is_cut_out = portrait.shape[2] == 4 and hidden(portrait[..., 3])
         if mask is not None:
             alpha = check_mask(mask, size)
-        elif portrait.shape[2] == 4 and to_float(portrait[..., 3]).min() < 1:
+            if is_cut_out:  # what cannot be seen of the portrait is not seen in the scene
+                alpha = check_mask(alpha * to_float(portrait[..., 3]), size, "mask and alpha")
+                rgb = filled(rgb, portrait[..., 3], whole=False)
+        elif is_cut_out:
             alpha = check_mask(portrait[..., 3], size, "the portrait's alpha")
             return Cutout(to_float(rgb), alpha)
         else:
-            from phnet.matting.matte import Matter
+            from phnet.matting.matte import LEAST_SURE, Matter
 
             self._matter = self._matter or Matter(threads=self.harmonizer.threads)
-            alpha = without_ghosts(self._matter.matte(rgb))
+            alpha = without_ghosts(self._matter.matte(rgb, least_sure=LEAST_SURE))
         return Cutout(estimate(rgb, alpha, foreground or self.foreground), alpha)
 
     def compose(
@@ -125,6 +131,7 @@ class Composer:
 
         Raises:
             BadMask: nothing of the person would be in the picture.
+            BadImage: nothing of the scene can be seen around the person.
         """
         options = options or made_of(LookOptions, more)
         check_pixels(scene, "background")
@@ -135,12 +142,22 @@ class Composer:
             raise BadMask(f"place {place}: expected to see the person, but it is outside")
         composite = over(colors, mask, scene)
         look = self.harmonizer.color_map(
-            composite[..., :3], mask, lift=options.lift, light=options.light
+            _seen(composite, scene, mask), mask, lift=options.lift, light=options.light
         )
         inside = (mask > 0).astype(np.float32)
         trims = Trims(options.exposure, options.warmth)
         harmonized = look.apply(colors, inside, options.strength, self.harmonizer.threads, trims)
         return Composition(over(harmonized, mask, scene), composite, colors, mask, place)
+
+
+def _seen(composite: Pixels, scene: Pixels, mask: Floats) -> Pixels:
+    """What the network is shown of a composite: RGB (H, W, 3), nothing that is transparent."""
+    colors = composite[..., :3]
+    if scene.shape[2] == 3 or not hidden(scene[..., 3]):
+        return colors
+    if not seen_around(scene[..., 3], mask, least=0):
+        raise BadImage("background: expected one that can be seen, but it is transparent")
+    return filled(colors, composite[..., 3], mask)
 
 
 @dataclass(frozen=True)
@@ -150,6 +167,7 @@ class Composed:
     made: Composition
     picture: Picture  # what the result is saved with: the background, with the result's alpha
     cut_sides: Sequence[str]  # where the portrait's frame cuts the person off
+    notes: Sequence[str]  # what a person should know of the mask, a sentence each
 
     @property
     def result(self) -> Pixels:
@@ -178,10 +196,18 @@ def compose_pictures(
         BadInput: what is handed in cannot be used, or no person was found.
     """
     place = choose_place(options.place, options.fit, portrait.size, background.size)
-    alpha = None if mask is None else mask.alpha
+    alpha, notes = None, list[str]()
+    if mask is not None:
+        mask = turned(mask, portrait.size, portrait.orientation)
+        notes = [mask.note] if mask.note else []
+        alpha = check_mask(mask.alpha, portrait.size)
+        threads = composer.harmonizer.threads
+        notes += advice(alpha, portrait.colors, threads=threads, remedy="invert it")
+    elif options.mask_class is not None:
+        raise BadOption("mask_class: expected a mask, got none")
     cutout = composer.cut_out(portrait.colors_with_alpha, alpha, options.foreground)
     made = composer.compose(cutout, background.colors_with_alpha, place, options)
-    return Composed(made, background.behind(made.result), cut_sides(cutout.alpha))
+    return Composed(made, background.behind(made.result), cut_sides(cutout.alpha), notes)
 
 
 def compose(
@@ -218,7 +244,7 @@ def compose(
     done = compose_pictures(
         read_picture(portrait, "portrait").picture,
         came.picture,
-        None if mask is None else read_mask(mask),
+        None if mask is None else read_mask(mask, wanted=chosen.mask_class),
         chosen,
         composer=composer or Composer(),
     )

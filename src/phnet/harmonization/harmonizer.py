@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from phnet.errors import BadInput, BadModel
 from phnet.harmonization import model_file
-from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, made_of
+from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, cores, made_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,8 +35,8 @@ class Harmonizer:
 
     Args:
         model: None for the weights inside the package, "int8" for the same in whole numbers
-            (faster on processors with VNNI), "full" for the full network of the package
-            phnet-full, or the path of an ONNX file (``phnet export`` writes them).
+            (faster on processors with VNNI), or the path of an ONNX file (``phnet export``
+            writes them).
         threads: CPU threads; None for all.
         self_ensemble: run the network on the mirror image, too, and take the mean: a little
             nearer to the true photo on average, in twice the network's time.
@@ -60,7 +60,7 @@ class Harmonizer:
         ort.disable_telemetry_events()  # for Windows, where no variable does it
         NetworkOptions(None, self_ensemble, threads)  # refuses what cannot be
         LookOptions(light=light)
-        self.threads = threads or os.cpu_count() or 1
+        self.threads = threads or cores()
         self.self_ensemble = self_ensemble
         self._matter: Matter | None = None  # loaded when a composite comes without a mask
         self.path = find_model(model)
@@ -89,7 +89,7 @@ class Harmonizer:
         self.light = light
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.card = model_file.read_card(metadata, self.path)
-        inside = model is None or str(model) in ("int8", "full")
+        inside = model is None or str(model) == "int8"
         self._seconds = None if inside else model_file.SECONDS_TO_RUN
 
     def run(self, image: Floats, mask: Floats, light: float | None = None) -> Floats:
@@ -223,7 +223,7 @@ class Harmonizer:
             self._matter = Matter(threads=self.threads)
         made = harmonize_picture(
             came.picture,
-            None if mask is None else read_mask(mask),
+            None if mask is None else read_mask(mask, wanted=chosen.mask_class),
             chosen,
             harmonizer=self,
             matter=self._matter,
@@ -285,7 +285,7 @@ _default: Harmonizer | None = None
 
 
 def find_model(model: str | os.PathLike[str] | None) -> Path:
-    """The ONNX file that ``model`` names: None, "int8", "full", or a path.
+    """The ONNX file that ``model`` names: None, "int8", or a path.
 
     Raises:
         BadModel: there is no such file, or it is too large to be a model.
@@ -299,13 +299,6 @@ def find_model(model: str | os.PathLike[str] | None) -> Path:
                 "int8: expected weights/portrait-int8.onnx in the package, but it is not there"
             )
         return path
-    if model == "full":
-        try:
-            return Path(str(resources.files("phnet_full") / "full.onnx"))
-        except ModuleNotFoundError as error:
-            raise BadModel(
-                "full: expected the package phnet-full to be installed (packages/phnet-full)"
-            ) from error
     path = Path(model)
     if not path.is_file():
         raise BadModel(f"{path}: expected an ONNX file, but there is no such file")

@@ -47,6 +47,7 @@ class Picture:
     dpi: tuple[float, float] | None = None
     jpeg: dict[str, Any] | None = None  # quantization tables, subsampling, progressive
     lossless: bool = True  # the file held these very values
+    orientation: int = 1  # EXIF's, by which ``pixels`` were turned upright
 
     @property
     def size(self) -> tuple[int, int]:
@@ -125,7 +126,7 @@ def load(path: str | os.PathLike[str] | Source) -> Picture:
     if dpi and orientation > 4:
         dpi = dpi[::-1]
     pixels = np.ascontiguousarray(values)
-    return Picture(pixels, alpha, kind, icc, exif, xmp, dpi, jpeg, lossless)
+    return Picture(pixels, alpha, kind, icc, exif, xmp, dpi, jpeg, lossless, orientation)
 
 
 def from_pil(image: "Image.Image") -> Picture:

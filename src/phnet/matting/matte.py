@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from phnet.errors import BadInput, BadModel, MissingExtra
-from phnet.images import load
+from phnet.images import Source, load
 from phnet.images.arrays import (
     Floats,
     Pixels,
@@ -29,14 +29,18 @@ from phnet.images.arrays import (
     to_float,
 )
 from phnet.images.guided_filter import guided_filter
+from phnet.images.transparency import filled, hidden
+from phnet.options import cores
 
 REFINEMENTS = ("guided", "closed-form", "none")
 LEAST_PERSON = 0.01  # share of the picture that must be person, at the network's size
+PERHAPS, SURELY = 0.1, 0.9  # probabilities of a person
+LEAST_SURE = 0.5  # share, of what is perhaps a person, that surely is; see docs/compose.md
 GUIDE_SIDE = 512  # the guided filter is fitted at this longer side and applied at full size
 GUIDE_EPSILON = 1e-3  # of the guided filter, on colors in [0, 1]
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
 
-Photo = str | os.PathLike[str] | Image.Image | npt.NDArray[Any]
+Photo = str | os.PathLike[str] | Source | Image.Image | npt.NDArray[Any]
 
 
 class _Network(Protocol):
@@ -55,7 +59,7 @@ class Matter:
         model: path of an ONNX or tflite model; None for the embedded one. Any that maps one RGB
             picture, NCHW or NHWC, to one channel (person; picture in [0, 1]) or to several
             (the first is background; picture in [-1, 1], as MediaPipe's selfie_multiclass).
-        threads: of the network; None leaves the choice to the runtime.
+        threads: of the network; None for all cores.
     """
 
     def __init__(
@@ -69,28 +73,41 @@ class Matter:
         self.name = f"{where.name} sha256:{hashlib.sha256(content).hexdigest()[:16]}"
         """The model's file name and the start of its sum, for manifests."""
 
-    def matte(self, photo: Photo, refine: str = "guided", guide_side: int = GUIDE_SIDE) -> Floats:
+    def matte(
+        self,
+        photo: Photo,
+        refine: str = "guided",
+        guide_side: int = GUIDE_SIDE,
+        *,
+        least_sure: float = 0,
+    ) -> Floats:
         """Return the alpha of the person or persons, float32 (H, W) in [0, 1].
 
         Args:
             photo: a path, a PIL image, or an array (H, W, 3), uint8 or float in [0, 1].
             refine: "guided", "closed-form" or "none" (bilinear).
             guide_side: see :func:`refine_guided`.
+            least_sure: see :func:`sureness`.
 
         Raises:
-            BadInput: no person was found.
+            BadInput: no person was found, or none surely enough.
         """
         if refine not in REFINEMENTS:
             raise BadInput(f"refine: expected one of {', '.join(REFINEMENTS)}, got {refine!r}")
-        rgb, where = _pixels(photo)  # in its own type: a copy in floats is four times as large
+        # In its own type: a copy in floats is four times as large.
+        rgb, visible, where = _pixels(photo)
         small = self.segment(rgb)
         if (small > 0.5).mean() < LEAST_PERSON:
             raise BadInput(f"no person was found in {where}")
+        if sureness(small) < least_sure:
+            raise BadInput(f"no person was found for sure in {where}")
         if refine == "guided":
-            return refine_guided(small, rgb, guide_side)
-        if refine == "closed-form":
-            return refine_closed_form(small, rgb)
-        return _resize(small, rgb.shape[:2])
+            alpha = refine_guided(small, rgb, guide_side)
+        elif refine == "closed-form":
+            alpha = refine_closed_form(small, rgb)
+        else:
+            alpha = _resize(small, rgb.shape[:2])
+        return alpha if visible is None else alpha * to_float(visible)
 
     def segment(self, rgb: Pixels) -> Floats:
         """Return the network's own answer, at its own size.
@@ -99,6 +116,14 @@ class Matter:
             rgb: (H, W, 3): uint8, uint16, or floats in [0, 1].
         """
         return self._network(shrunk(rgb, self._network.side))
+
+
+def sureness(person: Floats) -> float:
+    """How sure a network's answer (h, w) is: what surely is a person, of what perhaps is one.
+
+    Things that are no people are mostly found by halves; a person is unsure at the edges alone.
+    """
+    return float((person > SURELY).sum()) / max(1, int((person > PERHAPS).sum()))
 
 
 def matte(
@@ -189,7 +214,7 @@ class _Onnx:
 
         onnxruntime.disable_telemetry_events()  # as in phnet.harmonization.harmonizer
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = threads or cores()
         # Threads that wait by spinning take the cores from the steps between two runs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
@@ -282,14 +307,17 @@ def _model_bytes(model: str | os.PathLike[str] | None) -> tuple[bytes, Path]:
         raise BadModel(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _pixels(photo: Photo) -> tuple[Pixels, str]:
-    """RGB (H, W, 3): uint8, uint16, or floats in [0, 1], and what to call it in a sentence."""
+def _pixels(photo: Photo) -> tuple[Pixels, Pixels | None, str]:
+    """RGB (H, W, 3): uint8, uint16, or floats in [0, 1]; alpha that is not opaque; and its name."""
     if isinstance(photo, Image.Image):
         photo = np.asarray(photo.convert("RGB"))
     if isinstance(photo, np.ndarray):
         check_pixels(photo)
-        return photo[..., :3], "the picture"
-    return load(photo).colors, str(photo)
+        return photo[..., :3], None, "the picture"
+    picture = load(photo)
+    if picture.alpha is None or not hidden(picture.alpha):
+        return picture.colors, None, str(photo)
+    return filled(picture.colors, picture.alpha), picture.alpha, str(photo)
 
 
 def _resize(pixels: Floats, size: tuple[int, int]) -> Floats:

@@ -68,9 +68,8 @@ class Service:
         self._limits = limits
         self._matter = Matter(threads=limits.threads)
         files = {DEFAULT: find_model(None)}
-        for name in ("int8", "full"):
-            with suppress(BadModel):  # not every package has the first, not everybody the second
-                files[name] = find_model(name)
+        with suppress(BadModel):  # not every package has it
+            files["int8"] = find_model("int8")
         self._harmonizers = {name: Harmonizer(file, limits.threads) for name, file in files.items()}
 
     def models(self) -> Models:
@@ -99,7 +98,7 @@ class Service:
         harmonizer = self._chosen(options.model)
         picture = self._picture(form.files, "composite")
         made = harmonize_picture(
-            picture, self._mask(form.files), options, harmonizer=harmonizer, matter=self._matter
+            picture, self._mask(form), options, harmonizer=harmonizer, matter=self._matter
         )
         return _answer(picture, made.result, made.mask, made.notes)
 
@@ -114,8 +113,8 @@ class Service:
         composer = Composer(self._chosen(options.model), self._matter)
         portrait = self._picture(form.files, "portrait")
         scene = self._picture(form.files, "background")
-        done = compose_pictures(portrait, scene, self._mask(form.files), options, composer=composer)
-        notes = []
+        done = compose_pictures(portrait, scene, self._mask(form), options, composer=composer)
+        notes = list(done.notes)
         if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
         return _answer(done.picture, done.result, done.made.mask, notes)
@@ -138,10 +137,11 @@ class Service:
     def _picture(self, files: dict[str, bytes], name: str) -> Picture:
         return load(Source(name, files[name], self._limits.pixels))
 
-    def _mask(self, files: dict[str, bytes]) -> Mask | None:
-        if "mask" not in files:
+    def _mask(self, form: Form[HarmonizeOptions] | Form[ComposeOptions]) -> Mask | None:
+        if "mask" not in form.files:
             return None
-        return read_mask(Source("mask", files["mask"], self._limits.pixels))
+        source = Source("mask", form.files["mask"], self._limits.pixels)
+        return read_mask(source, wanted=form.options.mask_class)
 
 
 def _answer(picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]) -> Answer:
