@@ -47,18 +47,18 @@ class TrainingImages(Dataset[dict[str, Any]]):
         epoch, place = divmod(g, len(self.cache))
         if epoch != self._epoch:
             rng = np.random.default_rng([self.seed, 1, epoch])
-            self._epoch, self._order = epoch, rng.permutation(len(self.cache))
+            self._epoch, self._order = epoch, self.cache.order(rng)
         return int(self._order[place])
 
     def __getitem__(self, g: int) -> dict[str, Any]:
         """Composite, mask and real photo at place ``g``: uint8 (3 or 1, S, S), light and id."""
         row = self._row(g)
         rng = np.random.default_rng([self.seed, 2, g])
-        planes = np.asarray(self.cache.pixels[row])
+        planes = self.cache.row(row)
         if planes.shape[2] == 7:
-            return _tensors(*self._pair(planes, rng), self.cache.ids[row])
+            return _tensors(*self._pair(planes, rng), self.cache.name(row))
         made, light = self._synthesize(planes, row, rng)
-        return _tensors(*made, self.cache.ids[row], light)
+        return _tensors(*made, self.cache.name(row), light)
 
     def _synthesize(
         self, planes: Pixels, row: int, rng: np.random.Generator
@@ -68,7 +68,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         size = data.size
         if data.own_size and rng.random() < data.own_size:
             size = int(rng.integers(size, self.cache.size + 1))
-        photo, mask = self._photo(planes, size, rng)
+        photo, mask = self._photo(planes, row, size, rng)
         light = 0.0
         if data.backdrops and is_plain(photo, mask) and rng.random() < data.backdrops:
             light = 1.0  # what stands before nothing is lit by nothing: it stays as it is
@@ -90,7 +90,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         return (composite, fit(alpha, data.size), photo), light
 
     def _photo(
-        self, planes: Pixels, size: int, rng: np.random.Generator
+        self, planes: Pixels, row: int, size: int, rng: np.random.Generator
     ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
         """The photo of a row and its foreground, varied, at ``size``."""
         data = self.data
@@ -106,8 +106,8 @@ class TrainingImages(Dataset[dict[str, Any]]):
             photo, alpha = np.ascontiguousarray(photo[:, ::-1]), alpha[:, ::-1]
         mask = binarize(alpha)
         if rng.random() < data.masks:
-            other = self.cache.pixels[int(rng.integers(len(self.cache)))][..., 3]
-            mask = vary_mask(mask, binarize(fit(np.asarray(other), size)), rng)
+            other = self.cache.mask(self.cache.other(row, int(rng.integers(len(self.cache)))))
+            mask = vary_mask(mask, binarize(fit(other, size)), rng)
         return photo, mask
 
     def _recolored(
@@ -135,7 +135,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         if len(self.scenes):
             other = int(self.scenes[int(rng.integers(len(self.scenes)))])
             if other != row:
-                scene = np.asarray(self.cache.pixels[other])[..., :3]
+                scene = self.cache.row(other)[..., :3]
                 scene = fit(scene[:, ::-1] if rng.random() < 0.5 else scene, photo.shape[0])
         made, real = make_scene_light(photo, mask, rng, scene)
         return (real if rng.random() < 1 / 12 else made.image), real
@@ -169,8 +169,8 @@ class ValidationImages(Dataset[dict[str, Any]]):
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         """Composite, mask and real photo ``row``; relit and relit_real where asked for."""
-        planes = np.asarray(self.cache.pixels[row])
-        name = self.cache.ids[row]
+        planes = self.cache.row(row)
+        name = self.cache.name(row)
         if planes.shape[2] == 7:
             return _tensors(planes[..., :3], _hard(planes[..., 3]), planes[..., 4:], name)
         photo = planes[..., :3]
@@ -179,7 +179,7 @@ class ValidationImages(Dataset[dict[str, Any]]):
         if self.relit:
             scene = None
             if self.scenes is not None:
-                scene = np.asarray(self.scenes.pixels[row % len(self.scenes)])[..., :3]
+                scene = self.scenes.row(row % len(self.scenes))[..., :3]
             relit, real = make_scene_light(photo, made.mask, [VALIDATION_SEED, 1, row], scene)
             item |= {"relit": _planes(relit.image), "relit_real": _planes(real)}
         return item

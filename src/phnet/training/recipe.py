@@ -35,6 +35,7 @@ class Data:
     backdrops: float = 0.0  # share of photos before a plain backdrop that scene light leaves alone
     mild: float = 0.0  # share of composites that are mixed with the photo, to a chance degree
     workers: int = 1  # loader processes
+    cache_gb: float = 100.0  # largest cache of decoded images, in 10^9 bytes
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from phnet.training.recipe import Recipe, load_recipe
+from phnet.training.sets import Sets, load_sets
 from phnet.training.trainer import Progress, Trainer
 
 LOG_SECONDS = 60.0  # between lines where there is no terminal
@@ -117,20 +118,22 @@ def train(
         recipe = dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, init=str(init)))
     if threads:
         torch.set_num_threads(threads)
+    folder = output or Path("runs") / recipe_path.stem
+    sets = load_sets(recipe, cache or folder / "cache")  # hours, at times: before the group
     with _process_group() as rank, _on_signal() as stopping:
-        _run(recipe, output or Path("runs") / recipe_path.stem, cache, minutes, rank, stopping)
+        _run(recipe, folder, sets, minutes, rank, stopping)
 
 
 def _run(
     recipe: Recipe,
     output: Path,
-    cache: Path | None,
+    sets: Sets,
     minutes: float | None,
     rank: int,
     stopping: Callable[[], bool],
 ) -> None:
     """Train; on return nothing holds the trainer, nor through it the process group."""
-    trainer = Trainer(recipe, output, cache)
+    trainer = Trainer(recipe, output, sets=sets)
     batch = recipe.run.batch
     with _shown(rank, trainer.step * batch, trainer.total) as show:
         trainer.run(minutes, show, stopping)

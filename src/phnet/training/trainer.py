@@ -19,13 +19,12 @@ from torch.utils.data import DataLoader
 
 from phnet.errors import BadRecipe, TrainingStopped
 from phnet.networks import PHNet
-from phnet.training.cache import build_cache
 from phnet.training.checkpoint import load_checkpoint, save_checkpoint, take_weights
-from phnet.training.dataset import Places, TrainingImages, ValidationImages, loaded
+from phnet.training.dataset import Places, TrainingImages, loaded
 from phnet.training.logs import Board, Meter, Metrics
 from phnet.training.optimizers import follow, make_optimizer, rate_factor
 from phnet.training.recipe import Recipe
-from phnet.training.sources import pair_sources, photo_sources, scene_sources
+from phnet.training.sets import Sets, load_sets
 from phnet.training.tasks import Network, network, task_of
 
 log = logging.getLogger(__name__)
@@ -49,11 +48,17 @@ class Trainer:
     """A run of a recipe in a folder.
 
     The folder gets ``last.pt`` (to resume), ``best.pt`` (lowest first measure: MSE, or 1 - IoU),
-    ``metrics.csv``, TensorBoard's event files, and ``cache/`` with decoded photos.
+    ``metrics.csv``, TensorBoard's event files, and ``cache/`` with decoded photos. ``sets``: these
+    images, made ready before the process group, instead of the recipe's.
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path, cache: Path | None = None, pictures: bool = True
+        self,
+        recipe: Recipe,
+        folder: Path,
+        cache: Path | None = None,
+        pictures: bool = True,
+        sets: Sets | None = None,
     ) -> None:
         self.recipe = recipe
         self.task = task_of(recipe.model)
@@ -70,7 +75,7 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self.metrics = Metrics(folder)
         self.board = Board(folder) if pictures else None
-        self._load_data(cache or folder / "cache")
+        self._take(sets or load_sets(recipe, cache or folder / "cache"))
         self._build()
         self.step = 0
         self.best = math.inf
@@ -78,28 +83,13 @@ class Trainer:
 
     # -- set-up ---------------------------------------------------------------------------
 
-    def _load_data(self, cache: Path) -> None:
-        data = self.recipe.data
-
-        def sources(split: str) -> Any:
-            if data.kind == "pairs":
-                return pair_sources(data.folders, split, data.real)
-            return photo_sources(data.folders, split)
-
-        for turn in range(2):  # rank 0 decodes, the others then find the cache
-            if (turn == 0) == (self.rank == 0):
-                train = build_cache(sources("train"), data.cache_size or data.size, cache)
-                val = build_cache(sources("val"), data.size, cache)
-                backgrounds = scene_sources(data.folders, "val") if data.scene_light else []
-                scenes = build_cache(backgrounds, data.size, cache) if backgrounds else None
-                self.validation = ValidationImages(val, data.scene_light > 0, scenes)
-            if dist.is_initialized():
-                dist.barrier()
-        if train.rejected and self.rank == 0:
-            log.warning("%d images cannot be used and are skipped", len(train.rejected))
-        self.images = TrainingImages(train, data, self.recipe.run.seed)
+    def _take(self, sets: Sets) -> None:
+        if sets.train.rejected and self.rank == 0:
+            log.warning("%d images cannot be used and are skipped", len(sets.train.rejected))
+        self.validation = sets.validation
+        self.images = TrainingImages(sets.train, self.recipe.data, self.recipe.run.seed)
         schedule = self.recipe.schedule
-        self.total = schedule.images or schedule.epochs * len(train)
+        self.total = schedule.images or schedule.epochs * len(sets.train)
         self.steps = math.ceil(self.total / self.recipe.run.batch)
 
     def _build(self) -> None:
