@@ -1,5 +1,6 @@
 """Recipes: every file parses and trains; wrong ones name all their problems."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from phnet.errors import BadRecipe
+from phnet.networks import PHNetConfig
 from phnet.networks.mattenet import MatteConfig
 from phnet.training.optimizers import rate_factor
 from phnet.training.recipe import load_recipe
@@ -115,3 +117,44 @@ def test_learning_rate_goes_up_level_and_down() -> None:
     assert rates[75] == pytest.approx(0.5)
     assert rates[99] == pytest.approx(0.02)
     assert torch.tensor(rates).max() == 1
+
+
+def test_a_cosine_falls_slowly_then_fast() -> None:
+    rates = [rate_factor(i, 100, 0, 0.5, "cosine") for i in range(101)]
+    assert rates[:51] == [1.0] * 51
+    assert rates[75] == pytest.approx(0.5)
+    assert rates[60] == pytest.approx(0.5 + 0.5 * math.cos(math.pi * 0.2))
+    assert rates[100] == pytest.approx(0.0)
+
+
+def test_entries_can_be_changed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[model]\nname = "paper"\n[schedule]\nepochs = 3\n[run]\nbatch = 16\n')
+    changes = [
+        *("run.batch=8", "schedule.shape=cosine", "data.folders=['a', 'b']"),
+        *('optimizer.name = "adamw"', "optimizer.lr=1e-3", "model.pfe=false"),
+    ]
+    changed = load_recipe(path, changes)
+    assert (changed.run.batch, changed.schedule.shape, changed.data.folders) == (
+        *(8, "cosine"),
+        ("a", "b"),
+    )
+    assert (changed.optimizer.name, changed.optimizer.lr) == ("adamw", 1e-3)
+    assert isinstance(changed.model, PHNetConfig)
+    assert not changed.model.pfe
+    assert load_recipe(path).run.batch == 16
+    with pytest.raises(BadRecipe, match=r"batch should be int, got 'eight'.*'batches'"):
+        load_recipe(path, ["run.batches=8", "run.batch=eight"])
+    for wrong in ("run.batch", "batch=8", "=8", "run.=8"):
+        with pytest.raises(BadRecipe, match=r"such as run\.batch=8"):
+            load_recipe(path, [wrong])
+
+
+@pytest.mark.parametrize(
+    "change", ["run.precision=fp8", "run.tracker=mine", "schedule.shape=step", "run.accumulate=0"]
+)
+def test_choices_are_checked(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[schedule]\nepochs = 3\n")
+    with pytest.raises(BadRecipe, match=change.split(".")[1].split("=")[0]):
+        load_recipe(path, [change])

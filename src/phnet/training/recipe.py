@@ -4,6 +4,7 @@ All problems of a file are reported at once. ``Recipe.as_dict`` is what checkpoi
 """
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -56,6 +57,7 @@ class Schedule:
     images: int = 0  # images to see in all
     warmup: int = 0  # images over which the rate rises from zero
     decay: float = 0.0  # share of the run, at its end, over which the rate falls to zero
+    shape: str = "linear"  # of that fall: linear, cosine
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,11 @@ class Run:
     """Everything else."""
 
     batch: int = 16  # images a step, over all processes
+    accumulate: int = 1  # pieces that a process's share of a batch is cut into, one after another
     seed: int = 0
     clip: float = 0.0  # largest gradient norm; 0: no clipping
     ema: float = 0.0  # decay of the weights' moving average a step; 0: none
-    precision: str = "fp32"  # fp32, fp64, bf16 (autocast)
+    precision: str = "fp32"  # fp32, fp64, bf16 (autocast), fp16 (autocast and a loss scaler)
     channels_last: bool = False
     compile: bool = False
     sync_batchnorm: bool = False  # on GPUs: one batch statistic over all processes
@@ -86,6 +89,8 @@ class Run:
     freeze: tuple[str, ...] = ()  # parts that do not learn: encoder, attention, decoder, batchnorm
     validate_every: int = 20_000  # images between validations
     checkpoint_minutes: float = 5.0  # at most this long between checkpoints
+    keep_every: int = 0  # images between checkpoints that are kept; 0: none but last and best
+    tracker: str = ""  # a service that shows the run: wandb (extra `track`)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,9 @@ _TABLES: dict[str, Any] = {
 _CHOICES = {
     ("data", "kind"): {"photos", "pairs"},
     ("optimizer", "name"): {"lion", "adamw", "sgd"},
-    ("run", "precision"): {"fp32", "fp64", "bf16"},
+    ("run", "precision"): {"fp32", "fp64", "bf16", "fp16"},
+    ("run", "tracker"): {"", "wandb"},
+    ("schedule", "shape"): {"linear", "cosine"},
 }
 _FREEZABLE = {"encoder", "attention", "decoder", "batchnorm"}
 
@@ -215,15 +222,20 @@ def _check_values(recipe: Recipe) -> list[str]:
         problems.append(f"[schedule] decay should lie in [0, 1], got {schedule.decay}")
     if not 0 <= run.ema < 1:
         problems.append(f"[run] ema should lie in [0, 1), got {run.ema}")
-    if run.batch < 1 or recipe.optimizer.lr <= 0:
-        problems.append("[run] batch and [optimizer] lr should be above 0")
+    if min(run.batch, run.accumulate) < 1 or recipe.optimizer.lr <= 0:
+        problems.append("[run] batch, accumulate and [optimizer] lr should be above 0")
     if not set(run.freeze) <= _FREEZABLE:
         problems.append(f"[run] freeze takes {sorted(_FREEZABLE)}, got {list(run.freeze)}")
     return problems
 
 
-def load_recipe(path: str | Path) -> Recipe:
+def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe file.
+
+    Args:
+        path: the file.
+        changes: entries to replace or add, each ``table.key=value``; the value in TOML, where
+            quotes around a plain word may be left out.
 
     Raises:
         BadRecipe: the file is missing, is not TOML, or has wrong entries (all are named).
@@ -234,7 +246,25 @@ def load_recipe(path: str | Path) -> Recipe:
         raise BadRecipe(f"{path}: expected a recipe file, but {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path}: expected a recipe in TOML, but {error}") from error
+    for change in changes:
+        _apply(tables, change)
     return parse_recipe(tables, Path(path).stem, str(path))
+
+
+def _apply(tables: dict[str, Any], change: str) -> None:
+    """Put one ``table.key=value`` into ``tables``."""
+    place, given, text = change.partition("=")
+    table, dot, key = place.strip().partition(".")
+    if not given or not dot or not table or not key:
+        raise BadRecipe(f"expected a change such as run.batch=8, got {change!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    into = tables.setdefault(table, {})
+    if not isinstance(into, dict):
+        raise BadRecipe(f"[{table}] should be a table, so {change!r} cannot change it")
+    into[key] = value
 
 
 def parse_recipe(tables: dict[str, Any], name: str, source: str) -> Recipe:
