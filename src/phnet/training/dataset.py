@@ -23,7 +23,7 @@ from phnet.datasets.scene_light import (
     resized,
     traces,
 )
-from phnet.datasets.synthesis import Pixels, binarize, make_composite
+from phnet.datasets.synthesis import Pixels, Reading, binarize, make_composite
 from phnet.training.cache import Cache
 from phnet.training.recipe import Data
 from phnet.training.sources import fit
@@ -120,7 +120,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         if rng.random() < data.tint:
             composite = np.where(mask[..., None], vary_light(photo, rng), photo)
         else:
-            composite = make_composite(photo, mask, rng).image
+            composite = make_composite(photo, mask, rng, data.reading).image
         if data.mild and rng.random() < data.mild:
             share = float(rng.random())
             mixed = cv2.addWeighted(composite, share, photo, 1 - share, 0)
@@ -157,12 +157,20 @@ class ValidationImages(Dataset[dict[str, Any]]):
         cache: the photos, or pairs.
         relit: with photos, whether a paste under foreign light stands beside each.
         scenes: backgrounds for every second one of these; None for none.
+        reading: of section 3.2, see :func:`phnet.datasets.synthesis.make_composite`.
     """
 
-    def __init__(self, cache: Cache, relit: bool = False, scenes: Cache | None = None) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        relit: bool = False,
+        scenes: Cache | None = None,
+        reading: Reading = "photo",
+    ) -> None:
         self.cache = cache
         self.relit = relit
         self.scenes = scenes
+        self.reading = reading
 
     def __len__(self) -> int:
         return len(self.cache)
@@ -174,7 +182,7 @@ class ValidationImages(Dataset[dict[str, Any]]):
         if planes.shape[2] == 7:
             return _tensors(planes[..., :3], _hard(planes[..., 3]), planes[..., 4:], name)
         photo = planes[..., :3]
-        made = make_composite(photo, planes[..., 3], [VALIDATION_SEED, row])
+        made = make_composite(photo, planes[..., 3], [VALIDATION_SEED, row], self.reading)
         item = _tensors(made.image, _hard(made.mask), photo, name)
         if self.relit:
             scene = None

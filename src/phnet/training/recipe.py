@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from phnet.datasets.synthesis import READINGS, Reading
 from phnet.errors import BadRecipe
 from phnet.networks.mattenet import MATTES, MatteConfig
 from phnet.networks.phnet import CONFIGS
+from phnet.networks.released import RELEASED, ReleasedConfig
 from phnet.training.tasks import Config, task_of
 
 
@@ -27,6 +29,7 @@ class Data:
     vary: float = 0.0  # share of photos whose light, crop and side are changed first
     crop: float = 0.0  # share of the other photos that are cropped, their light as it is
     flip: float = 0.0  # share of all photos that are mirrored (0.5: either way alike)
+    reading: Reading = "photo"  # of section 3.2 (photos): photo, soft, object
     tint: float = 0.0  # share of composites under a mild cast of light, not the paper's recipe
     scene_light: float = 0.0  # share of composites of people pasted into another light
     traces: float = 0.0  # share of composites with blur, sharpening, noise, JPEG over the whole
@@ -68,6 +71,8 @@ class Loss:
     fn_mse: float = 0.01
     gradient: float = 0.01
     root_fmse: float = 0.0
+    released_psnr: float = 0.0  # of the authors' trainer: 100 / PSNR in dB, and
+    gradient_l1: float = 0.0  # L1 of the gradients of the foreground
     bce: float = 0.0  # matting networks: cross-entropy, and
     iou: float = 0.0  # 1 - soft intersection over union
 
@@ -121,8 +126,9 @@ _TABLES: dict[str, Any] = {
     "loss": Loss,
     "run": Run,
 }
-_CHOICES = {
+_CHOICES: dict[tuple[str, str], set[str]] = {
     ("data", "kind"): {"photos", "pairs"},
+    ("data", "reading"): {*READINGS},
     ("optimizer", "name"): {"lion", "adamw", "sgd"},
     ("run", "precision"): {"fp32", "fp64", "bf16", "fp16"},
     ("run", "tracker"): {"", "wandb"},
@@ -172,7 +178,7 @@ def _read_model(table: Any, problems: list[str]) -> Config:
         return CONFIGS["paper"]
     rest = dict(table)
     name = rest.pop("name", "paper")
-    known: dict[str, Config] = {**CONFIGS, **MATTES}
+    known: dict[str, Config] = {**CONFIGS, **MATTES, **RELEASED}
     if not isinstance(name, str) or name not in known:
         problems.append(f"[model] name should be one of {', '.join(known)}, got {name!r}")
         return CONFIGS["paper"]
@@ -199,6 +205,11 @@ def _check_values(recipe: Recipe) -> list[str]:
         problems.append(f"[loss] for this network takes {', '.join(terms)}")
     if isinstance(recipe.model, MatteConfig) and data.size % 32:
         problems.append(f"[data] size should be a multiple of 32 for a matte, got {data.size}")
+    if isinstance(recipe.model, ReleasedConfig) and (data.size % 8 or run.freeze):
+        problems.append(
+            "[model] of the released network wants a [data] size that is a multiple of 8, and "
+            "nothing to freeze"
+        )
     if data.size < 16 or 0 < data.cache_size < data.size:
         problems.append("[data] size should be at least 16 and cache_size at least size (or 0)")
     problems += [

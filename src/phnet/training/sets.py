@@ -37,4 +37,4 @@ def load_sets(recipe: Recipe, cache: Path) -> Sets:
     val = decoded(sources("val"), data.size)
     backgrounds = scene_sources(data.folders, "val") if data.scene_light else []
     scenes = decoded(backgrounds, data.size) if backgrounds else None
-    return Sets(train, ValidationImages(val, data.scene_light > 0, scenes))
+    return Sets(train, ValidationImages(val, data.scene_light > 0, scenes, data.reading))
