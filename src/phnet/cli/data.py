@@ -39,6 +39,14 @@ class Engine(StrEnum):
     ray = "ray"
 
 
+class Reading(StrEnum):
+    """How section 3.2 is read."""
+
+    photo = "photo"
+    soft = "soft"
+    object = "object"
+
+
 @data.command()
 def build(
     photos: Annotated[
@@ -55,6 +63,9 @@ def build(
     ] = None,
     matte: Matte = None,
     refine: Annotated[Refine, typer.Option(help="Refinement of the matte.")] = Refine.guided,
+    reading: Annotated[
+        Reading, typer.Option(help="Of section 3.2: what is recolored, and how it is put back.")
+    ] = Reading.photo,
     engine: Annotated[
         Engine, typer.Option(help="ray: over a cluster (extra 'scale').")
     ] = Engine.processes,
@@ -94,6 +105,7 @@ def build(
             masks=masks,
             model=matte,
             refine=refine.value,
+            reading=reading.value,
             jobs=jobs or cores(),
             engine=engine.value,
             progress=progress,

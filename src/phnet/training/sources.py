@@ -26,6 +26,7 @@ class Source:
     id: str
     load: Callable[[], Pixels]  # planes (H, W, 4): photo, mask; or (H, W, 7): composite, mask, real
     scene: bool = False  # may stand behind any person
+    planes: int = 4
 
 
 def _decode(content: bytes, flags: int) -> Pixels:
@@ -128,7 +129,7 @@ def pair_sources(folders: Sequence[str], split: str, real: str) -> list[Source]:
             held_out = hashlib.sha256(photo.encode()).digest()[0] * 50 < 256
             if has_val or held_out == (split == "val"):
                 name = f"{sample.subset}/{sample.id}"
-                sources.append(Source(name, partial(_load_pair, sample)))
+                sources.append(Source(name, partial(_load_pair, sample), planes=7))
     return sources
 
 
@@ -174,3 +175,17 @@ def fit(pixels: Pixels, size: int) -> Pixels:
     if pixels.shape[0] == size:
         return np.ascontiguousarray(pixels)
     return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def squared(pixels: Pixels, size: int) -> Pixels:
+    """Planes (H, W, 4 or 7) as a square of ``size``: by area, or cubic where it enlarges.
+
+    OpenCV resizes at most four channels with INTER_AREA at its best speed, and enlarges with it by
+    repeating pixels.
+    """
+    method = cv2.INTER_AREA if min(pixels.shape[:2]) >= size else cv2.INTER_CUBIC
+    parts = [
+        cv2.resize(pixels[..., i : i + 4], (size, size), interpolation=method)
+        for i in range(0, pixels.shape[2], 4)
+    ]
+    return np.concatenate(parts, 2)
