@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime as ort
-from make_results import PORTRAITS, SEED, pairs
+from make_results import PORTRAITS, SEED
 from onnx import helper
 
+from phnet.datasets.benchmark_sets import photos_with_masks
 from phnet.datasets.synthesis import make_composite
 from phnet.evaluation.score import to_bytes
 from phnet.files import replacing
@@ -84,7 +85,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4, help="portraits")
     options = parser.parse_args()
     session = opened(find_model(options.model))
-    files = pairs(PORTRAITS)
+    files = photos_with_masks(PORTRAITS)
     chosen = np.linspace(0, len(files) - 1, options.count).round().astype(int)
     rows = []
     for i in chosen.tolist():

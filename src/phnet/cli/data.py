@@ -1,6 +1,6 @@
 """``phnet data``: build, check and describe data sets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -215,6 +215,36 @@ def sets(
         with _bar(name) as progress:
             make_set(name, files, behind, output / name, seed, progress)
         print(f"{output / name}: {len(files)} images")
+
+
+@data.command()
+def skin(
+    photos: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of photos ID.jpg with masks ID.png.", show_default=False),
+    ],
+    jobs: Jobs = None,
+) -> None:
+    """Say how many faces of each skin tone there are: by typology angle, in three bins."""
+    from phnet.datasets.benchmark_sets import photos_with_masks
+    from phnet.datasets.skin_tone import TONES, shares
+    from phnet.datasets.statistics import skin_angles
+
+    everything: list[float | None] = []
+    found = {folder: photos_with_masks(folder) for folder in photos}
+    for folder, files in found.items():
+        with _bar(str(folder)) as progress:
+            angles = skin_angles(files, jobs=jobs or cores(), progress=progress)
+        everything += angles
+        _print_tones(str(folder), shares(angles), TONES)
+    if len(photos) > 1:
+        _print_tones("together", shares(everything), TONES)
+
+
+def _print_tones(name: str, counts: dict[str, int], tones: Iterable[str]) -> None:
+    faces = sum(counts[tone] for tone in tones)
+    parts = [f"{tone} {counts[tone]} ({counts[tone] / max(faces, 1):.1%})" for tone in tones]
+    print(f"{name}: {', '.join(parts)} of {faces} faces; {counts['no face']} photos without one")
 
 
 @contextmanager

@@ -154,12 +154,12 @@ def _run(
     """
     trainer = Trainer(recipe, output, sets=sets)
     batch = recipe.run.batch
-    with _shown(rank, trainer.step * batch, trainer.total) as show:
+    with _shown(rank, min(trainer.step * batch, trainer.total), trainer.total) as show:
         trainer.run(minutes, show, stopping)
     if rank == 0:
         logging.getLogger(__name__).info(
             "%d of %d images seen; checkpoints in %s",
-            *(trainer.step * batch, trainer.total, trainer.folder),
+            *(min(trainer.step * batch, trainer.total), trainer.total, trainer.folder),
         )
     return trainer.step * batch if trainer.step == trainer.steps else None
 

@@ -224,7 +224,7 @@ class Trainer:
             if now - saved > run.checkpoint_minutes * 60:
                 self._save("last.pt")
                 saved = now
-            show(Progress(images, self.total, loss, *rates, val))
+            show(Progress(min(images, self.total), self.total, loss, *rates, val))
             if self._together(now > deadline or stopping()):
                 break
         self._save("last.pt")
