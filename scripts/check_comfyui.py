@@ -149,9 +149,14 @@ class Checks:
 
     def refused(self) -> None:
         """A mask of another aspect is told in our sentence."""
-        inputs = {"image": ["5", 0], "mask": ["2", 0], "stabilise": 0.0, **LOOK}
+        narrow = self.work / "narrow.png"
+        Image.open(self.mask).convert("RGB").crop((0, 0, 100, 400)).save(narrow)
+        self.server.upload(narrow)
+        mask = {"image": "narrow.png", "channel": "red"}
+        more = {"7": {"class_type": "LoadImageMask", "inputs": mask}}
+        inputs = {"image": ["1", 0], "mask": ["7", 0], "stabilise": 0.0, **LOOK}
         try:
-            self.saved("PHNetHarmonize", inputs)
+            self.saved("PHNetHarmonize", inputs, **more)
         except RuntimeError as error:
             told = str(error)
         else:

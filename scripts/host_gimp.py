@@ -16,7 +16,12 @@ SETTINGS = "root/.config/GIMP/3.0/plug-ins"
 
 def inside(root: Path, *command: str, **more: str) -> str:
     """What a command prints in the chroot."""
-    clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", **more}
+    clean = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "HOME": "/root",
+        "LC_ALL": "C.UTF-8",
+        **more,
+    }
     return host.run("chroot", root, *command, env=clean)
 
 
@@ -47,17 +52,22 @@ def install_phnet(root: Path, work: Path) -> None:
     inside(root, "/srv/phnet/bin/pip", *words.split(), "phnet")
 
 
+def packages(root: Path) -> str:
+    """What is installed beside GIMP: Debian's packages, and what its Python sees."""
+    code = "from importlib import metadata as m; print(sorted(d.name for d in m.distributions()))"
+    return inside(root, "dpkg-query", "-W") + inside(root, "python3", "-c", code)
+
+
 def main() -> None:
     """Install, run the plug-in in gimp-console on each kind of mask, compare pixels."""
     work = host.folder("gimp")
     root = installed(work)
-    before = inside(root, "dpkg-query", "-W"), inside(root, "python3", "-m", "pip", "list")
+    before = packages(root)
     install_phnet(root, work)
     plug_in = root / SETTINGS / "phnet-harmonize"
     shutil.rmtree(plug_in, ignore_errors=True)
     shutil.copytree(host.ROOT / "integrations" / "gimp" / "phnet-harmonize", plug_in)
-    after = inside(root, "dpkg-query", "-W"), inside(root, "python3", "-m", "pip", "list")
-    if before != after:
+    if packages(root) != before:
         raise RuntimeError("expected GIMP's system to stay as it is, but packages changed")
     shutil.rmtree(root / "srv" / "test", ignore_errors=True)
     shutil.copytree(host.EXAMPLES, root / "srv" / "test")
