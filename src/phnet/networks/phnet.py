@@ -11,6 +11,7 @@ Where the paper leaves something open, docs/method.md says what was chosen and w
 Shapes: B images, C channels, H by W pixels, P = grid * grid patches.
 """
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -269,6 +270,19 @@ class PHNet(nn.Module):
             nn.init.zeros_(layers[-1].up.weight)
             nn.init.zeros_(cast(Tensor, layers[-1].up.bias))
         self.decoder = nn.ModuleList(layers)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> "PHNet":
+        """The network in a folder; see :func:`phnet.networks.pretrained.load_folder`."""
+        from phnet.networks.pretrained import load_folder
+
+        return load_folder(folder)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write it into a folder; see :func:`phnet.networks.pretrained.save_folder`."""
+        from phnet.networks.pretrained import save_folder
+
+        save_folder(self, folder)
 
     def forward(self, composite: Tensor, mask: Tensor, light: Tensor | None = None) -> Tensor:
         """Harmonize.

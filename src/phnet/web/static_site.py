@@ -97,8 +97,6 @@ def page_files() -> dict[str, bytes]:
         suffix = Path(entry.name).suffix
         if suffix in (".html", ".css", ".js") and entry.name not in NOT_HERE:
             files[entry.name] = entry.read_bytes()
-    shown = controls(harmonize=LookOptions, compose=LookOptions)  # what the graphs take
-    files["options.json"] = json.dumps(shown, indent=1).encode()
     start = files["index.html"].decode("utf-8")
     assert SERVER_ENGINE in start
     files["index.html"] = start.replace(SERVER_ENGINE, LOCAL_ENGINE).encode()
@@ -121,7 +119,7 @@ def runtime_files() -> dict[str, bytes]:
 
 
 def model_files(models: Sequence[str | os.PathLike[str] | None]) -> dict[str, bytes]:
-    """The networks as whole graphs, and their list ``models.json``, by name."""
+    """The networks as whole graphs, their list ``models.json`` and what can be set, by name."""
     files: dict[str, bytes] = {}
     listed: list[dict[str, Any]] = []
     for model in models:
@@ -143,5 +141,7 @@ def model_files(models: Sequence[str | os.PathLike[str] | None]) -> dict[str, by
         )
     files["matte.onnx"] = matting_model().SerializeToString()
     files["compose.onnx"] = composing_model().SerializeToString()
+    shown = controls(harmonize=LookOptions, compose=LookOptions)  # what the graphs take
+    files["options.json"] = json.dumps(shown, indent=1).encode()
     files["models.json"] = json.dumps(listed, indent=1).encode()
     return files
