@@ -161,3 +161,24 @@ def test_nothing_asks_for_the_machines_cores_instead() -> None:
     places = [path for path in SOURCE.rglob("*.py") if "cpu_count" in path.read_text("utf-8")]
     assert places == [Path(inspect.getfile(HarmonizeOptions))]
     assert phnet.Harmonizer().threads == cores()
+
+
+def test_choices_are_spelled_out_in_one_place() -> None:
+    """The choices of the lift and of the others stand in phnet.options alone."""
+    lists = {
+        one.choices
+        for kind in (HarmonizeOptions, ComposeOptions)
+        for one in options_of(kind)
+        if len(one.choices) > 2
+    }
+    assert lists
+    copies = []
+    for file in sorted(SOURCE.rglob("*")):
+        if file.suffix not in (".py", ".js", ".html") or file.name == "options.py":
+            continue
+        text = file.read_text(encoding="utf-8")
+        for choices in lists:
+            quoted = [f"[\"'`]{re.escape(choice)}[\"'`]" for choice in choices]
+            if found := re.search(r"\s*[,|]\s*".join(quoted), text):
+                copies.append(f"{file.name}: {found[0]}")
+    assert copies == []

@@ -11,7 +11,6 @@ Where the paper leaves something open, docs/method.md says what was chosen and w
 Shapes: B images, C channels, H by W pixels, P = grid * grid patches.
 """
 
-import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from phnet.networks.color_field import COEFFICIENTS, apply_field, enlarged, shrunk
 from phnet.networks.moments import foreground_background_moments, patch_moments, transfer
+from phnet.networks.pretrained import Pretrained
 from phnet.networks.statistics import StatisticsBranch
 
 OutputForm = Literal["image", "residual", "affine", "field"]
@@ -240,8 +240,10 @@ class DecoderLayer(nn.Module):
         return F.leaky_relu(z)
 
 
-class PHNet(nn.Module):
+class PHNet(Pretrained):
     """Patch-based harmonization network."""
+
+    Config = PHNetConfig
 
     def __init__(self, config: PHNetConfig) -> None:
         super().__init__()
@@ -270,19 +272,6 @@ class PHNet(nn.Module):
             nn.init.zeros_(layers[-1].up.weight)
             nn.init.zeros_(cast(Tensor, layers[-1].up.bias))
         self.decoder = nn.ModuleList(layers)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> "PHNet":
-        """The network in a folder; see :func:`phnet.networks.pretrained.load_folder`."""
-        from phnet.networks.pretrained import load_folder
-
-        return load_folder(folder)
-
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write it into a folder; see :func:`phnet.networks.pretrained.save_folder`."""
-        from phnet.networks.pretrained import save_folder
-
-        save_folder(self, folder)
 
     def forward(self, composite: Tensor, mask: Tensor, light: Tensor | None = None) -> Tensor:
         """Harmonize.

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from phnet.batch.executors import Record, run_processes
 from phnet.errors import BadData, BadOutput, PHNetError, TrainingStopped
 from phnet.files import write_text
+from phnet.options import cores
 from phnet.training.sources import Source, squared
 
 log = logging.getLogger(__name__)
@@ -94,8 +95,7 @@ class Share:
     def of_environment(cls) -> "Share":
         """This process's share, as torchrun names it; the machine's cores are divided."""
         number = {name: int(os.environ.get(name, fallback)) for name, fallback in _TORCHRUN.items()}
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        jobs = max(1, (cores or 1) // max(1, number["LOCAL_WORLD_SIZE"]))
+        jobs = max(1, cores() // max(1, number["LOCAL_WORLD_SIZE"]))
         return cls(number["RANK"], max(1, number["WORLD_SIZE"]), jobs)
 
 
