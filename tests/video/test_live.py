@@ -189,7 +189,7 @@ def test_cover_fills_the_frame(size: tuple[int, int]) -> None:
 def test_what_cannot_be_used_is_said() -> None:
     with pytest.raises(BadInput, match="stabilise: expected a number between 0 and 1, got 2"):
         SteadyMap(2)
-    with pytest.raises(BadInput, match="every: expected a whole number of 1 or more, got 0"):
+    with pytest.raises(BadInput, match="every: expected a whole number of at least 1, got 0"):
         Live(scene(), every=0)
     with pytest.raises(BadInput, match="frame: expected uint8"):
         Live(scene(), threads=1).process(np.zeros((9, 9, 3), np.float32))
