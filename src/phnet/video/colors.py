@@ -2,8 +2,8 @@
 
 HDR becomes SDR, since the networks and the new background are SDR. PQ (HDR10) and HLG are made
 linear with the reference white at 203 cd/m² (ITU-R BT.2408), compressed from a peak of
-1,000 cd/m² by the curve of BT.2390 on the largest channel, which keeps hues, brought to the
-primaries of BT.709 and encoded as sRGB.
+1,000 cd/m² by the curve of BT.2390 on each channel, so that what is bright and colored pales as
+on film, brought to the primaries of BT.709 and encoded as sRGB.
 """
 
 from dataclasses import dataclass
@@ -69,8 +69,7 @@ class Colors:
         if self.is_mapped:
             return Colors(BT709, LIMITED, BT709, BT709)
         if self.is_rgb or self.matrix not in KEPT_MATRICES:
-            named = [BT709 if n in (0, UNSPECIFIED) else n for n in (self.primaries, self.transfer)]
-            return Colors(BT709, LIMITED, *named)
+            return Colors(BT709, LIMITED, known(self.primaries), known(self.transfer))
         return self
 
     @property
@@ -83,6 +82,11 @@ class Colors:
         if self.is_rgb:
             return "RGB becomes YUV 4:2:0 (BT.709)"
         return ""
+
+
+def known(number: int) -> int:
+    """A number of H.273, that of BT.709 where there is none."""
+    return BT709 if number in (0, UNSPECIFIED) else number
 
 
 def matrix_for(matrix: int, height: int) -> int:
@@ -121,12 +125,12 @@ def to_sdr(rgb: Pixels, colors: Colors) -> Pixels:
     if colors.transfer == HLG:  # the picture on a display of 1,000 cd/m² (BT.2100)
         scene = cv2.transform(linear, LUMA_BT2020)
         linear *= (np.maximum(scene, 1e-6) ** 0.2)[..., None] * np.float32(PEAK / WHITE)
-    if colors.primaries in TO_BT709:
-        linear = cv2.transform(linear, np.array(TO_BT709[colors.primaries], np.float32))
     if colors.is_hdr:
-        largest = linear.max(axis=2)
-        place = np.sqrt(np.clip(largest * np.float32(WHITE / PEAK), 0, 1)) * (STEPS - 1)
-        linear *= compression()[np.rint(place).astype(np.intp)][..., None]
+        place = np.sqrt(np.clip(linear * np.float32(WHITE / PEAK), 0, 1)) * (STEPS - 1)
+        linear = compression()[np.rint(place).astype(np.intp)]
+    if colors.primaries in TO_BT709:
+        matrix = np.array(TO_BT709[colors.primaries], np.float32)
+        linear = np.asarray(cv2.transform(linear, matrix), np.float32)
     place = np.sqrt(np.clip(linear, 0, 1)) * (STEPS - 1)
     return np.asarray(encoding()[np.rint(place).astype(np.intp)])
 
@@ -142,15 +146,14 @@ def linear_of(transfer: int) -> Floats:
         light = np.where(value <= 0.5, value**2 / 3, (np.exp((value - c) / a) + b) / 12)
     else:
         light = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return light.astype(np.float32)
+    return np.asarray(light, np.float32)
 
 
 @cache
 def compression() -> Floats:
-    """What light is multiplied by, from 0 to PEAK in steps of its root (BT.2390, 5.4.1)."""
-    nits = np.linspace(0, 1, STEPS) ** 2 * PEAK
-    most = to_pq(np.array(WHITE)) / to_pq(np.array(PEAK))
-    value = to_pq(nits) / to_pq(np.array(PEAK))
+    """SDR light for light from 0 to PEAK in steps of its root (BT.2390, 5.4.1); 1 is white."""
+    nits, peak = np.linspace(0, 1, STEPS) ** 2 * PEAK, to_pq(np.array(PEAK))
+    value, most = to_pq(nits) / peak, to_pq(np.array(WHITE)) / peak
     knee = 1.5 * most - 0.5
     t = np.clip((value - knee) / (1 - knee), 0, 1)
     bent = (
@@ -158,8 +161,8 @@ def compression() -> Floats:
         + (t**3 - 2 * t**2 + t) * (1 - knee)
         + (3 * t**2 - 2 * t**3) * most
     )
-    made = from_pq(np.where(value > knee, bent, value) * to_pq(np.array(PEAK)))
-    return np.asarray(np.where(nits > 0, made / np.maximum(nits, 1e-9), 1), np.float32)
+    made = from_pq(np.where(value > knee, bent, value) * peak) / WHITE
+    return np.asarray(made, np.float32)
 
 
 @cache
@@ -167,7 +170,7 @@ def encoding() -> Pixels:
     """SRGB values of 8 bits for light from 0 to 1 in steps of its root."""
     light = np.linspace(0, 1, STEPS) ** 2
     value = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.rint(value * 255).astype(np.uint8)
+    return np.asarray(np.rint(value * 255), np.uint8)
 
 
 def from_pq(value: Any) -> Any:

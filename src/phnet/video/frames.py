@@ -18,8 +18,8 @@ from phnet.video.colors import Colors, pixels_of
 from phnet.video.container import LARGEST_FRAME, Report, picture_stream, pyav
 
 DEFAULT_RATE = Fraction(25)
-DECLARED = ("matroska", "mov", "flv", "avi")  # formats whose length is declared, not estimated
-LEAST_MISSING = 0.1  # seconds by which a file must be shorter than it declares
+ROUNDING = 0.005  # seconds
+DECLARED = "matroska"  # the format whose length is declared and is that of what is shown
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave alpha out
 STEEPEST = 16.0  # sides of a pixel; what is beyond is a mistake
 
@@ -179,11 +179,10 @@ class Reader:
     def _is_shorter(self) -> bool:
         """Whether less was read than the file declares."""
         container = self._container
-        names = container.format.name.split(",")
-        if not container.duration or not any(name in DECLARED for name in names):
+        if not container.duration or DECLARED not in container.format.name.split(","):
             return False
         missing = container.duration / 1e6 - self._end
-        return missing > max(LEAST_MISSING, 2 * float(self.step * self.time_base))
+        return bool(missing > float(self.step * self.time_base) + ROUNDING)
 
 
 class _Deinterlacer:

@@ -286,11 +286,8 @@ def trimmed(colors: Floats, own: Floats, options: TrimOptions) -> Floats:
     trims = Trims(options.exposure, options.warmth)
     if options.strength == 1 and not trims:
         return colors
-    if options.strength != 1:
-        colors = cv2.addWeighted(colors, options.strength, own, 1 - options.strength, 0)
-    if trims:
-        colors = cv2.transform(colors, np.diag(trims.gains))
-    return np.asarray(np.clip(colors, 0, 1), np.float32)
+    made = own + np.float32(options.strength) * (colors - own)
+    return np.asarray(np.clip(made * np.array(trims.gains, np.float32), 0, 1), np.float32)
 
 
 def blended(colors: Floats, alpha: Floats, scene: Pixels) -> Pixels:

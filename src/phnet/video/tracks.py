@@ -23,6 +23,29 @@ STALE_TAGS = (
     *("number_of_frames", "number_of_bytes", "bps", "alpha_mode", "vendor_id", "rotate"),
 )
 STALE_STARTS = ("_statistics", "number_of_", "bps-", "duration-")
+# ISO 639-2 has two codes for some languages; QuickTime knows the older ones.
+OLDER_CODES = {
+    "bod": "tib",
+    "ces": "cze",
+    "cym": "wel",
+    "deu": "ger",
+    "ell": "gre",
+    "eus": "baq",
+    "fas": "per",
+    "fra": "fre",
+    "hye": "arm",
+    "isl": "ice",
+    "kat": "geo",
+    "mkd": "mac",
+    "mri": "mao",
+    "msa": "may",
+    "mya": "bur",
+    "nld": "dut",
+    "ron": "rum",
+    "slk": "slo",
+    "sqi": "alb",
+    "zho": "chi",
+}
 
 
 class Tracks:
@@ -150,7 +173,11 @@ def can_hold(form: str, stream: Any) -> bool:
 
 def describe(before: Any, after: Any) -> None:
     """Hand on a track's language, title and role."""
-    after.metadata.update(true_tags(before.metadata))
+    tags = true_tags(before.metadata)
+    language = tags.get("language", "")
+    if after.container.format.name == "mov" and language in OLDER_CODES:
+        tags["language"] = OLDER_CODES[language]
+    after.metadata.update(tags)
     after.disposition = before.disposition
 
 

@@ -1,5 +1,6 @@
 """A video file that is written: the encoder, and the other tracks between its frames."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ ENCODERS = {
     ".mkv": ("libx264", "mpeg4"),
     ".webm": ("libvpx-vp9", "libvpx"),
 }
+SQUARE = (".webm",)  # VP9 has no place for a pixel's aspect, and PyAV does not write the file's
 
 
 def add_picture(target: Any, output: Path, rate: Any, time_base: Any) -> Any:
@@ -97,8 +99,14 @@ class Writer:
     def _begin(self, height: int, width: int, pixels: Pixels) -> None:
         coder = self._stream.codec_context
         coder.height, coder.width = height, width
-        if self._reader.pixel_aspect != 1:
-            coder.sample_aspect_ratio = self._reader.pixel_aspect
+        aspect = self._reader.pixel_aspect
+        if aspect != 1 and self._output.suffix.lower() in SQUARE:
+            coder.width = max(2, round(width * aspect / 2) * 2)
+            self._report.notes.append(
+                f"{self._output}: the pixels were made square: {coder.width}x{height}"
+            )
+            aspect = Fraction(1)
+        coder.sample_aspect_ratio = aspect
         if (height, width) != pixels.shape[:2]:
             self._report.notes.append(
                 f"{self._output}: an odd side lost its last line: {width}x{height}"
