@@ -12,6 +12,7 @@ from phnet.options import LiveOptions
 if TYPE_CHECKING:
     from phnet.images.arrays import Pixels
     from phnet.video import Live
+    from phnet.video.container import Report
 
 
 @app.command()
@@ -44,7 +45,6 @@ def video(
     threads: Threads = None,
 ) -> None:
     """Put the person of IN in front of another background, in harmony with it; sound is kept."""
-    import sys
     from dataclasses import asdict
 
     from rich.console import Console
@@ -70,6 +70,13 @@ def video(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(output.name, total=total)
         report = convert(source, output, background, live, masks, lambda: progress.advance(task))
+    _tell(report, source, output)
+
+
+def _tell(report: "Report", source: Path, output: Path) -> None:
+    """Say what became of it; exit code 130 after Ctrl-C, 1 where the file ended early."""
+    import sys
+
     if report.broken:
         report.notes.append(f"{source}: {report.broken} broken packets were left out")
     for note in report.notes:

@@ -86,19 +86,17 @@ def convert(
                 except KeyboardInterrupt:
                     report.stopped = True
                 second.wait()
-                report.frames = second.frames
-                if report.stopped and not report.frames:
+                if report.stopped and not second.frames:
                     raise KeyboardInterrupt
-                if not report.frames:
+                if not second.frames:
                     raise BadImage(f"{source}: expected a video, but no frame could be decoded")
                 second.writer.finish()
         except pyav().error.FFmpegError as error:
             raise BadOutput(f"{output}: the video cannot be written ({error.strerror})") from error
-        if not report.stopped:
-            report.short = reader.shortfall()
+        report.frames, report.cuts = second.frames, session.cuts.seen
+        report.short = "" if report.stopped else reader.shortfall()
     if not second.with_person:
         report.notes.append(f"{source}: no person was found in any frame")
-    report.cuts = session.cuts.seen
     return report
 
 

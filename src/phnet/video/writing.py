@@ -8,7 +8,7 @@ import numpy as np
 
 from phnet.errors import BadOutput
 from phnet.images.arrays import Pixels
-from phnet.video.colors import matrix_for
+from phnet.video.colors import Colors, matrix_for
 from phnet.video.container import Report, pyav
 from phnet.video.frames import Reader
 from phnet.video.tracks import Tracks, describe, describe_file
@@ -47,6 +47,28 @@ def add_picture(target: Any, output: Path, rate: Any, time_base: Any) -> Any:
     return stream
 
 
+def even(pixels: Pixels) -> tuple[int, int]:
+    """Height and width that YUV 4:2:0 can have: an odd side loses its last line."""
+    height, width = (max(2, side - side % 2) for side in pixels.shape[:2])
+    return height, width
+
+
+def yuv_of(pixels: Pixels, stream: Any, colors: Colors) -> Any:
+    """A frame of YUV 4:2:0 of a track's size from RGB uint8 (H, W, 3)."""
+    height, width = even(pixels)
+    coder = stream.codec_context
+    frame = pyav().VideoFrame.from_ndarray(
+        np.ascontiguousarray(pixels[:height, :width]), format="rgb24"
+    )
+    return frame.reformat(
+        width=coder.width,
+        height=coder.height,
+        format="yuv420p",
+        dst_colorspace=matrix_for(colors.matrix, coder.height),
+        dst_color_range=colors.range,
+    )
+
+
 class Writer:
     """Encodes the picture, and passes on the other tracks between its frames.
 
@@ -77,27 +99,17 @@ class Writer:
 
     def write(self, pts: int, pixels: Pixels) -> None:
         """Encode RGB uint8 (H, W, 3) at a time in units of the reader's time base."""
-        height, width = (max(2, side - side % 2) for side in pixels.shape[:2])
-        coder = self._stream.codec_context
         if not self._begun:
-            self._begin(height, width, pixels)
-        frame = pyav().VideoFrame.from_ndarray(
-            np.ascontiguousarray(pixels[:height, :width]), format="rgb24"
-        )
-        frame = frame.reformat(
-            width=coder.width,
-            height=coder.height,
-            format="yuv420p",
-            dst_colorspace=matrix_for(self._colors.matrix, coder.height),
-            dst_color_range=self._colors.range,
-        )
+            self._begin(pixels)
+        frame = yuv_of(pixels, self._stream, self._colors)
         frame.pts, frame.time_base = pts, self._reader.time_base
         self._target.mux(self._stream.encode(frame))
         while self._early:
             self._target.mux(self._early.pop(0))
 
-    def _begin(self, height: int, width: int, pixels: Pixels) -> None:
+    def _begin(self, pixels: Pixels) -> None:
         coder = self._stream.codec_context
+        height, width = even(pixels)
         coder.height, coder.width = height, width
         aspect = self._reader.pixel_aspect
         if aspect != 1 and self._output.suffix.lower() in SQUARE:
