@@ -16,6 +16,7 @@ from phnet.errors import BadOption
 from phnet.options import (
     ComposeOptions,
     HarmonizeOptions,
+    LiveOptions,
     NetworkOptions,
     cores,
     options_of,
@@ -82,11 +83,13 @@ def test_the_mask_can_be_inverted_in_python() -> None:
     [
         ("harmonize", (HarmonizeOptions, NetworkOptions)),
         ("compose", (ComposeOptions, NetworkOptions)),
+        ("video", (LiveOptions,)),
     ],
 )
 def test_the_command_line_has_each_option_with_its_range(
     command: str, kinds: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    arguments = ["a.png"] if command == "video" else ["a.png", "b.png"]
     known = {one.name: one for one in get_command(app).commands[command].params}  # type: ignore[attr-defined]
     for one in [option for kind in kinds for option in options_of(kind)]:
         made = known[one.name]
@@ -97,7 +100,7 @@ def test_the_command_line_has_each_option_with_its_range(
             wrong = f"{one.about.low - 1:g}"
         if wrong:
             with pytest.raises(SystemExit) as ended:
-                app([command, "a.png", "b.png", "-o", "c.png", one.flag, wrong])
+                app([command, *arguments, "-o", "c.png", one.flag, wrong])
             assert ended.value.code == 2
             assert one.flag in capsys.readouterr().err
 
@@ -123,7 +126,7 @@ def test_no_choice_or_range_is_spelled_out_again() -> None:
 
 def test_the_tables_in_the_docs_are_those_of_the_classes() -> None:
     text = (ROOT / "docs" / "options.md").read_text("utf-8")
-    for kind in (HarmonizeOptions, ComposeOptions, NetworkOptions):
+    for kind in (HarmonizeOptions, ComposeOptions, LiveOptions, NetworkOptions):
         assert table(kind) in text
 
 

@@ -141,8 +141,8 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class LookOptions(Checked):
-    """How much of the new colors is taken, and how they come to full size."""
+class TrimOptions(Checked):
+    """How much of the new colors is taken, and what is still changed after the match."""
 
     light: float | None = option(
         None,
@@ -178,6 +178,12 @@ class LookOptions(Checked):
         step=0.05,
         unit="%",
     )
+
+
+@dataclass(frozen=True)
+class LookOptions(TrimOptions):
+    """How much of the new colors is taken, and how they come to full size."""
+
     lift: Lift = option(
         "auto",
         "How the network's small result comes to full size.",
@@ -233,6 +239,16 @@ class ComposeOptions(MaskOptions, LookOptions):
     foreground: Foreground = option(
         "blur-fusion", "Colors at soft edges; ml needs the extra 'matte' and is slower."
     )
+
+
+@dataclass(frozen=True)
+class LiveOptions(TrimOptions):
+    """How to harmonize frame after frame."""
+
+    stabilise: float = option(
+        0.85, "How much of look and matte stays from frame to frame.", low=0, high=1, step=0.05
+    )
+    every: int = option(1, "Run the harmonization network once in so many frames.", low=1)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from phnet.cli import (  # noqa: E402
     data,  # noqa: F401
     evaluate,  # noqa: F401
     harmonize,  # noqa: F401
+    live,  # noqa: F401
     matte,  # noqa: F401
     model,  # noqa: F401
     page,  # noqa: F401
