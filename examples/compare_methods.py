@@ -12,7 +12,7 @@ from PIL import Image
 import phnet
 from phnet.datasets.synthesis import make_composite
 from phnet.evaluation.baselines import METHODS
-from phnet.evaluation.metrics import score
+from phnet.evaluation.protocols import find
 
 folder = Path(__file__).parent.parent / "tests/portraits"
 photos = sorted(folder.glob("*.jpg"))[:6]
@@ -34,8 +34,9 @@ for seed, path in enumerate(photos):
 # %% [markdown]
 # ## Predictions and scores
 #
-# The network runs at `light` 0, the paper's task; the classical methods come with the package.
+# A protocol says how figures are made from pictures: `paper` is the paper's. The network runs at `light` 0, the paper's task; the classical methods come with the package.
 # %%
+paper = find("paper")
 harmonizer = phnet.Harmonizer(threads=2)
 methods = {
     "composite": lambda image, _: image,
@@ -44,7 +45,7 @@ methods = {
 }
 table = {}
 for name, method in methods.items():
-    scores = [score(method(image, mask), real, mask) for image, mask, real in pairs]
+    scores = [paper.scores(method(image, mask), real, mask) for image, mask, real in pairs]
     table[name] = np.mean([one.mse for one in scores])
     print(f"{name:10} MSE {table[name]:7.1f}  PSNR {np.mean([one.psnr for one in scores]):.2f} dB")
 

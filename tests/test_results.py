@@ -41,7 +41,7 @@ def test_a_section_is_written_and_replaced(
     assert "| method | paper | own-size | foreign-light | nothing |" in first
     assert "| mk, half |" in first
     assert "| set | method | tone | n | luma, change |" in first
-    assert "| nothing | composite | dark |" in first
+    assert "| nothing | **network, light 1** | dark |" in first
     assert "<h2>Measured</h2>" in page.read_text()
     assert script["main"](arguments) == 0
     assert output.read_text().count("<!-- results val -->") == 1

@@ -20,8 +20,8 @@ def portrait(skin: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     mask = np.zeros((120, 100), np.uint8)
     cv2.rectangle(photo, (20, 55), (80, 119), (40, 60, 160), -1)
     cv2.rectangle(mask, (20, 55), (80, 119), 255, -1)
-    cv2.circle(photo, (50, 35), 20, skin, -1)
-    cv2.circle(mask, (50, 35), 20, 255, -1)
+    cv2.ellipse(photo, (50, 35), (15, 20), 0, 0, 360, skin, -1)
+    cv2.ellipse(mask, (50, 35), (15, 20), 0, 0, 360, 255, -1)
     return photo, mask / 255
 
 
@@ -32,9 +32,26 @@ def test_a_face_has_its_tone_and_nothing_else_is_skin(tone: str) -> None:
     assert found is not None
     assert found.tone == tone
     assert (photo[found.where] == SKINS[tone]).all()  # neither wall nor body
-    assert found.where.sum() > 500
+    assert found.where.sum() > 200
     lab = cv2.cvtColor(np.float32([[SKINS[tone]]]) / 255, cv2.COLOR_RGB2LAB)[0, 0]
     assert found.angle == pytest.approx(np.degrees(np.arctan((lab[0] - 50) / lab[2])), abs=1e-3)
+
+
+def test_the_face_is_found_by_the_heads_shape() -> None:
+    """Its place is that of the head, small on a full figure and large in a close-up."""
+    for scale, body in ((1, 80), (3, 10)):
+        mask = np.zeros((400, 300), np.uint8)
+        top = 20
+        cv2.ellipse(mask, (150, top + 20 * scale), (15 * scale, 20 * scale), 0, 0, 360, 1, -1)
+        cv2.rectangle(mask, (150 - body, top + 40 * scale), (150 + body, 399), 1, -1)
+        place = skin_tone.face_place(mask > 0)
+        assert place is not None
+        height = 40 * scale
+        assert place[0].start == pytest.approx(top + 0.38 * height, abs=0.05 * height)
+        assert place[0].stop == pytest.approx(top + 0.8 * height, abs=0.08 * height)
+        assert (place[1].start + place[1].stop) / 2 == pytest.approx(150, abs=2)
+    assert skin_tone.face_place(np.zeros((9, 9), bool)) is None
+    assert skin_tone.face_place(np.eye(30, dtype=bool)) is not None
 
 
 def test_bins_have_the_edges_that_the_source_gives() -> None:
@@ -82,6 +99,8 @@ def test_the_command_counts_the_faces_of_folders(
             place = tmp_path / folder / f"{tone}.jpg"
             cv2.imwrite(str(place), photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
             cv2.imwrite(str(place.with_suffix(".png")), np.rint(mask * 255))
+    half = command_line("data", "skin", tmp_path / "a", "--every", "2", "--jobs", "1")[1]
+    assert "of 1 faces" in half
     status, out, _ = command_line("data", "skin", tmp_path / "a", tmp_path / "b", "--jobs", "1")
     assert status == 0
     assert "light 1 (50.0%), medium 0 (0.0%), dark 1 (50.0%) of 2 faces" in out

@@ -1,6 +1,8 @@
 """Each protocol against a count of its own, written from that repository's evaluation code."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +12,8 @@ from skimage.metrics import structural_similarity
 
 from phnet.datasets.readers import Sample
 from phnet.errors import BadData, BadInput
-from phnet.evaluation import protocols
+from phnet.evaluation import protocols, score
+from phnet.evaluation.baselines import METHODS
 from phnet.evaluation.protocols import PROTOCOLS
 from tests.conftest import smooth_photo
 
@@ -159,6 +162,19 @@ def test_protocols_differ_where_the_issue_is(samples: list[Sample]) -> None:
     assert abs(found["dovenet"].psnr - found["idih"].psnr) > 0.05
     assert abs(found["dovenet"].fmse - found["idih"].fmse) > 0.1
     assert found["idih"].mse != pytest.approx(found["released"].mse, rel=1e-4)
+
+
+def test_a_method_is_handed_what_the_protocol_compares(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    """Untouched composites by their own protocol: no error outside the mask but rounding."""
+    sized = [replace(sample, size=SIZE) for sample in samples[:2]]
+    score.predict(sized, METHODS["composite"], tmp_path, protocol="dovenet")
+    composite = Image.open(sized[0].composite_path).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    assert np.array_equal(np.array(Image.open(tmp_path / "0.png")), np.array(composite))
+    scores = score.evaluate(sized, [tmp_path], protocol="dovenet")[0].scores
+    other = score.evaluate(sized, [tmp_path], protocol="idih")[0].scores
+    assert abs(scores[0, 0] - other[0, 0]) > 0.1
 
 
 def test_the_json_says_what_was_done() -> None:

@@ -223,6 +223,7 @@ def skin(
         list[Path],
         typer.Argument(help="Folders of photos ID.jpg with masks ID.png.", show_default=False),
     ],
+    every: Annotated[int, typer.Option(min=1, help="Look at each N-th photo alone.")] = 1,
     jobs: Jobs = None,
 ) -> None:
     """Say how many faces of each skin tone there are: by typology angle, in three bins."""
@@ -231,7 +232,7 @@ def skin(
     from phnet.datasets.statistics import skin_angles
 
     everything: list[float | None] = []
-    found = {folder: photos_with_masks(folder) for folder in photos}
+    found = {folder: photos_with_masks(folder)[::every] for folder in photos}
     for folder, files in found.items():
         with _bar(str(folder)) as progress:
             angles = skin_angles(files, jobs=jobs or cores(), progress=progress)

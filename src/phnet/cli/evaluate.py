@@ -36,7 +36,11 @@ Real = Annotated[
 Side = Annotated[
     int | None,
     typer.Option(
-        "--size", min=16, max=8192, help="Resize all to this square.", show_default="as stored"
+        "--size",
+        min=16,
+        max=8192,
+        help="Resize all to this square.",
+        show_default="the protocol's",
     ),
 ]
 
@@ -78,6 +82,9 @@ def predict(
             "adapter (.toml) of anyone's network."
         ),
     ] = "default",
+    protocol: Annotated[
+        Rule, typer.Option(help="After whose rules composites and masks are handed in.")
+    ] = Rule.paper,
     real: Real = None,
     size: Side = None,
     resolution: Annotated[
@@ -114,6 +121,7 @@ def predict(
             samples,
             chosen,
             output,
+            protocol=protocol.value,
             untouched=untouched,
             about=about(chosen, method),
             progress=progress,
@@ -150,16 +158,7 @@ def evaluate(
     ] = None,
     convention: Annotated[str | None, typer.Option(hidden=True)] = None,
     real: Real = None,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            "--size",
-            min=16,
-            max=8192,
-            help="Compare at this square.",
-            show_default="the protocol's",
-        ),
-    ] = None,
+    size: Side = None,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
 ) -> None:
     """Score predictions on disk: MSE, PSNR, fMSE, fPSNR, SSIM, CIEDE2000 with 95% intervals.

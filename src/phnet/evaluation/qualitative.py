@@ -71,7 +71,8 @@ def write_sheet(path: Path, pixels: Bytes) -> None:
     kind = path.suffix.lower()
     if kind not in (".png", ".jpg", ".jpeg"):
         raise BadOutput(f"{path}: expected a name ending in .jpg or .png")
-    _, encoded = cv2.imencode(kind, pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    quality = [] if kind == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 88]
+    _, encoded = cv2.imencode(kind, pixels[..., ::-1], quality)
     write_bytes(path, encoded.tobytes())
 
 

@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -57,6 +57,7 @@ def predict(
     method: Method,
     output: str | os.PathLike[str],
     *,
+    protocol: str = "paper",
     untouched: bool = False,
     about: dict[str, Any] | None = None,
     progress: Progress | None = None,
@@ -71,6 +72,7 @@ def predict(
         samples: from :func:`phnet.datasets.readers.read`.
         method: the method.
         output: the folder to write to; made if missing.
+        protocol: after which composites and masks are made that the method is handed.
         untouched: hand in real photos instead of composites and write to ``output/untouched``;
             a good method leaves them nearly as they are.
         about: of the method, written beside the predictions with its time: name, parameters.
@@ -86,11 +88,12 @@ def predict(
     """
     folder = Path(output) / UNTOUCHED if untouched else Path(output)
     _check_output(samples, folder)
+    rule = protocols.find(protocol, samples[0].size if samples else None)
     seconds: list[float] = []
     reason = None
     for done, sample in enumerate(samples):
-        pixels = to_bytes(sample.real if untouched else sample.composite)
-        mask = sample.mask
+        pixels = (rule.real(sample) if untouched else rule.composite(sample)).astype(np.uint8)
+        mask = rule.foreground(sample).astype(np.float32)
         start = time.perf_counter()
         try:
             if not mask.any():
@@ -103,12 +106,7 @@ def predict(
             raise type(error)(f"{sample.mask_path}: {error}") from error
         else:
             seconds.append(time.perf_counter() - start)
-            if result.dtype.kind == "f":
-                result = np.rint(np.clip(result, 0, 1) * 65535).astype(np.uint16)
-            path = folder / sample.file_name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _, encoded = cv2.imencode(".png", result[..., ::-1])
-            write_bytes(path, encoded.tobytes())
+            _store(folder / sample.file_name, result)
         if progress is not None:
             progress(done + 1, len(samples))
     if not seconds:
@@ -117,6 +115,15 @@ def predict(
         note = {**(about or {}), "milliseconds": 1000 * median(seconds), "images": len(seconds)}
         write_text(folder / NOTE, json.dumps(note, indent=1) + "\n")
     return seconds
+
+
+def _store(path: Path, result: npt.NDArray[Any]) -> None:
+    """Write a prediction as PNG; floats with 16 bits."""
+    if result.dtype.kind == "f":
+        result = np.rint(np.clip(result, 0, 1) * 65535).astype(np.uint16)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _, encoded = cv2.imencode(".png", result[..., ::-1])
+    write_bytes(path, encoded.tobytes())
 
 
 def _check_output(samples: Sequence[Sample], folder: Path) -> None:
@@ -195,30 +202,37 @@ def evaluate(
     kept = [(s, r) for s, r in zip(samples, rows, strict=True) if not r.failure]
     if not kept:
         raise BadMask(failed[0][1])
-    table = np.array([row.values for _, row in kept])
-    ends = np.cumsum([2, len(METRICS), len(CHECKS)])
     two = temporal.pairs([sample for sample, _ in kept])
     warps = np.array(list(apply(partial(temporal.of_pair, found), two, jobs))) if two else None
     whole = hashlib.sha256(b"".join(row.digest for row in rows)).hexdigest()
+    table = np.array([row.values for _, row in kept])
     return [
-        Scored(
-            name,
-            [sample.id for sample, _ in kept],
-            [sample.subset for sample, _ in kept],
-            table[:, i, 0],
-            table[:, i, 1],
-            table[:, i, ends[0] : ends[1]],
-            table[:, i, ends[1] : ends[2]],
-            table[:, i, ends[2]],
-            [found[i][sample.id] for sample, _ in kept],
-            failed,
-            whole,
-            read_note(places[i]),
-            table[:, i, ends[2] + 1 :],
-            None if warps is None else warps[:, [i, -1]],
+        replace(
+            _scored(name, [sample for sample, _ in kept], table[:, i], found[i]),
+            failed=failed,
+            digest=whole,
+            note=read_note(places[i]),
+            warps=None if warps is None else warps[:, [i, -1]],
         )
         for i, name in enumerate(names_of(places))
     ]
+
+
+def _scored(name: str, samples: Sequence[Sample], rows: Doubles, paths: dict[str, Path]) -> Scored:
+    """One method's rows of :func:`_measure` by their columns."""
+    ends = np.cumsum([2, len(METRICS), len(CHECKS)])
+    return Scored(
+        name,
+        [sample.id for sample in samples],
+        [sample.subset for sample in samples],
+        rows[:, 0],
+        rows[:, 1],
+        rows[:, ends[0] : ends[1]],
+        rows[:, ends[1] : ends[2]],
+        rows[:, ends[2]],
+        [paths[sample.id] for sample in samples],
+        skin=rows[:, ends[2] + 1 :],
+    )
 
 
 def read_note(folder: Path) -> dict[str, Any]:

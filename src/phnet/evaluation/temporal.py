@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,9 +61,8 @@ def flow(later: Floats, earlier: Floats) -> Floats:
         cv2.cvtColor(np.rint(each * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
         for each in (later, earlier)
     ]
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    start = np.zeros((*grays[0].shape, 2), np.float32)
-    return np.asarray(finder.calc(grays[0], grays[1], start), np.float32)
+    finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return np.asarray(finder.calc(grays[0], grays[1], None), np.float32)
 
 
 def moved(picture: Floats, by: Floats) -> Floats:

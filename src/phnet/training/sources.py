@@ -130,6 +130,11 @@ def pair_sources(folders: Sequence[str], split: str, real: str) -> list[Source]:
             if has_val or held_out == (split == "val"):
                 name = f"{sample.subset}/{sample.id}"
                 sources.append(Source(name, partial(_load_pair, sample), planes=7))
+    if split == "val" and not sources:
+        raise BadData(
+            f"{', '.join(map(str, folders))}: expected composites to validate on, but the hold-out "
+            "(one photo in 50 where there is no split val) is empty"
+        )
     return sources
 
 
