@@ -34,7 +34,8 @@ for seed, path in enumerate(photos):
 # %% [markdown]
 # ## Predictions and scores
 #
-# A protocol says how figures are made from pictures: `paper` is the paper's. The network runs at `light` 0, the paper's task; the classical methods come with the package.
+# A protocol says how figures are made from pictures: `paper` is the paper's. The network runs at
+# `light` 0, the paper's task; the classical methods come with the package.
 # %%
 paper = find("paper")
 harmonizer = phnet.Harmonizer(threads=2)
