@@ -1,6 +1,6 @@
 """How long many large photos take: decoding into a cache, writing shards, reading them again.
 
-    python scripts/measure_scale.py WORK --photos 5000 --size 1024     # pip install -e '.[train,scale]'
+    python scripts/measure_scale.py WORK --photos 5000   # pip install -e ".[train,scale]"
 
 Makes a tree of FFHQH out of synthetic photos (smooth colors with a camera's noise, JPEG at
 quality 90) in WORK, which must have room, and prints one line a step: seconds, images a second,
