@@ -161,7 +161,11 @@ def test_entries_can_be_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["run.precision=fp8", "run.tracker=mine", "schedule.shape=step", "run.accumulate=0"]
+    "change",
+    [
+        *("run.precision=fp8", "run.tracker=mine", "schedule.shape=step", "run.accumulate=0"),
+        *("data.reading=own", "data.reading=['photo']"),
+    ],
 )
 def test_choices_are_checked(tmp_path: Path, change: str) -> None:
     path = tmp_path / "mine.toml"

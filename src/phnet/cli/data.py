@@ -66,6 +66,9 @@ def build(
     reading: Annotated[
         Reading, typer.Option(help="Of section 3.2: what is recolored, and how it is put back.")
     ] = Reading.photo,
+    shards: Annotated[
+        bool, typer.Option("--shards", help="Then write WebDataset shards into DIR/shards.")
+    ] = False,
     engine: Annotated[
         Engine, typer.Option(help="ray: over a cluster (extra 'scale').")
     ] = Engine.processes,
@@ -121,6 +124,29 @@ def build(
     reasons = ", ".join(f"{count} {kind}" for kind, count in made.rejected.items())
     listed = f" ({reasons}; see {output / 'rejected.jsonl'})" if refused else ""
     print(f"{output}: {made.images} images ({parts}), {refused} rejected{listed}")
+    if shards:
+        _write_shards(output, output / "shards", None, jobs)
+
+
+@data.command(name="shards")
+def write(
+    tree: Tree,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the shards.")],
+    real: Real = None,
+    jobs: Jobs = None,
+) -> None:
+    """Write a tree as WebDataset shards, which phnet train reads without a cache."""
+    _write_shards(tree, output, real, jobs)
+
+
+def _write_shards(tree: Path, output: Path, real: Path | None, jobs: int | None) -> None:
+    from phnet.datasets.shards import write_shards
+
+    with _bar("shards") as progress:
+        counts = write_shards(
+            tree, output, real, jobs=jobs or os.cpu_count() or 1, progress=progress
+        )
+    print(f"{output}: {', '.join(f'{split} {count}' for split, count in counts.items())}")
 
 
 @data.command()

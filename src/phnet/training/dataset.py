@@ -27,6 +27,7 @@ from phnet.datasets.synthesis import Pixels, Reading, binarize, make_composite
 from phnet.training.cache import Cache
 from phnet.training.recipe import Data
 from phnet.training.sources import fit
+from phnet.training.streaming import Shards
 
 VALIDATION_SEED = 2024
 
@@ -34,7 +35,7 @@ VALIDATION_SEED = 2024
 class TrainingImages(Dataset[dict[str, Any]]):
     """The endless sequence of a run's training images; index ``g`` is the place in the run."""
 
-    def __init__(self, cache: Cache, data: Data, seed: int) -> None:
+    def __init__(self, cache: Cache | Shards, data: Data, seed: int) -> None:
         self.cache = cache
         self.data = data
         self.seed = seed

@@ -195,7 +195,7 @@ def _check_values(recipe: Recipe) -> list[str]:
     problems = []
     for (table, key), choices in _CHOICES.items():
         value = getattr(getattr(recipe, table), key)
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             problems.append(f"[{table}] {key} should be one of {sorted(choices)}, got {value!r}")
     data, schedule, run = recipe.data, recipe.schedule, recipe.run
     if (schedule.epochs > 0) == (schedule.images > 0):

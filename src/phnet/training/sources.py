@@ -1,6 +1,5 @@
 """Where training images come from: folders of photos with masks, packs, trees of pairs."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from phnet.datasets.archive import Packed, members, pack, read_member
 from phnet.datasets.readers import Sample, read, splits
+from phnet.datasets.shards import held_out
 from phnet.datasets.synthesis import Pixels, binarize
 from phnet.errors import BadData
 
@@ -46,6 +46,22 @@ def _photo_planes(photo: bytes, mask: bytes) -> Pixels:
     if not 0 < binarize(alpha).mean() < 1:
         raise ValueError("mask is empty or covers everything")
     return np.dstack([rgb, alpha])
+
+
+def decoded_planes(first: bytes, mask: bytes, real: bytes | None = None) -> Pixels:
+    """Encoded files as planes: photo, mask (H, W, 4); with ``real``: composite, mask, real, 7.
+
+    Raises:
+        ValueError: one cannot be decoded, they differ in size, or the mask divides nothing.
+    """
+    if real is None:
+        return _photo_planes(first, mask)
+    pictures = [_decode(content, cv2.IMREAD_COLOR) for content in (first, real)]
+    alpha = _decode(mask, cv2.IMREAD_GRAYSCALE)
+    if not pictures[0].shape[:2] == alpha.shape == pictures[1].shape[:2]:
+        raise ValueError("composite, mask and real photo differ in size")
+    hard = np.where(binarize(alpha), np.uint8(255), np.uint8(0))  # as pairs are read from a tree
+    return np.dstack([pictures[0], hard, pictures[1]])
 
 
 def _load_photo(photo: Path, mask: Path) -> Pixels:
@@ -126,8 +142,7 @@ def pair_sources(folders: Sequence[str], split: str, real: str) -> list[Source]:
         has_val = "val" in splits(folder)
         for sample in read(folder, split if has_val else "train", real=real or None):
             photo = f"{sample.subset}/{sample.real_path.stem}"
-            held_out = hashlib.sha256(photo.encode()).digest()[0] * 50 < 256
-            if has_val or held_out == (split == "val"):
+            if has_val or held_out(photo) == (split == "val"):
                 name = f"{sample.subset}/{sample.id}"
                 sources.append(Source(name, partial(_load_pair, sample), planes=7))
     if split == "val" and not sources:
