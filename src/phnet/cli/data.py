@@ -143,9 +143,7 @@ def _write_shards(tree: Path, output: Path, real: Path | None, jobs: int | None)
     from phnet.datasets.shards import write_shards
 
     with _bar("shards") as progress:
-        counts = write_shards(
-            tree, output, real, jobs=jobs or os.cpu_count() or 1, progress=progress
-        )
+        counts = write_shards(tree, output, real, jobs=jobs or cores(), progress=progress)
     print(f"{output}: {', '.join(f'{split} {count}' for split, count in counts.items())}")
 
 
