@@ -20,9 +20,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with a portrait, one in a folder inside it, and a background."""
     monkeypatch.chdir(tmp_path)
     Path("in/sub").mkdir(parents=True)
-    photo = Image.fromarray(astronaut()).resize((96, 96))
+    photo = Image.fromarray(astronaut()).resize((128, 128))
     photo.save("in/a.png")
-    photo.save("in/sub/b.jpg")
+    photo.save("in/sub/b.jpg", quality=95)
     Image.fromarray(smooth_photo(np.random.default_rng(0), 60, 90)).save("scene.png")
 
 
@@ -39,7 +39,7 @@ def test_people_of_a_folder_are_composed(command_line: Run) -> None:
     Path("scenes").mkdir()
     Image.open("scene.png").save("scenes/a.tif")
     Path("masks").mkdir()
-    Image.fromarray(disc_mask(96, 96)).save("masks/a_mask.png")
+    Image.fromarray(disc_mask(128, 128)).save("masks/a_mask.png")
     status, out, _ = command_line("compose", "in", "scenes", "--mask", "masks", "-o", "out")
     assert (status, out) == (0, "out: 1 composed, 0 failed\n")
     assert "out/a.tif" in written()

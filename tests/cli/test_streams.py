@@ -99,9 +99,11 @@ def test_a_folder_that_exists_gets_the_result_by_its_name(command_line: Run) -> 
     Path("out").mkdir()
     status, out, _ = command_line("harmonize", "photo.jpg", "mask.png", "-o", "out")
     assert (status, out.split(":")[0]) == (0, str(Path("out/photo.jpg")))
-    assert Image.open("out/photo.jpg").size == (96, 96)
+    with Image.open("out/photo.jpg") as image:
+        assert image.size == (96, 96)
     assert command_line("matte", "photo.jpg", "-o", "out")[0] == 0
-    assert Image.open("out/photo.png").mode == "L"
+    with Image.open("out/photo.png") as image:
+        assert image.mode == "L"
     status, _, err = command_line("harmonize", "photo.jpg", "mask.png", "-o", ".")
     assert status == 2
     assert "the output is also an input" in err

@@ -353,7 +353,7 @@ def test_what_cannot_be_done_is_one_sentence_and_nothing_is_written(
 
 
 def test_what_is_no_person_surely_is_refused() -> None:
-    cup = coffee()[::2, ::2]
+    cup = coffee()[::3, ::3]
     assert (Matter(threads=1).segment(cup) > 0.5).mean() > 0.1  # half a cup is found
     with pytest.raises(BadInput, match="no person was found for sure"):
         phnet.compose(cup, scene())

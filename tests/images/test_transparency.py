@@ -10,6 +10,7 @@ from skimage.data import astronaut
 import phnet
 from phnet.errors import BadImage, BadInput
 from phnet.images.transparency import filled, seen_around
+from phnet.matting.matte import Matter
 from tests.conftest import smooth_photo
 
 PHOTO = np.asarray(Image.fromarray(astronaut()).resize((96, 96)))
@@ -92,10 +93,12 @@ def test_files_and_pil_images_too(tmp_path: Any) -> None:
         np.testing.assert_array_equal(np.asarray(other)[seen], np.asarray(results[0])[seen])
 
 
-@pytest.mark.parametrize("mask", [MASK, None])
-def test_a_cut_out_has_no_background_and_is_for_compose(mask: Any) -> None:
-    with pytest.raises(BadInput, match=r"there is no background .* compose"):
-        phnet.harmonize(cut_out(MASK, 128), mask)
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_cut_out_has_no_background_and_is_for_compose(is_given: bool) -> None:
+    alpha = np.rint(Matter(threads=1).matte(PHOTO) * 255).astype(np.uint8)
+    for under in (0, 255):
+        with pytest.raises(BadInput, match=r"there is no background .* compose"):
+            phnet.harmonize(cut_out(alpha, under), alpha if is_given else None)
 
 
 def test_a_mask_where_nothing_is_seen_is_refused() -> None:

@@ -282,6 +282,7 @@ def _blend(colors: Floats, mask: Floats, scene: Pixels) -> None:
     if scene.shape[2] == 4:
         total = alpha + below[..., 3:] * (1 - alpha)
         share = np.asarray(alpha / np.maximum(total, 1e-6), np.float32)
+        below[..., :3] *= below[..., 3:] > 0  # what lies hidden leaves no trace, not by rounding
         below[..., 3:] = total
     below[..., :3] += (colors - below[..., :3]) * share
     if scene.dtype.kind == "u":

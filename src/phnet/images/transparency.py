@@ -39,7 +39,8 @@ def seen_around(alpha: Pixels, mask: Floats, least: float = LEAST_AROUND) -> boo
     for rows in strips((mask.shape[0], mask.shape[1])):
         opacity = to_float(alpha[rows])
         inside += float((opacity * mask[rows]).sum())
-        outside += float((opacity * (1 - mask[rows])).sum())
+        # A person's own soft edge is seen as far as the mask says, and leaves nothing.
+        outside += float(np.maximum(opacity - mask[rows], 0).sum())
     return outside > least * inside
 
 

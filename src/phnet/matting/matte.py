@@ -35,7 +35,7 @@ from phnet.options import cores
 REFINEMENTS = ("guided", "closed-form", "none")
 LEAST_PERSON = 0.01  # share of the picture that must be person, at the network's size
 PERHAPS, SURELY = 0.1, 0.9  # probabilities of a person
-LEAST_SURE = 0.5  # share, of what is perhaps a person, that surely is; see docs/compose.md
+LEAST_SURE = 0.4  # share, of what is perhaps a person, that surely is; see docs/compose.md
 GUIDE_SIDE = 512  # the guided filter is fitted at this longer side and applied at full size
 GUIDE_EPSILON = 1e-3  # of the guided filter, on colors in [0, 1]
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
