@@ -178,7 +178,7 @@ def describe(before: Any, after: Any) -> None:
     if after.container.format.name == "mov" and language in OLDER_CODES:
         tags["language"] = OLDER_CODES[language]
     after.metadata.update(tags)
-    after.disposition = before.disposition
+    after.disposition = before.disposition.value
 
 
 def describe_file(source: Any, target: Any) -> None:
