@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from phnet.batch.executors import ENGINES, Record, Settings, Worker
 from phnet.errors import BadInput, BadOutput
-from phnet.files import sweep, write_text
+from phnet.files import json_of, sweep, write_text
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"})
 WRITTEN = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
@@ -105,7 +105,7 @@ def match(composites: Path, masks: Path | None, output: Path) -> list[Item]:
         BadOutput: results would land among what is read.
     """
     inputs = [composites] if masks is None else [composites, masks]
-    if output.exists() and any(output.resolve() == folder.resolve() for folder in inputs):
+    if output.is_dir() and any(output.resolve() == folder.resolve() for folder in inputs):
         raise BadOutput(f"{output}: expected another folder than those that are read")
     found = pictures(composites)
     if not found:
@@ -124,7 +124,8 @@ def match(composites: Path, masks: Path | None, output: Path) -> list[Item]:
             several = ", ".join(path.name for path in paths)
             problem = f"{paths[0]}: expected one composite of this name, found {several}"
         mask = fitting[0] if fitting else None
-        items.append(Item(paths[0], mask, output / _result_name(paths[0]), problem))
+        name = _result_name(paths[0])
+        items.append(Item(paths[0], mask, output / name, problem or _astray(output, name)))
     return items
 
 
@@ -159,6 +160,8 @@ def read_manifest(manifest: Path, output: Path) -> list[Item]:
         problem = None
         if not _is_below(name):
             problem = f"{place}: expected an output inside {output}, got {name}"
+        elif astray := _astray(output, name):
+            problem = f"{place}: {astray}"
         elif output / name in taken:
             problem = f"{place}: expected an output of its own, but {name} is taken by an earlier"
         taken.add(output / name)
@@ -177,15 +180,27 @@ def read_manifest(manifest: Path, output: Path) -> list[Item]:
 def _is_below(name: str) -> bool:
     """Whether a name stays in its folder, on any system."""
     path = PureWindowsPath(name)  # knows / and \\, drives and roots
-    return not (path.drive or path.root or ".." in path.parts)
+    return bool(path.name) and not (path.drive or path.root or ".." in path.parts)
+
+
+def _astray(output: Path, name: str) -> str | None:
+    """A sentence where links lead a result out of the folder of results, or its name cannot be."""
+    try:
+        place = (output / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its links lead in a circle"
+        return f"{output / name}: expected a place to write to, but {reason}"
+    if place.is_relative_to(output.resolve()):
+        return None
+    return f"{output / name}: expected an output inside {output}, but a link leads to {place}"
 
 
 def _entry(line: str, where: str) -> tuple[str, str | None, str | None]:
     expected = f'{where}: expected {{"composite": "PATH", "mask": "PATH", "output": "PATH"}}'
     try:
-        entry = json.loads(line)
+        entry = json_of(line)
     except ValueError as error:
-        raise BadInput(f"{expected}, got no JSON") from error
+        raise BadInput(f"{expected}, but {error}") from error
     if not isinstance(entry, dict) or not entry.get("composite"):
         raise BadInput(f"{expected}, got {line[:80]}")
     values = [entry.get(key) for key in ("composite", "mask", "output")]

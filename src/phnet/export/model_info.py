@@ -1,6 +1,5 @@
 """What a network or a file with one in it is: name, size, work, and how it is built."""
 
-import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from phnet.errors import BadModel
 from phnet.export.chunks import is_pieces, read_pieces
+from phnet.files import json_of
 from phnet.networks import PHNet
 from phnet.networks.mattenet import MATTES, MatteNet
 from phnet.networks.phnet import CONFIGS
@@ -120,7 +120,7 @@ def _describe_onnx(content: bytes, path: Path) -> dict[str, Any]:
 
     try:
         session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
-        card = dict(json.loads(session.get_modelmeta().custom_metadata_map.get("phnet", "{}")))
+        card = dict(json_of(session.get_modelmeta().custom_metadata_map.get("phnet", "{}")))
     except Exception as error:  # onnxruntime's exceptions have no common base
         reason = str(error).splitlines()[0][:200]
         raise BadModel(f"{path}: expected an ONNX network, but {reason}") from error
