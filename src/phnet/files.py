@@ -8,7 +8,7 @@ import secrets
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +18,7 @@ LONGEST_NAME = 255  # bytes, in nearly every file system
 LONGEST_SUFFIX = 16  # bytes
 LARGEST_JSON = 1 << 20  # characters
 DEEPEST_JSON = 64  # lists and objects in one another
+_unfinished: set[Path] = set()  # temporary files of this process
 _TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{8}\.tmp(\.[^.]*)?")
 
 
@@ -76,6 +77,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = _real(Path(path))
     temporary = _temporary(target)
+    _unfinished.add(temporary)
     try:
         yield temporary
         with temporary.open("rb+") as handle:
@@ -86,6 +88,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise BadOutput(f"{target}: cannot be written ({reason})") from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+        _unfinished.discard(temporary)
+
+
+def discard_unfinished() -> None:
+    """Remove what is being written now, for a process that ends at once."""
+    for temporary in list(_unfinished):
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def sweep(paths: Iterable[Path]) -> None:

@@ -164,6 +164,9 @@ class LookOptions(Checked):
             "none (the network's own)",
         ),
     )
+    max_megapixels: int = option(
+        100, "Larger pictures are refused before they are decoded; 0: no bound.", low=0
+    )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.lut3d import Lut
 from phnet.images import (
     Picture,
+    bounded,
     check_output,
     load,
     quiet_readers,
@@ -60,11 +61,11 @@ def harmonize_file(
         PHNetError: one sentence; nothing was written then.
     """
     check_output(output, composite, mask)
-    picture = load(composite)
+    picture = load(bounded(composite, options.max_megapixels))
     check_output(output, picture=picture)
     made = harmonize_picture(
         picture,
-        None if mask is None else read_mask(mask),
+        None if mask is None else read_mask(bounded(mask, options.max_megapixels)),
         options,
         harmonizer=harmonizer,
         matter=matter,

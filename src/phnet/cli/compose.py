@@ -58,7 +58,7 @@ def compose(
 
     from phnet.compositing.composer import Composer, compose_pictures
     from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.images import check_output, load, quiet_readers, read_mask, save
+    from phnet.images import bounded, check_output, load, quiet_readers, read_mask, save
     from phnet.matting.matte import Matter
 
     quiet_readers()
@@ -66,16 +66,23 @@ def compose(
     check_output(output, *inputs)
     if save_parts:
         _check_parts(save_parts, output, *inputs)
-    scene, photo = load(background), load(portrait)
+    most = options.max_megapixels
+    scene, photo = load(bounded(background, most)), load(bounded(portrait, most))
     check_output(output, picture=scene)
     matter = Matter(matte, network.threads) if mask is None else None
     harmonizer = Harmonizer(network.model, network.threads, self_ensemble=network.self_ensemble)
     composer = Composer(harmonizer, matter)
     with _named(portrait, mask):
         done = compose_pictures(
-            photo, scene, None if mask is None else read_mask(mask), options, composer=composer
+            photo,
+            scene,
+            None if mask is None else read_mask(bounded(mask, most)),
+            options,
+            composer=composer,
         )
     made = done.made
+    if save_parts:
+        _make_folder(save_parts)
     save(output, done.picture, done.result, made.mask)
     if save_parts:
         _write_parts(save_parts, made)
@@ -122,6 +129,15 @@ def _check_parts(folder: Path, *taken: Path | None) -> None:
             raise BadOutput(f"{folder / name}: is also an input or the output; choose another name")
 
 
+def _make_folder(folder: Path) -> None:
+    from phnet.errors import BadOutput
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise BadOutput(f"{folder}: expected a folder to write to, but {error.strerror}") from error
+
+
 def _write_parts(folder: Path, made: "Composition") -> None:
     """The person's colors with alpha, the mask, and the composite before harmonization."""
     import imagecodecs
@@ -129,7 +145,6 @@ def _write_parts(folder: Path, made: "Composition") -> None:
 
     from phnet.files import write_bytes
 
-    folder.mkdir(exist_ok=True)
     mask = np.rint(made.mask * 255).astype(np.uint8)
     colors = np.rint(made.foreground * 255).astype(np.uint8)
     parts = (np.dstack([colors, mask]), mask, made.composite)

@@ -47,6 +47,7 @@ def video(
     threads: Threads = None,
 ) -> None:
     """Put the person of IN in front of another background, in harmony with it; sound is kept."""
+    import signal
     import sys
 
     from rich.console import Console
@@ -68,9 +69,16 @@ def video(
         return Live(scene, stabilise=stabilise, every=every, harmonizer=harmonizer, matter=matter)
 
     total = frame_count(source)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(output.name, total=total)
-        report = convert(source, output, background, live, masks, lambda: progress.advance(task))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what is done then is kept
+    try:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(output.name, total=total)
+            report = convert(
+                source, output, background, live, masks, lambda: progress.advance(task)
+            )
+    except KeyboardInterrupt:
+        print("phnet: interrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
     if report.broken:
         report.notes.append(f"{source}: {report.broken} broken packets were left out")
     for note in report.notes:

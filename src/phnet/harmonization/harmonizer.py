@@ -197,17 +197,17 @@ class Harmonizer:
             BadInput: what is handed in cannot be used; says why.
         """
         from phnet.harmonization.harmonize_picture import harmonize_picture
-        from phnet.images.handed_in import read_picture
+        from phnet.images.handed_in import bounded, read_picture
         from phnet.images.masks import read_mask
         from phnet.matting.matte import Matter
 
         chosen = made_of(HarmonizeOptions, options)
-        came = read_picture(composite)
+        came = read_picture(bounded(composite, chosen.max_megapixels))
         if mask is None and self._matter is None:
             self._matter = Matter(threads=self.threads)
         made = harmonize_picture(
             came.picture,
-            None if mask is None else read_mask(mask),
+            None if mask is None else read_mask(bounded(mask, chosen.max_megapixels, "mask")),
             chosen,
             harmonizer=self,
             matter=self._matter,

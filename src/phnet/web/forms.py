@@ -40,7 +40,8 @@ class ComposeOptions(options.ComposeOptions):
 
 # What a request may cost is less than what a person's own machine may do.
 NARROWER: dict[str, dict[str, Any]] = {"resolution": {"le": 1024}}
-LEFT_OUT = {"foreground"}  # one of its ways needs an extra, and is slow
+# One of the ways of the first needs an extra, and is slow; the server has its own bound.
+LEFT_OUT = {"foreground", "max_megapixels"}
 EXAMPLES = {"place": ["120,40,0.5"]}
 
 
