@@ -194,6 +194,9 @@ class LookOptions(TrimOptions):
             "none (the network's own)",
         ),
     )
+    max_megapixels: int = option(
+        100, "Larger pictures are refused before they are decoded; 0: no bound.", low=0
+    )
 
 
 @dataclass(frozen=True)

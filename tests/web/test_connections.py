@@ -135,6 +135,7 @@ def test_who_waits_to_be_asked_for_the_body_is_refused_without_it(client: Client
 def test_the_host_header_is_checked_where_only_this_machine_listens() -> None:
     assert hosts("0.0.0.0", "") is None
     assert hosts("127.0.0.1", "*") is None
+    assert hosts("127.0.0.1", "a.example,*") is None
     assert list(hosts("0.0.0.0", "a.example") or ()) == ["a.example"]
     local = hosts("127.0.0.1", "demo.example, other.example")
     assert local is not None

@@ -14,6 +14,7 @@ from phnet.harmonization.lut3d import Lut
 from phnet.images import (
     Picture,
     Source,
+    bounded,
     check_output,
     encoded,
     load,
@@ -66,12 +67,14 @@ def harmonize_file(
     """
     if isinstance(output, Path):
         check_output(output, *(path for path in (composite, mask) if isinstance(path, Path)))
-    picture = load(composite)
+    picture = load(bounded(composite, options.max_megapixels))
     if isinstance(output, Path):
         check_output(output, picture=picture)
     made = harmonize_picture(
         picture,
-        None if mask is None else read_mask(mask, wanted=options.mask_class),
+        None
+        if mask is None
+        else read_mask(bounded(mask, options.max_megapixels), wanted=options.mask_class),
         options,
         harmonizer=harmonizer,
         matter=matter,

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from phnet.batch.executors import ENGINES, Record, Settings, Worker
 from phnet.batch.matching import Item, result_name
 from phnet.errors import BadInput, BadOutput
-from phnet.files import sweep, write_text
+from phnet.files import json_of, sweep, write_text
 
 MANIFEST = "manifest.jsonl"
 
@@ -93,6 +93,8 @@ def read_manifest(manifest: Path, output: Path) -> list[Item]:
         problem = None
         if not _is_below(name):
             problem = f"{place}: expected an output inside {output}, got {name}"
+        elif astray := _astray(output, name):
+            problem = f"{place}: {astray}"
         elif output / name in taken:
             problem = f"{place}: expected an output of its own, but {name} is taken by an earlier"
         taken.add(output / name)
@@ -111,15 +113,27 @@ def read_manifest(manifest: Path, output: Path) -> list[Item]:
 def _is_below(name: str) -> bool:
     """Whether a name stays in its folder, on any system."""
     path = PureWindowsPath(name)  # knows / and \\, drives and roots
-    return not (path.drive or path.root or ".." in path.parts)
+    return bool(path.name) and not (path.drive or path.root or ".." in path.parts)
+
+
+def _astray(output: Path, name: str) -> str | None:
+    """A sentence where links lead a result out of the folder of results, or its name cannot be."""
+    try:
+        place = (output / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its links lead in a circle"
+        return f"{output / name}: expected a place to write to, but {reason}"
+    if place.is_relative_to(output.resolve()):
+        return None
+    return f"{output / name}: expected an output inside {output}, but a link leads to {place}"
 
 
 def _entry(line: str, where: str) -> tuple[str, str | None, str | None]:
     expected = f'{where}: expected {{"composite": "PATH", "mask": "PATH", "output": "PATH"}}'
     try:
-        entry = json.loads(line)
+        entry = json_of(line)
     except ValueError as error:
-        raise BadInput(f"{expected}, got no JSON") from error
+        raise BadInput(f"{expected}, but {error}") from error
     if not isinstance(entry, dict) or not entry.get("composite"):
         raise BadInput(f"{expected}, got {line[:80]}")
     values = [entry.get(key) for key in ("composite", "mask", "output")]

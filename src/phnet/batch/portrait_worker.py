@@ -14,7 +14,7 @@ from phnet.compositing.composer import Composer, Composition, compose_pictures
 from phnet.errors import BadInput, BadMask, BadOption
 from phnet.files import replacing
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.images import Source, check_output, load, quiet_readers, read_mask
+from phnet.images import Source, bounded, check_output, load, quiet_readers, read_mask
 from phnet.images.encoding import compressed
 from phnet.matting.matte import Matter
 from phnet.options import ComposeOptions
@@ -58,11 +58,12 @@ def compose_file(
     if isinstance(output, Path):
         files = [path for path in (portrait, background, mask) if isinstance(path, Path)]
         check_output(output, *files)
-    scene, photo = load(background), load(portrait)
+    most = options.max_megapixels
+    scene, photo = load(bounded(background, most)), load(bounded(portrait, most))
     if isinstance(output, Path):
         check_output(output, picture=scene)
     with _named(portrait, mask):
-        alpha = None if mask is None else read_mask(mask, wanted=options.mask_class)
+        alpha = None if mask is None else read_mask(bounded(mask, most), wanted=options.mask_class)
         done = compose_pictures(photo, scene, alpha, options, composer=composer)
     write(output, done.picture, done.result, done.made.mask)
     notes = [f"{mask}: {note}" for note in done.notes]

@@ -157,6 +157,15 @@ def _check_parts(folder: Path, *taken: Path | None) -> None:
             raise BadOutput(f"{folder / name}: is also an input or the output; choose another name")
 
 
+def _make_folder(folder: Path) -> None:
+    from phnet.errors import BadOutput
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise BadOutput(f"{folder}: expected a folder to write to, but {error.strerror}") from error
+
+
 def _write_parts(folder: Path, made: "Composition") -> None:
     """The person's colors with alpha, the mask, and the composite before harmonization."""
     import imagecodecs
@@ -164,7 +173,6 @@ def _write_parts(folder: Path, made: "Composition") -> None:
 
     from phnet.files import write_bytes
 
-    folder.mkdir(exist_ok=True)
     mask = np.rint(made.mask * 255).astype(np.uint8)
     colors = np.rint(made.foreground * 255).astype(np.uint8)
     parts = (np.dstack([colors, mask]), mask, made.composite)

@@ -49,6 +49,7 @@ def live(
     threads: Threads = None,
 ) -> None:
     """Put the person before a camera in front of another background, until Ctrl-C."""
+    import signal
     from dataclasses import asdict
 
     import numpy as np
@@ -71,6 +72,7 @@ def live(
         matter=Matter(matte, threads),
     )
     console = Console(stderr=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ends the file, too
     with console.status("waiting for the camera") as status, sink as shown:
 
         def on_frame(aired: "Aired") -> None:

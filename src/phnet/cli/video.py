@@ -45,6 +45,7 @@ def video(
     threads: Threads = None,
 ) -> None:
     """Put the person of IN in front of another background, in harmony with it; sound is kept."""
+    import signal
     from dataclasses import asdict
 
     from rich.console import Console
@@ -67,6 +68,7 @@ def video(
         return Live(scene, **asdict(options), harmonizer=harmonizer, matter=matter)
 
     total = frame_count(source)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what is done then is kept
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(output.name, total=total)
         report = convert(source, output, background, live, masks, lambda: progress.advance(task))

@@ -30,7 +30,7 @@ from phnet.images.arrays import (
     strips,
     to_float,
 )
-from phnet.images.handed_in import read_picture
+from phnet.images.handed_in import bounded, read_picture
 from phnet.images.masks import Mask, read_mask, turned
 from phnet.images.picture import Picture
 from phnet.images.transparency import filled, hidden, seen_around
@@ -240,11 +240,12 @@ def compose(
     if composer is not None:
         options = {"foreground": composer.foreground, **options}
     chosen = made_of(ComposeOptions, options)
-    came = read_picture(background, "background")
+    most = chosen.max_megapixels
+    came = read_picture(bounded(background, most, "background"), "background")
     done = compose_pictures(
-        read_picture(portrait, "portrait").picture,
+        read_picture(bounded(portrait, most, "portrait"), "portrait").picture,
         came.picture,
-        None if mask is None else read_mask(mask, wanted=chosen.mask_class),
+        None if mask is None else read_mask(bounded(mask, most, "mask"), wanted=chosen.mask_class),
         chosen,
         composer=composer or Composer(),
     )

@@ -30,7 +30,7 @@ from phnet.datasets.portrait_worker import PARTS, Options, PortraitMaker, Record
 from phnet.datasets.readers import SPLITS
 from phnet.datasets.synthesis import READINGS, Reading
 from phnet.errors import BadData, BadOutput
-from phnet.files import write_text
+from phnet.files import json_of, write_text
 from phnet.matting.matte import REFINEMENTS, Matter
 
 ENGINES = {"processes": run_processes, "ray": run_ray}
@@ -152,7 +152,7 @@ def _prepare(tree: Path, settings: Record) -> None:
     begun = tree / "build.json"
     try:
         if begun.is_file():
-            before = json.loads(begun.read_text(encoding="utf-8"))
+            before = dict(json_of(begun.read_bytes()))
             before.setdefault("reading", "photo")  # not in older builds
             differ = [key for key in settings if before.get(key) != settings[key]]
             if differ:
@@ -169,7 +169,7 @@ def _prepare(tree: Path, settings: Record) -> None:
             (tree / part).mkdir(parents=True, exist_ok=True)
         _sweep(tree)
         write_text(begun, json.dumps(settings) + "\n")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadOutput(f"{tree}: cannot be used to write to ({reason})") from error
 
@@ -224,8 +224,8 @@ def _read_lines(path: Path) -> list[Record]:
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
             try:
-                found.append(json.loads(line if line.endswith("\n") else ""))
-            except json.JSONDecodeError:
+                found.append(json_of(line if line.endswith("\n") else ""))
+            except ValueError:
                 break
     return found
 

@@ -1,11 +1,11 @@
 """What an ONNX file of ours, or a list of its pieces, says of itself; needs no torch."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from phnet.errors import BadModel
 from phnet.export.chunks import is_pieces, read_pieces
+from phnet.files import json_of
 
 
 def is_onnx(path: Path) -> bool:
@@ -32,7 +32,7 @@ def _describe(content: bytes, path: Path) -> dict[str, Any]:
 
     try:
         session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
-        card = dict(json.loads(session.get_modelmeta().custom_metadata_map.get("phnet", "{}")))
+        card = dict(json_of(session.get_modelmeta().custom_metadata_map.get("phnet", "{}")))
     except Exception as error:  # onnxruntime's exceptions have no common base
         reason = str(error).splitlines()[0][:200]
         raise BadModel(f"{path}: expected an ONNX network, but {reason}") from error

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from phnet.errors import BadInput, BadModel
 from phnet.harmonization import model_file
+from phnet.matting import sessions
 from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, cores, made_of
 
 if TYPE_CHECKING:
@@ -55,42 +56,25 @@ class Harmonizer:
         self_ensemble: bool = False,
         light: float | None = None,
     ) -> None:
-        import onnxruntime as ort
-
-        ort.disable_telemetry_events()  # for Windows, where no variable does it
         NetworkOptions(None, self_ensemble, threads)  # refuses what cannot be
         LookOptions(light=light)
         self.threads = threads or cores()
         self.self_ensemble = self_ensemble
         self._matter: Matter | None = None  # loaded when a composite comes without a mask
         self.path = find_model(model)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        # Threads that wait by spinning take the cores from the lift, and from other programs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
-        # Weights outside the file are looked for below the file itself, where nothing can be:
-        # a model from a stranger must not read other files.
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(self.path / "outside")
-        )
+        inside = model is None or str(model) == "int8"
         try:
             content = self.path.read_bytes()
-            self._session = ort.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own exceptions have no common base
-            reason = str(error).splitlines()[0][:200]
-            raise BadModel(f"{self.path}: expected an ONNX network, but {reason}") from error
+        except OSError as error:
+            raise BadModel(f"{self.path}: cannot be read ({error.strerror})") from error
+        self._session = sessions.open_session(content, self.path, self.threads, outside=not inside)
         model_file.check_session(self._session, self.path)
         self.takes_light = any(i.name == "light" for i in self._session.get_inputs())
         self.has_field = any(o.name == "field" for o in self._session.get_outputs())
         self.light = light
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.card = model_file.read_card(metadata, self.path)
-        inside = model is None or str(model) == "int8"
-        self._seconds = None if inside else model_file.SECONDS_TO_RUN
+        self._seconds = None if inside else sessions.SECONDS_TO_RUN
 
     def run(self, image: Floats, mask: Floats, light: float | None = None) -> Floats:
         """Run the network itself, at the size that is handed in.
@@ -213,17 +197,19 @@ class Harmonizer:
             BadInput: what is handed in cannot be used; says why.
         """
         from phnet.harmonization.harmonize_picture import harmonize_picture
-        from phnet.images.handed_in import read_picture
+        from phnet.images.handed_in import bounded, read_picture
         from phnet.images.masks import read_mask
         from phnet.matting.matte import Matter
 
         chosen = made_of(HarmonizeOptions, options)
-        came = read_picture(composite)
+        came = read_picture(bounded(composite, chosen.max_megapixels))
         if mask is None and self._matter is None:
             self._matter = Matter(threads=self.threads)
         made = harmonize_picture(
             came.picture,
-            None if mask is None else read_mask(mask, wanted=chosen.mask_class),
+            None
+            if mask is None
+            else read_mask(bounded(mask, chosen.max_megapixels, "mask"), wanted=chosen.mask_class),
             chosen,
             harmonizer=self,
             matter=self._matter,

@@ -10,7 +10,7 @@ from phnet.images.arrays import (
 )
 from phnet.images.decoding import Source
 from phnet.images.encoding import check_output, encoded, merged, save
-from phnet.images.handed_in import HandedIn, read_picture
+from phnet.images.handed_in import HandedIn, bounded, read_picture
 from phnet.images.masks import Mask, load_mask, read_mask
 from phnet.images.picture import Picture, from_pil, load, quiet_readers
 
@@ -20,6 +20,7 @@ __all__ = [
     "Picture",
     "Source",
     "blend",
+    "bounded",
     "check_image",
     "check_mask",
     "check_output",

@@ -6,10 +6,8 @@ Pillow has no 16-bit RGB.
 
 import io
 import os
-import struct
 import threading
 import warnings
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +15,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from phnet.errors import BadImage, BadMask, MissingExtra
+from phnet.errors import BadImage, BadMask, MissingExtra, PHNetError
 from phnet.images.arrays import Pixels, to_float
+from phnet.images.limits import MOST_PIXELS, check_decoded, check_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PIL import Image
 
-MOST_PIXELS = 200_000_000
 LARGEST_FILE = 2 << 30  # bytes
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # MPO comes with JPEG
 MANY_IN_ONE = ("MPO", "HEIF")  # the first picture is the photo; the others are made from it
@@ -63,11 +61,6 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[I
     """Open a picture's header and check it against the limits; decoding errors get a sentence."""
     from PIL import Image, UnidentifiedImageError
 
-    broken = (
-        *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError),
-        *(struct.error, zlib.error, MemoryError, OverflowError),
-        *(Image.DecompressionBombError, Warning),  # warnings where they are errors
-    )
     if isinstance(source.place, Path):
         _check_file(source.place, source, error)
     try:
@@ -92,7 +85,9 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[I
             f"{source}: expected an image (PNG, JPEG, WebP, TIFF), but it is of an unknown kind "
             "or its header is cut short"
         ) from problem
-    except broken as problem:
+    except PHNetError:
+        raise
+    except Exception as problem:  # whatever decoders meet; warnings, where they are errors
         reason = str(problem) or type(problem).__name__
         raise error(
             f"{source}: expected a whole image, but it cannot be decoded ({reason})"
@@ -100,8 +95,12 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[I
 
 
 def _check_file(path: Path, source: Source, error: type[BadImage] | type[BadMask]) -> None:
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "no such file"
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as problem:  # its name is too long
+        raise error(f"{source}: expected an image file, but {problem.strerror}") from problem
+    if not is_file:
+        kind = "a folder" if is_folder else "no such file"
         raise error(f"{source}: expected an image file, but there is {kind}")
     if path.stat().st_size > LARGEST_FILE:
         raise error(f"{source}: expected a file of at most {LARGEST_FILE >> 30} GiB")
@@ -115,6 +114,7 @@ def _check_header(
             f"{source}: expected at most {source.most_pixels // 10**6} megapixels, "
             f"got {image.width}x{image.height}"
         )
+    check_header(image, source, error)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format not in MANY_IN_ONE:
         raise error(
@@ -141,11 +141,12 @@ def decode(image: "Image.Image", source: Source, error: type[BadImage] | type[Ba
                 f"{source}: expected 8 or 16 bits a sample, got {bits[0]} (format {kinds[0]})"
             )
         if tags.get(262) in (0, 1, 2) and set(bits) in ({8}, {16}):
-            return _decode_tiff(source, error)
+            return check_decoded(_decode_tiff(source, error), image, source, error)
     if image.format == "PNG" and _is_deep_png(source):
         import imagecodecs
 
-        return np.asarray(imagecodecs.png_decode(source.read()))
+        values = np.asarray(imagecodecs.png_decode(source.read()))
+        return check_decoded(values, image, source, error)
     image.load()
     if image.mode in ("1", "L", "LA", "RGB", "RGBA", "P", "PA"):
         has_alpha = image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from phnet.errors import BadOutput
+from phnet.errors import BadOutput, PHNetError
 from phnet.files import check_place, write_bytes
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.color_profiles import deep, from_srgb, in_depth, to_srgb
@@ -31,6 +31,7 @@ WRITABLE = {
 }
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
 LARGEST_PROFILE = 1 << 20  # bytes: Pillow reads no PNG with a larger one
+LARGEST_SEGMENT = 65_400  # bytes of metadata in one segment of a JPEG
 METRE = 39.3701  # inches
 
 
@@ -83,7 +84,21 @@ def save(path: str | os.PathLike[str], picture: Picture, result: Pixels, mask: F
 
 
 def encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
-    """The file that :func:`save` writes; ``kind`` is PNG, JPEG, WEBP or TIFF."""
+    """The file that :func:`save` writes; ``kind`` is PNG, JPEG, WEBP or TIFF.
+
+    Raises:
+        BadOutput: the format cannot hold the picture, or what its file says about it.
+    """
+    try:
+        return _encoded(kind, picture, result, mask)
+    except PHNetError:
+        raise
+    except Exception as error:  # whatever encoders meet: their metadata come from hostile files
+        reason = str(error) or type(error).__name__
+        raise BadOutput(f"{kind}: the picture cannot be written ({reason})") from error
+
+
+def _encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
     pixels = merged(picture, result, mask)
     deep_gray_alpha = picture.alpha is not None and pixels.dtype == np.uint16
     if pixels.ndim == 2 and (kind == "WEBP" or (kind == "TIFF" and deep_gray_alpha)):
@@ -109,15 +124,26 @@ def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
     if pixels.dtype == np.uint16:
         pixels = in_depth(pixels, np.dtype(np.uint8))
     options: dict[str, Any] = {"icc_profile": picture.icc, "exif": picture.exif or b""}
-    if kind == "JPEG":
+    xmp = picture.xmp
+    if kind == "JPEG":  # a segment holds no more; without it the picture is still the picture
+        if len(options["exif"]) > LARGEST_SEGMENT:
+            options["exif"] = b""
+        xmp = xmp if xmp and len(xmp) <= LARGEST_SEGMENT else None
         options |= picture.jpeg or {"quality": 95, "subsampling": 0}
         options["dpi"] = picture.dpi or (0, 0)
     else:
         options |= {"lossless": picture.lossless, "quality": 95, "exact": True}
-    if picture.xmp:
-        options["xmp"] = picture.xmp
-    target = io.BytesIO()
-    Image.fromarray(pixels).save(target, kind, **options)
+    if xmp:
+        options["xmp"] = xmp
+    image, target = Image.fromarray(pixels), io.BytesIO()
+    try:
+        image.save(target, kind, **options)
+    except OSError:
+        if not options.pop("progressive", False):
+            raise
+        # Pillow's buffer is too small for a whole progressive picture behind large metadata.
+        target = io.BytesIO()
+        image.save(target, kind, **options)
     return target.getvalue()
 
 

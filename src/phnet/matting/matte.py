@@ -30,7 +30,7 @@ from phnet.images.arrays import (
 )
 from phnet.images.guided_filter import guided_filter
 from phnet.images.transparency import filled, hidden
-from phnet.options import cores
+from phnet.matting import sessions
 
 REFINEMENTS = ("guided", "closed-form", "none")
 LEAST_PERSON = 0.01  # share of the picture that must be person, at the network's size
@@ -38,6 +38,8 @@ PERHAPS, SURELY = 0.1, 0.9  # probabilities of a person
 LEAST_SURE = 0.4  # share, of what is perhaps a person, that surely is; see docs/compose.md
 GUIDE_SIDE = 512  # the guided filter is fitted at this longer side and applied at full size
 GUIDE_EPSILON = 1e-3  # of the guided filter, on colors in [0, 1]
+LARGEST_MODEL = 1 << 30  # bytes
+LEAST_SIDE, LARGEST_SIDE = 4, 4096  # of a network's input, and of its output
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
 
 Photo = str | os.PathLike[str] | Source | Image.Image | npt.NDArray[Any]
@@ -68,7 +70,9 @@ class Matter:
         content, where = _model_bytes(model)
         is_lite = content[4:8] == b"TFL3"
         self._network: _Network = (
-            _Lite(content, where, threads) if is_lite else _Onnx(content, where, threads)
+            _Lite(content, where, threads)
+            if is_lite
+            else _Onnx(content, where, threads, outside=model is not None)
         )
         self.name = f"{where.name} sha256:{hashlib.sha256(content).hexdigest()[:16]}"
         """The model's file name and the start of its sum, for manifests."""
@@ -209,50 +213,37 @@ def refine_closed_form(alpha: Floats, rgb: Pixels) -> Floats:
 class _Onnx:
     """An ONNX model run by onnxruntime."""
 
-    def __init__(self, content: bytes, where: Path, threads: int | None) -> None:
-        import onnxruntime
-
-        onnxruntime.disable_telemetry_events()  # as in phnet.harmonization.harmonizer
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or cores()
-        # Threads that wait by spinning take the cores from the steps between two runs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
+    def __init__(self, content: bytes, where: Path, threads: int | None, *, outside: bool) -> None:
+        self._seconds = sessions.SECONDS_TO_RUN if outside else None
+        self._session = sessions.open_session(content, where, threads, outside=outside)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or not outputs:
+            raise BadModel(
+                f"{where}: expected one input and an output, got {len(inputs)} and {len(outputs)}"
             )
-        except Exception as error:  # onnxruntime's exceptions share no base of their own
-            raise BadModel(f"{where}: expected an ONNX or tflite model ({error})") from error
-        entry, *others = self._session.get_inputs()
+        (entry,) = inputs
         shape = [side if isinstance(side, int) else None for side in entry.shape]
         self._planes_first = len(shape) == 4 and shape[1] == 3
         is_rgb = len(shape) == 4 and shape[0] in (1, None) and (self._planes_first or shape[3] == 3)
-        if others or not is_rgb or entry.type != "tensor(float)":
+        if not is_rgb or entry.type != "tensor(float)":
             raise BadModel(
                 f"{where}: expected one input, a float RGB picture (1, 3, H, W) or (1, H, W, 3), "
-                f"got {entry.type} {entry.shape} and {len(others)} more"
+                f"got {entry.type} {entry.shape}"
             )
         self._where = where
         height, width = shape[2:] if self._planes_first else shape[1:3]
-        self.side = (height or 256, width or 256)
-        self._input = entry.name
-        given = self._session.get_outputs()[0].shape
+        self.side = _side((height or 256, width or 256), where)
+        self._input, self._output = entry.name, outputs[0].name
+        given = outputs[0].shape
         channels = given[1 if self._planes_first else 3] if len(given) == 4 else 1
         self._many = isinstance(channels, int) and channels > 1
 
     def __call__(self, rgb: Floats) -> Floats:
         picture = rgb * 2 - 1 if self._many else rgb
         picture = picture.transpose(2, 0, 1) if self._planes_first else picture
-        try:
-            (result, *_) = self._session.run(
-                None, {self._input: np.ascontiguousarray(picture[None])}
-            )
-        except Exception as error:  # as above
-            raise BadModel(f"{self._where}: the model cannot be run ({error})") from error
-        answer = np.asarray(result, np.float32)
-        if answer.ndim != 4:
-            raise BadModel(f"{self._where}: expected an output of one picture, got {answer.shape}")
+        feed = {self._input: np.ascontiguousarray(picture[None])}
+        (result,) = sessions.run(self._session, [self._output], feed, self._where, self._seconds)
+        answer = _checked(result, self._where)
         return _person(answer[0].transpose(1, 2, 0) if self._planes_first else answer[0])
 
 
@@ -276,7 +267,8 @@ class _Lite:
         shape = [int(side) for side in entry["shape"]]
         if len(shape) != 4 or shape[3] != 3 or entry["dtype"] is not np.float32:
             raise BadModel(f"{where}: expected an input of one RGB picture, got shape {shape}")
-        self.side = (shape[1], shape[2])
+        self.side = _side((shape[1], shape[2]), where)
+        self._where = where
         self._input, self._output = entry["index"], result["index"]
         self._many = int(result["shape"][-1]) > 1
 
@@ -284,7 +276,34 @@ class _Lite:
         picture = rgb * 2 - 1 if self._many else rgb
         self._interpreter.set_tensor(self._input, np.ascontiguousarray(picture[None], np.float32))
         self._interpreter.invoke()
-        return _person(np.asarray(self._interpreter.get_tensor(self._output), np.float32)[0])
+        return _person(_checked(self._interpreter.get_tensor(self._output), self._where)[0])
+
+
+def _side(side: tuple[int, int], where: Path) -> tuple[int, int]:
+    if not all(LEAST_SIDE <= length <= LARGEST_SIDE for length in side):
+        raise BadModel(
+            f"{where}: expected an input of {LEAST_SIDE} to {LARGEST_SIDE} pixels a side, "
+            f"got {side[0]}x{side[1]}"
+        )
+    return side
+
+
+def _checked(result: Any, where: Path) -> Floats:
+    """A network's answer, if it is one: (1, rows, columns, channels), or with channels first."""
+    shape = getattr(result, "shape", None)
+    largest = LARGEST_SIDE * LARGEST_SIDE
+    if (
+        shape is None
+        or len(shape) != 4
+        or shape[0] != 1
+        or not 0 < result.size <= largest
+        or result.dtype.kind != "f"
+    ):
+        got = type(result).__name__ if shape is None else f"{result.dtype} {shape}"
+        raise BadModel(f"{where}: expected one picture of numbers as the output, got {got}")
+    if not np.isfinite(result).all():
+        raise BadModel(f"{where}: expected finite numbers as the output, got NaN or inf")
+    return np.asarray(result, np.float32)
 
 
 def _person(answer: Floats) -> Floats:
@@ -302,6 +321,10 @@ def _model_bytes(model: str | os.PathLike[str] | None) -> tuple[bytes, Path]:
         return embedded.read_bytes(), Path("matte.onnx")
     path = Path(model)
     try:
+        if path.exists() and not path.is_file():
+            raise BadModel(f"{path}: expected a model's file, but it is none")
+        if path.stat().st_size > LARGEST_MODEL:
+            raise BadModel(f"{path}: expected a model of at most {LARGEST_MODEL >> 20} MiB")
         return path.read_bytes(), path
     except OSError as error:
         raise BadModel(f"{path}: cannot be read ({error.strerror})") from error

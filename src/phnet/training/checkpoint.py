@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from phnet.errors import BadModel
-from phnet.files import replacing, write_bytes
+from phnet.files import json_of, replacing, write_bytes
 from phnet.networks import PHNet, PHNetConfig
 from phnet.networks.mattenet import MatteConfig
 from phnet.networks.released import ReleasedConfig
@@ -51,9 +51,9 @@ def _load_tensors(path: Path) -> dict[str, Any]:
 
     try:
         with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("phnet", "null"))
+            about = json_of((file.metadata() or {}).get("phnet", "null"))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise BadModel(
             f"{path}: expected weights as safetensors, but {str(error)[:200]}"
         ) from error

@@ -100,7 +100,7 @@ class Service:
         made = harmonize_picture(
             picture, self._mask(form), options, harmonizer=harmonizer, matter=self._matter
         )
-        return _answer(picture, made.result, made.mask, made.notes)
+        return _answer(form.types, picture, made.result, made.mask, made.notes)
 
     def compose(self, form: Form[ComposeOptions]) -> Answer:
         """Put a portrait's person in front of another background, in harmony with it.
@@ -117,7 +117,7 @@ class Service:
         notes = list(done.notes)
         if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
-        return _answer(done.picture, done.result, done.made.mask, notes)
+        return _answer(form.types, done.picture, done.result, done.made.mask, notes)
 
     def matte(self, form: Form[MatteOptions]) -> Answer:
         """Find the person: a gray PNG, white where the person is.
@@ -144,8 +144,21 @@ class Service:
         return read_mask(source, wanted=form.options.mask_class)
 
 
-def _answer(picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]) -> Answer:
-    """The result in the picture's own type, PNG where that cannot be written."""
+def _answer(
+    types: Sequence[str], picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]
+) -> Answer:
+    """The result in the picture's own type, PNG where that cannot be written, or as is asked for.
+
+    Args:
+        types: media types that the client takes, the most wanted first; none: any.
+        picture: the composite.
+        result: as for :func:`phnet.images.save`.
+        mask: likewise.
+        notes: what a person should know.
+    """
     kind = "JPEG" if picture.format == "MPO" else picture.format
     kind = kind if kind in MEDIA_TYPES else "PNG"
+    if types and MEDIA_TYPES[kind] not in types:
+        taken = [name for name, media in MEDIA_TYPES.items() if media in types]
+        kind = next((name for name in taken if name != "JPEG" or picture.alpha is None), taken[0])
     return Answer(encoded(kind, picture, result, mask), MEDIA_TYPES[kind], notes)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from phnet.errors import BadInput, BadOutput
-from phnet.files import write_bytes
+from phnet.files import json_of, write_bytes
 from phnet.options import LookOptions, controls
 from phnet.web.graphs.compose import composing_model
 from phnet.web.graphs.harmonize import harmonizing_model
@@ -124,7 +124,7 @@ def model_files(models: Sequence[str | os.PathLike[str] | None]) -> dict[str, by
     listed: list[dict[str, Any]] = []
     for model in models:
         made = harmonizing_model(model)
-        card = json.loads(made.metadata_props[0].value)
+        card = json_of(made.metadata_props[0].value)
         name = str(card.get("name") or "model")
         file = re.sub(r"[^A-Za-z0-9_-]", "-", name) + ".onnx"
         if file in files or file in ("matte.onnx", "compose.onnx"):
