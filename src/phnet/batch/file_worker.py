@@ -13,12 +13,14 @@ from phnet.harmonization.lut3d import Lut
 from phnet.images import (
     Picture,
     check_output,
+    left_out,
     load,
     quiet_readers,
     read_mask,
     save,
 )
 from phnet.images.arrays import Floats
+from phnet.images.encoding import WRITABLE
 from phnet.matting.matte import Matter
 from phnet.options import HarmonizeOptions, NetworkOptions
 
@@ -72,6 +74,7 @@ def harmonize_file(
         mask_name=str(mask),
     )
     notes, alpha = list(made.notes), made.mask
+    notes += left_out(output, WRITABLE[output.suffix.lower()], picture)
     if picture.pixels.itemsize > 1 and output.suffix.lower() in (".jpg", ".jpeg", ".webp"):
         notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
     save(output, picture, made.result, alpha)

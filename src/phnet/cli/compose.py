@@ -58,7 +58,8 @@ def compose(
 
     from phnet.compositing.composer import Composer, compose_pictures
     from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.images import check_output, load, quiet_readers, read_mask, save
+    from phnet.images import check_output, left_out, load, quiet_readers, read_mask, save
+    from phnet.images.encoding import WRITABLE
     from phnet.matting.matte import Matter
 
     quiet_readers()
@@ -79,6 +80,10 @@ def compose(
     save(output, done.picture, done.result, made.mask)
     if save_parts:
         _write_parts(save_parts, made)
+    notes = [f"{portrait}: {note}" for note in photo.notes]
+    notes += [f"{background}: {note}" for note in scene.notes]
+    for note in (*notes, *left_out(output, WRITABLE[output.suffix.lower()], done.picture)):
+        print(f"phnet: note: {note}", file=sys.stderr)
     if done.cut_sides:
         print(
             f"phnet: note: {portrait}: the photo's frame cuts the person off "

@@ -64,7 +64,7 @@ def harmonize_picture(
         BadInput: the mask does not fit, or no person was found.
     """
     about = f"{name}: " if name else ""
-    notes: list[str] = []
+    notes = [f"{about}{note}" for note in picture.notes]
     if mask is None:
         try:
             alpha = (matter or Matter(threads=harmonizer.threads)).matte(picture.colors)

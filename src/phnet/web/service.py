@@ -11,7 +11,7 @@ from phnet.compositing.composer import Composer, compose_pictures
 from phnet.errors import BadModel
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
-from phnet.images import Mask, Picture, encoded, load, read_mask
+from phnet.images import Mask, Picture, encoded, left_out, load, read_mask
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.decoding import Source
 from phnet.images.encoding import compressed
@@ -110,7 +110,7 @@ class Service:
         portrait = self._picture(form.files, "portrait")
         scene = self._picture(form.files, "background")
         done = compose_pictures(portrait, scene, self._mask(form.files), options, composer=composer)
-        notes = []
+        notes = [*portrait.notes, *scene.notes]
         if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
         return _answer(done.picture, done.result, done.made.mask, notes)
@@ -143,4 +143,5 @@ def _answer(picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]
     """The result in the picture's own type, PNG where that cannot be written."""
     kind = "JPEG" if picture.format == "MPO" else picture.format
     kind = kind if kind in MEDIA_TYPES else "PNG"
+    notes = [*notes, *left_out("", kind, picture)]
     return Answer(encoded(kind, picture, result, mask), MEDIA_TYPES[kind], notes)
