@@ -129,6 +129,24 @@ def test_heic_of_10_bits_keeps_them(tmp_path: Path) -> None:
     assert np.abs(picture.pixels[0].astype(int) - ramp[0]).max() < 400
 
 
+def test_avif_is_read_with_its_depth_and_its_way_up(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    image = Image.new("RGB", (64, 32), (220, 40, 40))
+    image.save(tmp_path / "a.avif", quality=95, exif=exif)
+    picture = load(tmp_path / "a.avif")
+    assert picture.size == (64, 32)
+    assert np.abs(picture.rgb[4, 4] * 255 - (220, 40, 40)).max() < 4
+    ramp = np.linspace(0, 1023, 64).astype(np.uint16)[None, :, None].repeat(3, 2).repeat(32, 0)
+    deep = imagecodecs.avif_encode(ramp, level=100, bitspersample=10)
+    wide = bytes(deep).replace(b"colrnclx\0\2\0\2", b"colrnclx\0\x0c\0\x0d")
+    (tmp_path / "deep.avif").write_bytes(wide)
+    picture = load(tmp_path / "deep.avif")
+    assert picture.pixels.dtype == np.uint16
+    assert np.abs(picture.pixels / 65535 - ramp / 1023).max() < 0.01
+    assert picture.icc is not None
+
+
 # -- profiles -----------------------------------------------------------------------------
 
 

@@ -38,6 +38,7 @@ RAW_STARTS = (b"FUJIFILMCCD-", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM", b"
 MANY_IN_ONE = ("MPO", "HEIF")  # the first picture is the photo; the others are made from it
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"heim", b"heis")
 OLDER = (b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
+BOXES = 1 << 16  # bytes at the start of an AVIF, where its boxes are
 _limit_lock = threading.Lock()
 
 
@@ -93,6 +94,8 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[O
             formats = list(READABLE)
             if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
                 formats = _register_heif(source)
+            elif start[4:12] == b"ftypavif":
+                formats = ["AVIF"]
             with _limit_lock, warnings.catch_warnings():  # the limit below is ours, not Pillow's
                 warnings.simplefilter("ignore")
                 before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -172,6 +175,8 @@ def decode(
         import imagecodecs
 
         values = np.asarray(imagecodecs.png_decode(source.read()))
+    elif image.format == "AVIF" and (bits := _avif_codes(source)[0]) > 8:
+        values = _deep_avif(source, bits)
     elif image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
         values = _deep_heif(source)
     else:
@@ -223,6 +228,8 @@ def _declared(image: "Opened", source: Source, channels: int) -> Declared:
         if has_profile:
             return Declared(chunks=tuple(chunk for chunk in chunks if chunk[0] not in OLDER))
         return by_png(chunks, channels)
+    if image.format == "AVIF" and not has_profile:
+        return by_codes(*_avif_codes(source)[1:], channels)
     nclx = image.info.get("nclx_profile")
     if isinstance(nclx, dict) and not has_profile:
         return by_codes(nclx["color_primaries"], nclx["transfer_characteristics"], channels)
@@ -247,6 +254,30 @@ def _deep_heif(source: Source) -> Pixels:
     if values.dtype != np.uint16:
         return values
     return np.asarray(values | values >> np.uint16(bits))  # white is 65535
+
+
+def _avif_codes(source: Source) -> tuple[int, int, int]:
+    """Bits a sample, primaries and transfer, by the boxes av1C and colr (H.273's codes)."""
+    with source.open() as handle:
+        head = handle.read(BOXES)
+    bits, primaries, transfer = 8, 2, 2
+    if (at := head.find(b"av1C")) >= 0 and len(head) > at + 6:
+        flags = head[at + 6]
+        bits = (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+    if (at := head.find(b"colrnclx")) >= 0 and len(head) >= at + 12:
+        primaries, transfer = struct.unpack_from(">HH", head, at + 8)
+    return bits, primaries, transfer
+
+
+def _deep_avif(source: Source, bits: int) -> Pixels:
+    """Samples of 10 or 12 bits as uint16."""
+    import imagecodecs
+
+    values = np.asarray(imagecodecs.avif_decode(source.read()))
+    if values.dtype != np.uint16:
+        return values
+    most = (1 << bits) - 1
+    return np.asarray((values.astype(np.uint32) * 65535 + most // 2) // most, np.uint16)
 
 
 def upright(values: Pixels, orientation: int) -> Pixels:

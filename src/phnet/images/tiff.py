@@ -185,13 +185,23 @@ class TiffPage:
         if self.photometric == YCBCR or int(self._page.compression) == OLD_JPEG:
             return self._by_pillow(), True
         self._check()
+        try:
+            return self._by_tifffile(), False
+        except (ValueError, RuntimeError, LookupError) as problem:
+            # Strips of odd sizes, say, which libtiff puts up with.
+            try:
+                return self._by_pillow(), True
+            except Exception:
+                raise problem from None
+
+    def _by_tifffile(self) -> Pixels:
         if self.photometric == PALETTE:
             indices, palette = self.indices()
-            return palette[indices], False
+            return np.asarray(palette[indices])
         values = self._stored()
         colors, alpha = self._split(values)
         if values.dtype.kind == "f" or values.dtype.itemsize > 2:  # a mask's
-            return (colors if alpha is None else np.dstack([colors, alpha])), False
+            return colors if alpha is None else np.dstack([colors, alpha])
         if self.photometric == INK:
             icc = self.info.pop("icc_profile")
             colors, note = cmyk_to_rgb(colors, icc)
@@ -200,7 +210,7 @@ class TiffPage:
             colors = lab_to_rgb(self._as_icc_lab(colors))
             self.info["icc_profile"] = None
             self.notes.append("is CIELab: converted to sRGB")
-        return (colors if alpha is None else np.dstack([colors, alpha])), False
+        return colors if alpha is None else np.dstack([colors, alpha])
 
     def _check(self) -> None:
         """Refuse what cannot be read, from the header alone."""
@@ -309,8 +319,10 @@ class TiffPage:
         image: Image.Image = Image.open(self._handle, formats=["TIFF"])
         image.seek(int(self._page.index))
         image.load()
-        if image.mode not in ("L", "RGB"):
-            image = image.convert("RGB")
+        if image.mode.startswith("I;16"):
+            return np.asarray(image).astype(np.uint16)
+        if image.mode not in ("L", "LA", "RGB", "RGBA"):
+            image = image.convert("L" if image.mode == "1" else "RGB")
         return np.asarray(image)
 
 
