@@ -105,7 +105,7 @@ class TiffPage:
         full = [page for page in pages if not int(page.subfiletype) & (REDUCED | MASK)]
         below = [page for first in pages[:1] for page in _below(first)] if not full else []
         full = full or [page for page in below if not int(page.subfiletype) & (REDUCED | MASK)]
-        full = _largest(full or pages)
+        full = full or pages
         if len(full) > 1:
             count = f"more than {MOST_PAGES}" if len(pages) > MOST_PAGES else str(len(full))
             self._refuse(
@@ -335,18 +335,6 @@ def _below(page: Any) -> list[Any]:
         except (IndexError, ValueError, KeyError):
             break
     return found
-
-
-def _largest(pages: list[Any]) -> list[Any]:
-    """The largest page alone, where the others are smaller copies by their shapes; else all."""
-    largest = max(pages, key=lambda page: page.imagewidth * page.imagelength)
-    for page in pages:
-        if page is largest:
-            continue
-        scale = page.imagewidth / max(1, largest.imagewidth)
-        if scale > 0.51 or abs(page.imagelength - largest.imagelength * scale) > 1:
-            return pages
-    return [largest]
 
 
 @contextmanager
