@@ -508,7 +508,10 @@ def test_other_refusals_name_file_expectation_and_find(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not a picture")
     floats = np.zeros((4, 4, 3), np.float32)
     write(tmp_path / "float.tif", floats)
-    write(tmp_path / "five.tif", np.zeros((9, 9, 5), np.uint8), extrasamples=[0, 0])
+    inks = np.zeros((9, 9, 5), np.uint8)
+    tifffile.imwrite(
+        tmp_path / "five.tif", inks, photometric="separated", extratags=[(332, 3, 1, 2)]
+    )
     for name in ("text.png", "float.tif", "five.tif", "missing.png", "."):
         with pytest.raises(BadImage, match=r"expected"):
             load(tmp_path / name)

@@ -17,6 +17,7 @@ from phnet.images import (
     bounded,
     check_output,
     encoded,
+    left_out,
     load,
     quiet_readers,
     read_mask,
@@ -83,6 +84,7 @@ def harmonize_file(
     )
     notes, alpha = list(made.notes), made.mask
     kind = write(output, picture, made.result, alpha)
+    notes += left_out(str(output) if isinstance(output, Path) else "", kind, picture)
     if picture.pixels.itemsize > 1 and kind in ("JPEG", "WEBP"):
         notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
     if save_lut:

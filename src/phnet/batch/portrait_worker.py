@@ -14,7 +14,7 @@ from phnet.compositing.composer import Composer, Composition, compose_pictures
 from phnet.errors import BadInput, BadMask, BadOption
 from phnet.files import replacing
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.images import Source, bounded, check_output, load, quiet_readers, read_mask
+from phnet.images import Source, bounded, check_output, left_out, load, quiet_readers, read_mask
 from phnet.images.encoding import compressed
 from phnet.matting.matte import Matter
 from phnet.options import ComposeOptions
@@ -65,8 +65,11 @@ def compose_file(
     with _named(portrait, mask):
         alpha = None if mask is None else read_mask(bounded(mask, most), wanted=options.mask_class)
         done = compose_pictures(photo, scene, alpha, options, composer=composer)
-    write(output, done.picture, done.result, done.made.mask)
+    kind = write(output, done.picture, done.result, done.made.mask)
     notes = [f"{mask}: {note}" for note in done.notes]
+    notes += [f"{portrait}: {note}" for note in photo.notes]
+    notes += [f"{background}: {note}" for note in scene.notes]
+    notes += left_out(str(output) if isinstance(output, Path) else "", kind, done.picture)
     if done.cut_sides:
         notes.append(
             f"{portrait}: the photo's frame cuts the person off ({', '.join(done.cut_sides)}), "

@@ -73,16 +73,17 @@ def harmonize_picture(
     """
     about = f"{name}: " if name else ""
     see_through = hidden(picture.alpha)
+    read = [f"{about}{note}" for note in picture.notes]
     if mask is None:
         if options.mask_class is not None:
             raise BadOption("mask_class: expected a mask, got none")
         alpha = _found(picture, matter or Matter(threads=harmonizer.threads), about)
-        notes = [f"{about}{FOUND}"]
+        notes = [*read, f"{about}{FOUND}"]
         mask_name = "matte"
     else:
         mask = turned(mask, picture.size, picture.orientation)
         alpha = mask.alpha
-        notes = [f"{mask_name}: {mask.note}"] if mask.note else []
+        notes = [*read, *([f"{mask_name}: {mask.note}"] if mask.note else [])]
     if options.invert_mask:
         alpha = 1 - alpha
     alpha = check_mask(alpha, picture.size, mask_name)

@@ -19,7 +19,11 @@ from phnet.errors import BadOutput, PHNetError
 from phnet.files import check_place, write_bytes
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.color_profiles import deep, from_srgb, in_depth, to_srgb
-from phnet.images.picture import DESCRIPTIVE, SUB_IFDS, Picture
+from phnet.images.fitting import fitted, png_words, with_words
+from phnet.images.iptc import captions_of
+from phnet.images.picture import Picture
+from phnet.images.png_chunks import chunk
+from phnet.images.tiff import CAPTIONS, DESCRIPTIVE, RESOURCES, SUB_IFDS
 
 WRITABLE = {
     ".png": "PNG",
@@ -100,11 +104,12 @@ def encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
 
 def _encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
     pixels = merged(picture, result, mask)
+    picture = fitted(kind, picture)[0]
     deep_gray_alpha = picture.alpha is not None and pixels.dtype == np.uint16
     if pixels.ndim == 2 and (kind == "WEBP" or (kind == "TIFF" and deep_gray_alpha)):
         # WebP has no gray, and few readers know a TIFF of 16-bit gray with alpha.
         pixels = to_srgb(pixels, picture.icc)
-        picture = dataclasses.replace(picture, pixels=pixels, icc=None)
+        picture = dataclasses.replace(picture.as_srgb(), pixels=pixels)
     if picture.alpha is not None:
         alpha = picture.alpha if pixels.dtype == picture.alpha.dtype else deep(picture.alpha)
         pixels = np.dstack([pixels, alpha])
@@ -133,8 +138,8 @@ def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
         options["dpi"] = picture.dpi or (0, 0)
     else:
         options |= {"lossless": picture.lossless, "quality": 95, "exact": True}
-    if xmp:
-        options["xmp"] = xmp
+    if picture.xmp:
+        options["xmp"] = picture.xmp
     image, target = Image.fromarray(pixels), io.BytesIO()
     try:
         image.save(target, kind, **options)
@@ -144,7 +149,7 @@ def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
         # Pillow's buffer is too small for a whole progressive picture behind large metadata.
         target = io.BytesIO()
         image.save(target, kind, **options)
-    return target.getvalue()
+    return with_words(target.getvalue(), picture.words) if kind == "JPEG" else target.getvalue()
 
 
 def _png(pixels: Pixels, picture: Picture) -> bytes:
@@ -157,15 +162,19 @@ def _png(pixels: Pixels, picture: Picture) -> bytes:
     encoded = compressed(pixels)
     header_end = 8 + 25  # the signature and IHDR
     extra = b""
-    if picture.icc:
-        extra += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
+    for name, content in picture.declared:
+        extra += chunk(name, content)
+    if picture.icc and not (picture.made_icc and picture.declared):
+        extra += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
     if picture.exif:
-        extra += _chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
+        extra += chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
     if picture.xmp:
-        extra += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + picture.xmp)
+        extra += chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + picture.xmp)
     if picture.dpi:
         across, down = (round(value * METRE) for value in picture.dpi)
-        extra += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+        extra += chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+    for name, content in png_words(picture.words):
+        extra += chunk(name, content)
     return encoded[:header_end] + extra + encoded[header_end:]
 
 
@@ -189,11 +198,6 @@ def compressed(pixels: Pixels) -> bytes:
     )
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
-    checksum = struct.pack(">I", zlib.crc32(name + content))
-    return struct.pack(">I", len(content)) + name + content + checksum
-
-
 def _tiff(pixels: Pixels, picture: Picture) -> bytes:
     """A TIFF; the EXIF and GPS tables, which tifffile does not write, are put behind the pixels."""
     import tifffile
@@ -208,6 +212,10 @@ def _tiff(pixels: Pixels, picture: Picture) -> bytes:
     ]
     if picture.xmp:
         tags.append((700, 1, len(picture.xmp), picture.xmp, True))
+    if picture.words.resources:
+        captions = captions_of(picture.words.resources)
+        blocks = {RESOURCES: picture.words.resources, CAPTIONS: captions}
+        tags += [(tag, 7, len(block), block, True) for tag, block in blocks.items() if block]
     tables = {tag: exif.get_ifd(tag) for tag in SUB_IFDS}
     tables = {tag: table for tag, table in tables.items() if table}
     # tifffile refuses to write these two: numbers beside theirs, which keep the order, stand in.

@@ -25,6 +25,22 @@ START_OF_IMAGE, START_OF_SCAN, END_OF_IMAGE = 0xD8, 0xDA, 0xD9
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
 
+class Sized(Protocol):
+    """A picture that is opened but not decoded."""
+
+    @property
+    def format(self) -> str | None:
+        """Its kind."""
+
+    @property
+    def width(self) -> int:
+        """Pixels in a row."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+
+
 class Encoded(Protocol):
     """An encoded picture: a :class:`phnet.images.decoding.Source`."""
 
@@ -41,9 +57,7 @@ def most_pixels(max_megapixels: int) -> int:
     return max_megapixels * 10**6 or UNBOUNDED
 
 
-def check_header(
-    image: "Image.Image", source: Encoded, error: type[BadImage] | type[BadMask]
-) -> None:
+def check_header(image: Sized, source: Encoded, error: type[BadImage] | type[BadMask]) -> None:
     """Refuse a picture that is opened but not decoded.
 
     Args:
@@ -54,7 +68,7 @@ def check_header(
     Raises:
         BadImage, BadMask: it holds no pixels, or asks for too much memory or time.
     """
-    width, height = image.size
+    width, height = image.width, image.height
     if width < 1 or height < 1:
         raise error(f"{source}: expected a picture with pixels, got {width}x{height}")
     if source.most_pixels >= UNBOUNDED:

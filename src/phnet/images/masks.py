@@ -18,7 +18,8 @@ from phnet.images.arrays import Floats, Pixels, has_aspect, to_float
 from phnet.images.color_profiles import LUMA
 from phnet.images.decoding import Source, decode, opened, source_of, upright
 from phnet.images.mask_classes import MOST_IDS, class_of, class_of_palette, in_hex, named
-from phnet.images.picture import exif_of
+from phnet.images.metadata import exif_of
+from phnet.images.tiff import TiffPage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -92,13 +93,16 @@ def _kind(value: object) -> str:
 
 def _of_file(source: Source, wanted: str | None) -> Mask:
     with opened(source, BadMask) as image:
-        orientation, _ = exif_of(image)
+        orientation = exif_of(image).orientation
         if image.mode == "P" and (wanted or "transparency" not in image.info):
-            image.load()
-            made = _of_palette(image, str(source), wanted)
+            if isinstance(image, TiffPage):
+                made = _of_indices(*image.indices(), str(source), wanted)
+            else:
+                image.load()
+                made = _of_palette(image, str(source), wanted)
             return Mask(upright(made.alpha, orientation), made.note)
-        values = decode(image, source, BadMask)
-    return _understood(upright(values, orientation), str(source), wanted)
+        decoded = decode(image, source, BadMask, orientation)
+    return _understood(decoded.values, str(source), wanted)
 
 
 def _of_pil(image: "Image.Image", name: str, wanted: str | None) -> Mask:
@@ -214,8 +218,11 @@ def _colored(values: Pixels, name: str) -> Mask:
 
 def _of_palette(image: "Image.Image", name: str, wanted: str | None) -> Mask:
     """Indices with a palette: black, else index 0, is the background."""
-    indices = np.asarray(image)
     palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    return _of_indices(np.asarray(image), palette, name, wanted)
+
+
+def _of_indices(indices: Pixels, palette: Pixels, name: str, wanted: str | None) -> Mask:
     used = np.flatnonzero(np.bincount(indices.ravel(), minlength=256))
     if used[-1] >= len(palette):
         raise BadMask(f"{name}: expected indices below {len(palette)}, got {used[-1]}")

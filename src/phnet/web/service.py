@@ -11,7 +11,7 @@ from phnet.compositing.composer import Composer, compose_pictures
 from phnet.errors import BadModel
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
-from phnet.images import Mask, Picture, encoded, load, read_mask
+from phnet.images import Mask, Picture, encoded, left_out, load, read_mask
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.decoding import Source
 from phnet.images.encoding import compressed
@@ -114,7 +114,7 @@ class Service:
         portrait = self._picture(form.files, "portrait")
         scene = self._picture(form.files, "background")
         done = compose_pictures(portrait, scene, self._mask(form), options, composer=composer)
-        notes = list(done.notes)
+        notes = [*portrait.notes, *scene.notes, *done.notes]
         if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
         return _answer(form.types, done.picture, done.result, done.made.mask, notes)
@@ -161,4 +161,5 @@ def _answer(
     if types and MEDIA_TYPES[kind] not in types:
         taken = [name for name, media in MEDIA_TYPES.items() if media in types]
         kind = next((name for name in taken if name != "JPEG" or picture.alpha is None), taken[0])
+    notes = [*notes, *left_out("", kind, picture)]
     return Answer(encoded(kind, picture, result, mask), MEDIA_TYPES[kind], notes)
