@@ -101,7 +101,7 @@ class Server:
             stdout=self.log.open("w"),
             stderr=subprocess.STDOUT,
         )
-        for _ in range(600):
+        for _ in range(1200):
             with contextlib.suppress(OSError):
                 self.about = self.get("/system_stats")["system"]
                 return
