@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 200_000_000
 LARGEST_FILE = 2 << 30  # bytes
-READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # MPO comes with JPEG
-MANY_IN_ONE = ("MPO", "HEIF")  # the first picture is the photo; the others are made from it
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PSD")  # MPO comes with JPEG
+MANY_IN_ONE = ("MPO", "HEIF", "PSD")  # the first is the photo, or flat; others are its parts
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"heim", b"heis")
 _limit_lock = threading.Lock()
 

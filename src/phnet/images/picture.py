@@ -106,7 +106,7 @@ def load(path: str | os.PathLike[str] | Source) -> Picture:
     source = source_of(path)
     with opened(source, BadImage) as image:
         kind, jpeg = image.format or "", _jpeg(image)
-        lossless = kind in ("PNG", "TIFF", "BMP", "GIF") or _is_lossless_webp(source)
+        lossless = kind in ("PNG", "TIFF", "BMP", "GIF", "PSD") or _is_lossless_webp(source)
         orientation, exif = exif_of(image)
         xmp, dpi = _xmp(image), _dpi(image)
         icc = image.info.get("icc_profile")
