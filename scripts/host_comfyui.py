@@ -108,6 +108,7 @@ class Server:
             if self.process.poll() is not None:
                 break
             time.sleep(0.5)
+        self.process.kill()
         raise RuntimeError(f"ComfyUI did not start:\n{self.log.read_text()[-3000:]}")
 
     def __enter__(self) -> "Server":
