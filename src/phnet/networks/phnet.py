@@ -385,13 +385,13 @@ class PHNet(nn.Module):
         """The network in a folder; see :func:`phnet.networks.pretrained.load_folder`."""
         from phnet.networks.pretrained import load_folder
 
-        return load_folder(folder)
+        return load_folder(folder, cls, PHNetConfig)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write it into a folder; see :func:`phnet.networks.pretrained.save_folder`."""
         from phnet.networks.pretrained import save_folder
 
-        save_folder(self, folder)
+        save_folder(self, self.config, folder)
 
     def forward(self, composite: Tensor, mask: Tensor, light: Tensor | None = None) -> Tensor:
         """Harmonize.

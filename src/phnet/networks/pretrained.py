@@ -8,22 +8,29 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from phnet.errors import BadModel, BadOutput, MissingExtra
 from phnet.files import write_bytes, write_text
-from phnet.networks.phnet import PHNet, PHNetConfig
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KIND = "phnet"  # the model_type in config.json
 LARGEST_CONFIG = 1 << 16  # bytes
 LARGEST_WEIGHTS = 1 << 30
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def save_folder(net: PHNet, folder: str | os.PathLike[str]) -> None:
+
+def save_folder(net: nn.Module, config: Any, folder: str | os.PathLike[str]) -> None:
     """Write a network into a folder, which is made where it is missing.
+
+    Args:
+        net: the network.
+        config: the dataclass that it was made from.
+        folder: its parent must exist.
 
     Raises:
         BadOutput: it cannot be written.
@@ -34,7 +41,7 @@ def save_folder(net: PHNet, folder: str | os.PathLike[str]) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtra("train", "PHNet.save_pretrained") from error
     folder = Path(folder)
-    about = {"model_type": KIND, "architectures": ["PHNet"], **dataclasses.asdict(net.config)}
+    about = {"model_type": KIND, "architectures": ["PHNet"], **dataclasses.asdict(config)}
     weights = {name: x.detach().cpu().contiguous() for name, x in net.state_dict().items()}
     try:
         folder.mkdir(exist_ok=True)
@@ -44,8 +51,15 @@ def save_folder(net: PHNet, folder: str | os.PathLike[str]) -> None:
     write_text(folder / CONFIG, json.dumps(about, indent=2) + "\n")
 
 
-def load_folder(folder: str | os.PathLike[str]) -> PHNet:
+def load_folder(
+    folder: str | os.PathLike[str], network: type[Network], config: type[Any]
+) -> Network:
     """Read what :func:`save_folder` wrote, in eval mode.
+
+    Args:
+        folder: with the two files.
+        network: the class of the network, made from a configuration.
+        config: the class of that.
 
     Raises:
         BadModel: a file is missing, too large, damaged, or does not fit the other.
@@ -57,7 +71,7 @@ def load_folder(folder: str | os.PathLike[str]) -> PHNet:
     except ModuleNotFoundError as error:
         raise MissingExtra("train", "PHNet.from_pretrained") from error
     folder = Path(folder)
-    config = _config(folder / CONFIG)
+    chosen = _config(folder / CONFIG, config)
     path = folder / WEIGHTS
     try:
         weights = load(_content(path, LARGEST_WEIGHTS))
@@ -65,30 +79,30 @@ def load_folder(folder: str | os.PathLike[str]) -> PHNet:
         reason = str(error)[:200]
         raise BadModel(f"{path}: expected weights as safetensors, but {reason}") from error
     with torch.device("meta"):  # nothing is allocated for a configuration that does not fit
-        net = PHNet(config)
+        net = network(chosen)
     expected = {name: x.shape for name, x in net.state_dict().items()}
     if expected != {name: x.shape for name, x in weights.items()}:
         raise BadModel(f"{path}: expected weights of the network in {CONFIG}, found others")
-    net = PHNet(config)
+    net = network(chosen)
     net.load_state_dict(weights)
     return net.eval()
 
 
-def _config(path: Path) -> PHNetConfig:
+def _config(path: Path, kind: type[Any]) -> Any:
     try:
         values = json.loads(_content(path, LARGEST_CONFIG))
     except (ValueError, RecursionError) as error:
         raise BadModel(f"{path}: expected a configuration as JSON, but {error}") from error
     if not isinstance(values, dict) or values.pop("model_type", None) != KIND:
         raise BadModel(f"{path}: expected a configuration with the model_type {KIND}")
-    known = {field.name for field in dataclasses.fields(PHNetConfig)}
+    known = {field.name for field in dataclasses.fields(kind)}
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in values.items()
         if name in known
     }
     try:
-        return PHNetConfig(**given)
+        return kind(**given)
     except (TypeError, ValueError) as error:
         raise BadModel(f"{path}: expected a usable configuration, but {error}") from error
 
