@@ -9,7 +9,7 @@ import gi
 
 gi.require_version("Gegl", "0.4")
 gi.require_version("Gimp", "3.0")
-from gi.repository import Gegl, Gimp  # noqa: E402
+from gi.repository import Gegl, Gimp, Gio  # noqa: E402
 
 HERE = Path("/srv/test")
 WORDS = {"light": 0.6, "strength": 0.8, "exposure": 0.25, "warmth": -0.25}
@@ -22,14 +22,14 @@ def say(text):
 
 def load(name):
     """An image from a file beside this one."""
-    return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gimp.file_new_for_path(str(HERE / name)))
+    return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(HERE / name)))
 
 
 def save(image, name):
     """What an image shows, as PNG."""
     copy = image.duplicate()
     copy.flatten()
-    target = Gimp.file_new_for_path(str(HERE / name))
+    target = Gio.File.new_for_path(str(HERE / name))
     Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, copy, target, None)
     copy.delete()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
 OLDEST_PYTHON = (3, 11)
-TEST_EXTRAS = "train,matte,serve,video,scale,heic,evaluate"
+TEST_EXTRAS = "train,matte,serve,video,scale,heic,evaluate,psd"
 
 
 def folder() -> Path:

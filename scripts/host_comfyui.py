@@ -101,13 +101,14 @@ class Server:
             stdout=self.log.open("w"),
             stderr=subprocess.STDOUT,
         )
-        for _ in range(600):
+        for _ in range(1200):
             with contextlib.suppress(OSError):
                 self.about = self.get("/system_stats")["system"]
                 return
             if self.process.poll() is not None:
                 break
             time.sleep(0.5)
+        self.process.kill()
         raise RuntimeError(f"ComfyUI did not start:\n{self.log.read_text()[-3000:]}")
 
     def __enter__(self) -> "Server":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import host
 
-PACKAGES = "gimp,python3,python3-gi,python3-venv,gir1.2-gimp-3.0"
+PACKAGES = "gimp,python3,python3-gi,gir1.2-gimp-3.0"
 MIRROR = "http://deb.debian.org/debian"
 SETTINGS = "root/.config/GIMP/3.0/plug-ins"
 
@@ -40,16 +40,18 @@ def installed(work: Path) -> Path:
 def install_phnet(root: Path, work: Path) -> None:
     """Install phnet in an environment of the chroot; its packages are fetched from outside."""
     wheel, store = host.wheel(work), root / "srv" / "wheels"
-    if not store.exists():
+    if not list(store.glob("pip-*.whl")):
         words = ["download", "--quiet", "--only-binary=:all:", "--python-version", "3.13", "-d"]
-        host.Environment(work / "pip").pip(*words, store, wheel)
-        inside(root, "python3", "-m", "venv", "/srv/phnet")
+        host.Environment(work / "pip").pip(*words, store, wheel, "pip")
     for old in store.glob("phnet-*.whl"):
         old.unlink()
     shutil.copy(wheel, store)
-    words = "install --quiet --no-index --find-links /srv/wheels --force-reinstall --no-deps"
-    inside(root, "/srv/phnet/bin/pip", "install", "--no-index", "--find-links=/srv/wheels", "phnet")
-    inside(root, "/srv/phnet/bin/pip", *words.split(), "phnet")
+    (pip,) = store.glob("pip-*.whl")
+    inside(root, "python3", "-m", "venv", "--without-pip", "/srv/phnet")
+    words = ["install", "--no-index", "--find-links=/srv/wheels", "phnet"]
+    run = ["/srv/phnet/bin/python", f"/srv/wheels/{pip.name}/pip"]
+    inside(root, *run, *words)
+    inside(root, *run, *words, "--force-reinstall", "--no-deps")
 
 
 def packages(root: Path) -> str:

@@ -79,12 +79,12 @@ def browser(project: Path) -> str:
             command = [str(shutil.which("chromium")), *FLAGS.split(), f"--user-data-dir={profile}"]
             quiet = subprocess.DEVNULL
             started = subprocess.Popen([*command, address], stdout=quiet, stderr=quiet)
-            ended = server.done.wait(300)  # type: ignore[attr-defined]
+            ended = server.done.wait(900)  # type: ignore[attr-defined]
             started.terminate()
-            started.wait(20)
+            started.wait(60)
         server.shutdown()
     if not ended:
-        raise RuntimeError("the page did not end within 300 seconds")
+        raise RuntimeError("the page did not end within 900 seconds")
     return (project / "browser" / "done").read_text()
 
 

@@ -31,7 +31,8 @@ export function made(ort, { publicPath, read }) {
   async function compose(portrait, background, options = {}) {
     const [person, scene] = [await pixels(portrait, "portrait"), await pixels(background, "background")];
     const alpha = options.mask ? await plane(options.mask) : null;
-    const { data, notes } = await working().compose(person, scene, alpha, options);
+    const place = options.place && String(options.place); // an array becomes x,y,scale
+    const { data, notes } = await working().compose(person, scene, alpha, { ...options, place });
     options.onNotes?.(notes);
     return back(background, scene, data);
   }

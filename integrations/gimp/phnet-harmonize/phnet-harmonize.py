@@ -20,7 +20,7 @@ import gi
 
 gi.require_version("Gegl", "0.4")
 gi.require_version("Gimp", "3.0")
-from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
+from gi.repository import Gegl, Gimp, Gio, GLib, GObject  # noqa: E402
 
 NAME = "plug-in-phnet-harmonize"
 MISSING = (
@@ -175,7 +175,7 @@ def harmonized(image: Gimp.Image, layer: Gimp.Layer, words: list[str]) -> Gimp.L
 
 def layer_from(path: Path, image: Gimp.Image, mask: bytes | None, deep: bool) -> Gimp.Layer:
     """The picture as a layer, opaque where the mask is not 0, else transparent."""
-    loaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gimp.file_new_for_path(str(path)))
+    loaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(path)))
     try:
         layer = Gimp.Layer.new_from_drawable(loaded.get_layers()[0], image)
     finally:

@@ -93,17 +93,25 @@ def harmonize_file(
     return Done(place, picture.size, float(alpha.mean()), notes)
 
 
-def write(output: Path | BinaryIO, picture: Picture, result: Pixels, mask: Floats) -> str:
+def write(
+    output: Path | BinaryIO,
+    picture: Picture,
+    result: Pixels,
+    mask: Floats,
+    bare: Pixels | None = None,
+) -> str:
     """Write a result into a file, or into a stream; returns the kind that it is now.
+
+    ``bare`` is the composite before it was harmonized, for kinds with layers; None: the picture.
 
     Raises:
         BadOutput: the place cannot be written, or the format cannot hold the picture.
     """
     if isinstance(output, Path):
-        save(output, picture, result, mask)
+        save(output, picture, result, mask, bare)
         return WRITABLE[output.suffix.lower()]
     kind = "JPEG" if picture.format == "MPO" else picture.format
-    kind = kind if kind in WRITABLE.values() else "PNG"
+    kind = kind if kind in WRITABLE.values() and kind != "PSD" else "PNG"
     if kind == "JPEG" and picture.alpha is not None:
         kind = "PNG"
     output.write(encoded(kind, picture, result, mask))

@@ -65,7 +65,10 @@ def compose_file(
     with _named(portrait, mask):
         alpha = None if mask is None else read_mask(bounded(mask, most), wanted=options.mask_class)
         done = compose_pictures(photo, scene, alpha, options, composer=composer)
-    kind = write(output, done.picture, done.result, done.made.mask)
+    kind = write(
+        *(output, done.picture, done.result, done.made.mask),
+        bare=done.made.composite[..., :3],
+    )
     notes = [f"{mask}: {note}" for note in done.notes]
     notes += [f"{portrait}: {note}" for note in photo.notes]
     notes += [f"{background}: {note}" for note in scene.notes]

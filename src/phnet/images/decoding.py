@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     Opened = Image.Image | TiffPage
 
 LARGEST_FILE = 2 << 30  # bytes
-READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # MPO comes with JPEG
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PSD")  # MPO comes with JPEG
 RAW_STARTS = (b"FUJIFILMCCD-", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM", b"FOVb")
-MANY_IN_ONE = ("MPO", "HEIF")  # the first picture is the photo; the others are made from it
+MANY_IN_ONE = ("MPO", "HEIF", "PSD")  # the first is the photo, or flat; others are its parts
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"heim", b"heis")
 OLDER = (b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
 BOXES = 1 << 16  # bytes at the start of an AVIF, where its boxes are

@@ -17,6 +17,7 @@ import numpy as np
 
 from phnet.errors import BadOutput, PHNetError
 from phnet.files import check_place, write_bytes
+from phnet.images import psd
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.color_profiles import deep, from_srgb, in_depth, to_srgb
 from phnet.images.fitting import fitted, png_words, with_words
@@ -32,8 +33,9 @@ WRITABLE = {
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
+    ".psd": "PSD",
 }
-LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
+LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "PSD": psd.LONGEST_SIDE}
 LARGEST_PROFILE = 1 << 20  # bytes: Pillow reads no PNG with a larger one
 LARGEST_SEGMENT = 65_400  # bytes of metadata in one segment of a JPEG
 METRE = 39.3701  # inches
@@ -62,29 +64,47 @@ def check_output(
             f"got {path.suffix or 'none'}"
         )
     check_place(path, *inputs)
+    if kind == "PSD":
+        psd.library()
     if picture is not None:
-        if picture.alpha is not None and kind == "JPEG":
-            raise BadOutput(f"{path}: JPEG cannot keep the composite's alpha; choose .png or .webp")
+        if picture.alpha is not None and kind in ("JPEG", "PSD"):
+            raise BadOutput(
+                f"{path}: {kind} cannot keep the composite's alpha; choose .png or .webp"
+            )
         longest = LONGEST_SIDE.get(kind)
         if longest and max(picture.size) > longest:
             raise BadOutput(f"{path}: expected sides of at most {longest} pixels for {kind}")
 
 
-def save(path: str | os.PathLike[str], picture: Picture, result: Pixels, mask: Floats) -> None:
+def save(
+    path: str | os.PathLike[str],
+    picture: Picture,
+    result: Pixels,
+    mask: Floats,
+    original: Pixels | None = None,
+) -> None:
     """Write a harmonized picture with all that the composite's file had.
 
     Args:
-        path: its suffix chooses PNG, JPEG, WebP or TIFF.
+        path: its suffix chooses PNG, JPEG, WebP, TIFF or PSD.
         picture: the composite as it was read.
         result: sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
         mask: (H, W); where it is 0 the composite's own values are written.
+        original: what a PSD has as the person before harmonization, of the result's shape and
+            type, where the picture is the background alone; None: the picture.
 
     Raises:
         BadOutput: the place cannot be written, or the format cannot hold the picture.
     """
     path = Path(path)
     check_output(path, picture=picture)
-    write_bytes(path, encoded(WRITABLE[path.suffix.lower()], picture, result, mask))
+    kind = WRITABLE[path.suffix.lower()]
+    if kind == "PSD":
+        pasted = picture.colors if original is None else original
+        content = psd.psd_bytes(picture.colors, pasted, result, mask)
+    else:
+        content = encoded(kind, picture, result, mask)
+    write_bytes(path, content)
 
 
 def encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:

@@ -110,7 +110,7 @@ def load(path: str | os.PathLike[str] | Source) -> Picture:
     source = source_of(path)
     with opened(source, BadImage) as image:
         kind, jpeg = image.format or "", jpeg_of(image)
-        lossless = kind in ("PNG", "TIFF", "BMP", "GIF") or _is_lossless_webp(source)
+        lossless = kind in ("PNG", "TIFF", "BMP", "GIF", "PSD") or _is_lossless_webp(source)
         exif = exif_of(image)
         xmp, dpi = xmp_of(image), dpi_of(image)
         decoded = decode(image, source, BadImage, exif.orientation)

@@ -233,7 +233,8 @@ def enlarging_linearly(composite: Value, groups: list[Value]) -> Callable[[Value
         begin = graph.zeros([planes.side(0), least, width])
         wide.append(linear_taps(graph, planes.side(2), width).apply(planes, 2, begin))
     lines = linear_taps(graph, least, height)
-    (low, share), (high, _) = lines.tap(graph.whole(0)), lines.tap(graph.whole(1))
+    low, share = lines.tap(graph.whole(0))
+    high = (low + 1).at_most(least - 1)
     seen = (strip_rows(composite) * least // height + 3).at_most(least)
 
     def enlarged(rows: Value) -> list[Value]:
