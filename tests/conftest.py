@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,19 +20,6 @@ except ModuleNotFoundError:  # the core's tests run without it
     pass
 else:
     torch.set_num_threads(1)  # small networks are slower on many threads
-
-
-# Seconds after which nothing will come any more, however busy the machine is: they bound how long
-# a failure takes, and are no statement about speed.
-PATIENCE = 600.0
-
-
-def until(happened: Callable[[], object], what: str = "what was waited for") -> None:
-    """Wait for something that must happen, at whatever speed."""
-    end = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < end, f"{what} did not happen"
-        time.sleep(0.01)
 
 
 def smooth_photo(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
