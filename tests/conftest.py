@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
@@ -44,19 +43,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if skipped:
         files = {one.fspath for one in skipped}
         terminalreporter.write_line(f"{len(skipped)} skipped in {len(files)} files: {NO_TORCH}")
-
-
-# Seconds after which nothing will come any more, however busy the machine is: they bound how long
-# a failure takes, and are no statement about speed.
-PATIENCE = 600.0
-
-
-def until(happened: Callable[[], object], what: str = "what was waited for") -> None:
-    """Wait for something that must happen, at whatever speed."""
-    end = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < end, f"{what} did not happen"
-        time.sleep(0.01)
 
 
 def smooth_photo(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

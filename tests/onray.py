@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.conftest import PATIENCE
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent
 

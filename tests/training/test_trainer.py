@@ -22,7 +22,8 @@ from phnet.training.dataset import Places, TrainingImages
 from phnet.training.recipe import Data, Optimizer, Recipe, Run, Schedule
 from phnet.training.sources import pair_sources, photo_sources
 from phnet.training.trainer import Trainer
-from tests.conftest import PATIENCE, disc_mask, smooth_photo
+from tests.conftest import disc_mask, smooth_photo
+from tests.waiting import PATIENCE
 
 MODEL = PHNetConfig(widths=(3, 4, 4, 6, 6, 8, 8), output="affine")
 

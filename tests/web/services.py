@@ -15,7 +15,7 @@ from phnet.harmonization.harmonizer import Harmonizer
 from phnet.web.forms import Form, HarmonizeOptions
 from phnet.web.limits import Limits
 from phnet.web.service import Answer, Service
-from tests.conftest import until
+from tests.waiting import until
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from phnet.web.limits import Limits  # noqa: E402
 from phnet.web.server import configured  # noqa: E402
 from phnet.web.service import Service  # noqa: E402
 from phnet.web.workers import Maker  # noqa: E402
-from tests.conftest import PATIENCE, until  # noqa: E402
+from tests.waiting import PATIENCE, until  # noqa: E402
 from tests.web.services import Gate, Two  # noqa: E402
 
 Reply = tuple[int, dict[str, str], bytes]

@@ -13,7 +13,7 @@ from phnet.web.forms import Form, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.server import hosts
 from phnet.web.service import Answer, Models, Service
-from tests.conftest import PATIENCE, until
+from tests.waiting import PATIENCE, until
 from tests.web.test_app import (
     FORM,
     Client,

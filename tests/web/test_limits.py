@@ -16,7 +16,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 from phnet.web.limits import Budget, Deadline
-from tests.conftest import PATIENCE, until
+from tests.waiting import PATIENCE, until
 from tests.web.services import Gate, Moody
 from tests.web.test_app import (
     FORM,

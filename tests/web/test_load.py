@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
-from tests.conftest import until
+from tests.waiting import until
 from tests.web.test_app import Client, composite, encoded, mask
 
 LOAD = Path(__file__).parents[2] / "scripts" / "load"

@@ -20,7 +20,7 @@ from phnet.compositing.composer import Composer
 from phnet.compositing.placement import Place
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.matting.matte import Matter
-from tests.conftest import PATIENCE
+from tests.waiting import PATIENCE
 from tests.web.services import Two
 from tests.web.test_app import encoded, running
 

@@ -26,7 +26,7 @@ from phnet.web.limits import Limits
 from phnet.web.pool import Pool
 from phnet.web.problems import Problem
 from phnet.web.service import Answer, Models, Service
-from tests.conftest import PATIENCE, until
+from tests.waiting import PATIENCE, until
 from tests.web.test_app import Client, composite, encoded, mask, problem, running
 from tests.web.test_limits import PARTS, in_the_end
 

@@ -25,7 +25,7 @@ from phnet.compositing.placement import Place
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.matting.matte import Matter
 from phnet.web.static_site import write_page
-from tests.conftest import PATIENCE
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
