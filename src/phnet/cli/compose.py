@@ -98,6 +98,7 @@ def compose(
         inputs.append(place)
     if save_parts:
         _check_parts(save_parts, *inputs)
+        _make_folder(save_parts)
     person, scene, its_mask = sources(portrait, background, mask)
     assert person is not None
     assert scene is not None
