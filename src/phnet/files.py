@@ -123,7 +123,7 @@ def sweep(paths: Iterable[Path]) -> None:
     for path in paths:
         names[path.parent].add(path.name)
     for folder, wanted in names.items():
-        for path in list(folder.iterdir()) if folder.is_dir() else []:
+        for path in list(folder.iterdir()) if os.path.isdir(folder) else []:  # noqa: PTH112 (raises nothing)
             match = _TEMPORARY.fullmatch(path.name)
             if match and any(_is_of(match, name) for name in wanted):
                 path.unlink(missing_ok=True)
