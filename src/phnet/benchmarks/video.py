@@ -153,7 +153,9 @@ def off_compose(
         live = Live(scene, harmonizer=harmonizer, matter=matter)
         fast = live.process(frame)
         if live.alpha is not None and live.alpha.any():
-            whole = composer.compose(composer.cut_out(frame), scene, Place(0, 0, 1))
+            alpha = matter.matte(frame)  # as Live does, however sure that is
+            person = composer.cut_out(frame, alpha)
+            whole = composer.compose(person, scene, Place(0, 0, 1))
             seen = whole.mask > FAINT
             off.append(np.abs(fast[seen].astype(np.float32) - whole.result[seen]).mean())
     return round(float(np.mean(off)), 2)

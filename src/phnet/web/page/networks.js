@@ -117,6 +117,7 @@ export class Networks {
       const made = this.read(file).then((content) => this.ort.InferenceSession.create(content, {
         executionProviders: ["wasm"], graphOptimizationLevel: "basic", // more takes longer than it saves
         enableCpuMemArena: false, enableMemPattern: false, // memory is given back
+        logSeverityLevel: 3, // errors alone: what is merely odd would stand in the console in red
       }));
       made.catch(() => this.sessions.delete(file)); // may be tried again
       this.sessions.set(file, made);
