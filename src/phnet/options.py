@@ -36,6 +36,7 @@ class About:
     form: str | None = None  # how it is written as text, where it is no plain value
     pattern: str | None = None  # of that text
     parse: Callable[[str], Any] | None = None  # that text to the value
+    finish: float | None = None  # what the option ``finish`` sets, where nothing is said
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,35 @@ class LookOptions(Checked):
     )
 
 
+def effect(text: str, finish: float) -> Any:
+    """A field for an effect: its strength in [0, 1], and the default that ``finish`` sets."""
+    unset = f"`0`; with finish `{finish:g}`"
+    return option(None, text, low=0, high=1, step=0.05, unset=unset, finish=finish)
+
+
 @dataclass(frozen=True)
-class HarmonizeOptions(LookOptions):
+class FinishOptions(LookOptions):
+    """What is matched besides the colors, each with a strength: 0 leaves it out."""
+
+    clean_edges: float | None = effect("Take what the old background left out of the edge.", 0.7)
+    match_sharpness: float | None = effect("Blur, or mildly sharpen, to the scene's sharpness.", 1)
+    match_grain: float | None = effect("Bring noise and block traces to the scene's.", 1)
+    light_wrap: float | None = effect("Let bright surroundings bleed over the edge.", 0.4)
+    finish: bool = option(
+        False, "Set the effects to their measured defaults; a strength given beside it wins."
+    )
+
+    def amount(self, name: str) -> float:
+        """The strength of an effect, in [0, 1]."""
+        given = getattr(self, name)
+        if given is not None:
+            return float(given)
+        (about,) = (one.about for one in options_of(type(self)) if one.name == name)
+        return float(about.finish or 0) if self.finish else 0.0
+
+
+@dataclass(frozen=True)
+class HarmonizeOptions(FinishOptions):
     """How to harmonize."""
 
     resolution: int | None = option(
@@ -177,7 +205,38 @@ class HarmonizeOptions(LookOptions):
 
 
 @dataclass(frozen=True)
-class ComposeOptions(LookOptions):
+class SceneOptions(FinishOptions):
+    """How a person is fitted into a scene."""
+
+    shadow: float | None = effect("A shadow under those who stand or sit on the ground.", 0.7)
+    shadow_angle: float | None = option(
+        None,
+        "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.",
+        low=-85,
+        high=85,
+        step=5,
+        unset="guessed from the scene",
+    )
+    shadow_length: float | None = option(
+        None,
+        "Its length, in heights of the person.",
+        low=0,
+        high=3,
+        step=0.1,
+        unset="guessed from the scene",
+    )
+    shadow_softness: float | None = option(
+        None,
+        "0 as in clear sun, 1 as under clouds.",
+        low=0,
+        high=1,
+        step=0.05,
+        unset="guessed from the scene",
+    )
+
+
+@dataclass(frozen=True)
+class ComposeOptions(SceneOptions):
     """How to compose."""
 
     place: XYScale | None = option(

@@ -76,7 +76,7 @@ def compose(
             photo, scene, None if mask is None else read_mask(mask), options, composer=composer
         )
     made = done.made
-    save(output, done.picture, done.result, made.mask)
+    save(output, done.picture, done.result, made.changed)
     if save_parts:
         _write_parts(save_parts, made)
     if done.cut_sides:

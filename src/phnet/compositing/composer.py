@@ -19,7 +19,11 @@ from phnet.compositing.placement import (
     default_place,
     put,
 )
+from phnet.compositing.shadow import cast_shadow, chosen_light, stands
 from phnet.errors import BadMask
+from phnet.harmonization.finishing.edges import clean_colors
+from phnet.harmonization.finishing.finish import Keep, finish
+from phnet.harmonization.reference import in_light_of
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import (
     FULL_SCALE,
@@ -34,7 +38,7 @@ from phnet.images.handed_in import read_picture
 from phnet.images.masks import Mask, read_mask
 from phnet.images.picture import Picture
 from phnet.matting.foreground import estimate, without_ghosts
-from phnet.options import ComposeOptions, Foreground, LookOptions, made_of
+from phnet.options import ComposeOptions, Foreground, SceneOptions, made_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -54,6 +58,7 @@ class Composition:
     foreground: Floats  # the person's colors before harmonization, (H, W, 3)
     mask: Floats  # (H, W)
     place: Place
+    changed: Floats  # (H, W), above 0 where the scene is not as it was: the mask, and the shadow
 
 
 class Composer:
@@ -111,7 +116,10 @@ class Composer:
         cutout: Cutout,
         scene: Pixels,
         place: Place | None = None,
-        options: LookOptions | None = None,
+        options: SceneOptions | None = None,
+        *,
+        reference: Pixels | None = None,
+        keep: Keep | None = None,
         **more: Any,
     ) -> Composition:
         """Put a person into a scene.
@@ -121,26 +129,49 @@ class Composer:
             scene: the background, (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1].
             place: None for :func:`default_place`.
             options: how to harmonize; None: as ``more`` says, such as ``strength=0.5``.
-            more: the fields of :class:`phnet.options.LookOptions` by name.
+            reference: a picture (h, w, 3) that the light is read from instead of the scene.
+            keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
+            more: the fields of :class:`phnet.options.SceneOptions` by name.
 
         Raises:
             BadMask: nothing of the person would be in the picture.
         """
-        options = options or made_of(LookOptions, more)
+        options = options or made_of(SceneOptions, more)
         check_pixels(scene, "background")
         size = (scene.shape[0], scene.shape[1])
         place = place or default_place(cutout.alpha, size)
         colors, mask = put(cutout, size, place)
         if float(mask.max(initial=0)) < 0.5 / 255:
             raise BadMask(f"place {place}: expected to see the person, but it is outside")
-        composite = over(colors, mask, scene)
+        bare = over(colors, mask, scene)
+        composite = bare
+        if edges := options.amount("clean_edges"):
+            colors, mask = clean_colors(colors, mask, edges)
+            composite = over(colors, mask, scene)
+            if keep:
+                keep("clean_edges", bare, composite)
         look = self.harmonizer.color_map(
-            composite[..., :3], mask, lift=options.lift, light=options.light
+            in_light_of(composite[..., :3], mask, reference),
+            mask,
+            lift=options.lift,
+            light=options.light,
         )
         inside = (mask > 0).astype(np.float32)
-        trims = Trims(options.exposure, options.warmth)
-        harmonized = look.apply(colors, inside, options.strength, self.harmonizer.threads, trims)
-        return Composition(over(harmonized, mask, scene), composite, colors, mask, place)
+        trims, threads = Trims(options.exposure, options.warmth), self.harmonizer.threads
+        harmonized = look.apply(colors, inside, options.strength, threads, trims)
+        result = over(harmonized, mask, scene)
+        if keep:
+            keep("color", composite, result)
+        result[..., :3] = finish(result[..., :3], mask, options, threads=threads, keep=keep)
+        changed = mask
+        standing = stands(cutout.alpha, cutout.alpha.shape[0] - (size[0] - place.y) / place.scale)
+        if standing and (dark := options.amount("shadow")):
+            light = chosen_light(scene, options)
+            lit, (result, missing) = result, cast_shadow(result, mask, dark, light)
+            changed = np.maximum(mask, missing)
+            if keep:
+                keep("shadow", lit, result)
+        return Composition(result, bare, colors, mask, place, changed)
 
 
 @dataclass(frozen=True)
@@ -164,6 +195,8 @@ def compose_pictures(
     options: ComposeOptions,
     *,
     composer: Composer,
+    reference: Picture | None = None,
+    keep: Keep | None = None,
 ) -> Composed:
     """Put the person of a portrait in front of a background: what every door calls.
 
@@ -173,6 +206,8 @@ def compose_pictures(
         mask: where the person is in the portrait; None: its alpha, or the person is found.
         options: how.
         composer: the sessions.
+        reference: a picture that the light is read from instead of the background.
+        keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
 
     Raises:
         BadInput: what is handed in cannot be used, or no person was found.
@@ -180,7 +215,14 @@ def compose_pictures(
     place = choose_place(options.place, options.fit, portrait.size, background.size)
     alpha = None if mask is None else mask.alpha
     cutout = composer.cut_out(portrait.colors_with_alpha, alpha, options.foreground)
-    made = composer.compose(cutout, background.colors_with_alpha, place, options)
+    made = composer.compose(
+        cutout,
+        background.colors_with_alpha,
+        place,
+        options,
+        reference=None if reference is None else reference.colors,
+        keep=keep,
+    )
     return Composed(made, background.behind(made.result), cut_sides(cutout.alpha))
 
 
@@ -190,6 +232,7 @@ def compose(
     *,
     mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
     composer: Composer | None = None,
+    reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
     **options: Any,
 ) -> Scene:
     """Put the person of a portrait in front of another background, in harmony with it.
@@ -201,11 +244,12 @@ def compose(
         background: likewise, of any size.
         mask: where the person is in the portrait; None: the person is found.
         composer: sessions to use again; None: the embedded networks.
+        reference: a picture that the light is read from instead of the background.
         options: those of :class:`phnet.options.ComposeOptions` by name, such as ``fit="cover"``.
 
     Returns:
         The picture, of the background's type, size and depth (for a path a PIL image, or an
-        array uint16 where PIL has no such depth). Pixels where the person is not are those of
+        array uint16 where PIL has no such depth). Pixels where neither person nor shadow is are those of
         the background, bit for bit.
 
     Raises:
@@ -221,8 +265,9 @@ def compose(
         None if mask is None else read_mask(mask),
         chosen,
         composer=composer or Composer(),
+        reference=None if reference is None else read_picture(reference, "reference").picture,
     )
-    return cast(Scene, came.back(done.result, done.made.mask, done.picture))
+    return cast(Scene, came.back(done.result, done.made.changed, done.picture))
 
 
 # -- blending -------------------------------------------------------

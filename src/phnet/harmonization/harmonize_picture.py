@@ -6,6 +6,9 @@ from typing import Protocol
 
 from phnet.errors import BadInput
 from phnet.harmonization.color_map import ColorMap
+from phnet.harmonization.finishing.edges import clean_edges
+from phnet.harmonization.finishing.finish import Keep, finish
+from phnet.harmonization.reference import in_light_of
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import Floats, Pixels, check_mask, mask_notes
 from phnet.images.masks import Mask
@@ -48,6 +51,8 @@ def harmonize_picture(
     matter: Matter | None = None,
     name: str = "",
     mask_name: str = "mask",
+    reference: Picture | None = None,
+    keep: Keep | None = None,
 ) -> Harmonized:
     """Harmonize a composite.
 
@@ -59,6 +64,8 @@ def harmonize_picture(
         matter: finds the person; None: the embedded network, loaded when it is needed.
         name: of the composite, for sentences about it; empty: there is only one.
         mask_name: of the mask, likewise.
+        reference: a picture that the light is read from instead of the background.
+        keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
 
     Raises:
         BadInput: the mask does not fit, or no person was found.
@@ -79,9 +86,21 @@ def harmonize_picture(
         alpha = 1 - alpha
     alpha = check_mask(alpha, picture.size, mask_name)
     notes += [f"{mask_name}: {note}" if name else note for note in mask_notes(alpha)]
+    pixels, shown = picture.colors, alpha
+    if edges := options.amount("clean_edges"):
+        pixels, shown = clean_edges(pixels, alpha, edges)
+        if keep:
+            keep("clean_edges", picture.colors, pixels)
     colors = harmonizer.color_map(
-        picture.colors, alpha, options.resolution, options.lift, options.light
+        in_light_of(pixels, shown, None if reference is None else reference.colors),
+        shown,
+        options.resolution,
+        options.lift,
+        options.light,
     )
     trims = Trims(options.exposure, options.warmth)
-    result = colors.apply(picture.colors, alpha, options.strength, harmonizer.threads, trims)
+    result = colors.apply(pixels, shown, options.strength, harmonizer.threads, trims)
+    if keep:
+        keep("color", pixels, result)
+    result = finish(result, shown, options, threads=harmonizer.threads, keep=keep)
     return Harmonized(result, alpha, notes)

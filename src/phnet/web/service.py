@@ -113,7 +113,7 @@ class Service:
         notes = []
         if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
-        return _answer(done.picture, done.result, done.made.mask, notes)
+        return _answer(done.picture, done.result, done.made.changed, notes)
 
     def matte(self, form: Form[MatteOptions]) -> Answer:
         """Find the person: a gray PNG, white where the person is.

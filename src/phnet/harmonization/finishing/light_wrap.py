@@ -1,0 +1,69 @@
+"""Light wrap: bright surroundings bleed over the person's edge, as a lens and the air make it."""
+
+import cv2
+import numpy as np
+
+from phnet.harmonization.finishing.strips import Strip, changed_strips
+from phnet.harmonization.tiling import GAMMA
+from phnet.images.arrays import Floats, Pixels, enlarged_rows, shrunk
+
+WIDTH = 0.008  # sigma of the bleeding, as a share of the picture's shorter side
+SIDE = 1024  # longest side at which the light is spread
+MOST = 0.5  # of the surroundings' light, at the very edge
+DIM, BRIGHT = 0.08, 0.55  # linear light of surroundings from which the wrap sets in, and is whole
+LINEAR = np.asarray([0.2126, 0.7152, 0.0722], np.float32)
+
+
+def light_wrap(picture: Pixels, mask: Floats, amount: float = 1.0, *, threads: int = 1) -> Pixels:
+    """Let bright surroundings bleed over a person's edge, in linear light.
+
+    How much comes is decided by how bright the surroundings are, and by how much brighter than the
+    person; nothing is ever darkened, and nothing outside the mask changes.
+
+    Args:
+        picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
+        amount: how strong, in [0, 1].
+        threads: strips worked on at once.
+    """
+    bleeding = _bleeding(picture, mask)
+    if amount == 0 or not bleeding.any():
+        return np.array(picture)
+    size = (mask.shape[0], mask.shape[1])
+
+    def change(strip: Strip) -> Floats | None:
+        light = enlarged_rows(bleeding, size, strip.rows)[:, strip.columns]
+        if not light.any():
+            return None
+        share = light[..., 3:] * (strip.mask * np.float32(amount))[..., None]
+        place = np.nonzero(share[..., 0] > 1e-4)
+        own = strip.colors[place] ** np.float32(GAMMA)
+        more = np.maximum(light[..., :3][place] - own, 0)
+        made = strip.colors
+        made[place] = (own + share[place] * more) ** np.float32(1 / GAMMA)
+        return made
+
+    return changed_strips(picture, mask, 1, threads, change)
+
+
+def _bleeding(picture: Pixels, mask: Floats) -> Floats:
+    """The surroundings' linear light, and how much of it comes, small: (h, w, 4)."""
+    shrink = max(1.0, max(mask.shape) / SIDE)
+    fitted = (max(1, round(mask.shape[0] / shrink)), max(1, round(mask.shape[1] / shrink)))
+    small, alpha = shrunk(picture, fitted), np.clip(shrunk(mask, fitted), 0, 1)
+    sigma = max(0.7, WIDTH * min(fitted))
+    outside = 1 - alpha
+    linear = np.clip(small, 0, 1) ** np.float32(GAMMA) * outside[..., None]
+
+    def spread(values: Floats) -> Floats:
+        # A sharp core and a wide skirt, as glare has them.
+        near = cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+        far = cv2.GaussianBlur(values, (0, 0), 3 * sigma, borderType=cv2.BORDER_REPLICATE)
+        return np.asarray(0.65 * near + 0.35 * far, np.float32)
+
+    weight = spread(outside)
+    light = spread(linear) / np.maximum(weight, 1e-4)[..., None]
+    bright = np.clip((light @ LINEAR - DIM) / (BRIGHT - DIM), 0, 1)
+    bright = bright * bright * (3 - 2 * bright)
+    share = np.float32(2 * MOST) * np.minimum(weight, 0.5) * bright
+    return np.asarray(np.dstack([light, share]), np.float32)
