@@ -180,7 +180,7 @@ class FinishOptions(LookOptions):
     clean_edges: float | None = effect("Take what the old background left out of the edge.", 0.7)
     match_sharpness: float | None = effect("Blur, or mildly sharpen, to the scene's sharpness.", 1)
     match_grain: float | None = effect("Bring noise and block traces to the scene's.", 1)
-    light_wrap: float | None = effect("Let bright surroundings bleed over the edge.", 0.4)
+    light_wrap: float | None = effect("Let bright surroundings bleed over the edge.", 0.3)
     finish: bool = option(
         False, "Set the effects to their measured defaults; a strength given beside it wins."
     )
@@ -202,6 +202,7 @@ class HarmonizeOptions(FinishOptions):
         None, "Side that the network sees.", low=16, high=4096, unset="the model's own"
     )
     invert_mask: bool = option(False, "The mask is white where the background is.")
+    each: bool = option(False, "Correct every separate person of the mask by themselves.")
 
 
 @dataclass(frozen=True)

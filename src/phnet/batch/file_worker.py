@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from phnet.errors import BadOutput, PHNetError
+from phnet.harmonization.finishing.finish import Layers
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer
+from phnet.harmonization.look import Look, look_of, read_look, write_look
 from phnet.harmonization.lut3d import Lut
 from phnet.images import (
     Picture,
@@ -44,6 +46,10 @@ def harmonize_file(
     *,
     matter: Matter | None = None,
     save_lut: Path | None = None,
+    reference: Picture | None = None,
+    look: Look | None = None,
+    save_look: Path | None = None,
+    save_parts: Path | None = None,
 ) -> Done:
     """Harmonize one file into another; the seam for whoever works on many.
 
@@ -55,6 +61,10 @@ def harmonize_file(
         options: how.
         matter: the matting session; needed where there is no mask.
         save_lut: where to write the look as a ``.cube`` file.
+        reference: a picture that the light is read from instead of the background.
+        look: a correction that is applied instead of a new one.
+        save_look: where to write the correction.
+        save_parts: a folder, made where there is none, for a layer of each step.
 
     Raises:
         PHNetError: one sentence; nothing was written then.
@@ -62,6 +72,7 @@ def harmonize_file(
     check_output(output, composite, mask)
     picture = load(composite)
     check_output(output, picture=picture)
+    layers = Layers() if save_parts else None
     made = harmonize_picture(
         picture,
         None if mask is None else read_mask(mask),
@@ -70,11 +81,19 @@ def harmonize_file(
         matter=matter,
         name=str(composite),
         mask_name=str(mask),
+        reference=reference,
+        look=look,
+        keep=layers,
     )
     notes, alpha = list(made.notes), made.mask
     if picture.pixels.itemsize > 1 and output.suffix.lower() in (".jpg", ".jpeg", ".webp"):
         notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
     save(output, picture, made.result, alpha)
+    if save_parts and layers:
+        _make_folder(save_parts)
+        layers.write(save_parts)
+    if save_look:
+        write_look(save_look, look_of(made.colors, alpha))
     if save_lut:
         _write_cube(save_lut, harmonizer, picture, alpha, options)
     return Done(output, picture.size, float(alpha.mean()), notes)
@@ -98,6 +117,8 @@ class Settings:
     self_ensemble: bool = NetworkOptions.self_ensemble
     finds_people: bool = False  # some composites come without a mask
     matte: str | None = None  # another matting model
+    reference: str | None = None  # a picture that the light is read from
+    look: str | None = None  # a saved correction
 
 
 class FileWorker:
@@ -114,6 +135,8 @@ class FileWorker:
     def __init__(self, settings: Settings) -> None:
         quiet_readers()
         self._options = settings.options
+        self._reference = load(settings.reference) if settings.reference else None
+        self._look = read_look(settings.look) if settings.look else None
         self._harmonizer = Harmonizer(
             settings.model, settings.threads, self_ensemble=settings.self_ensemble
         )
@@ -135,7 +158,10 @@ class FileWorker:
         try:
             _make_folder(output.parent)
             done = harmonize_file(
-                self._harmonizer, composite, mask, output, self._options, matter=self._matter
+                *(self._harmonizer, composite, mask, output, self._options),
+                matter=self._matter,
+                reference=self._reference,
+                look=self._look,
             )
         except PHNetError as error:
             return {**task, "failed": str(error)}

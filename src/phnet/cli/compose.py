@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Matte, takes
+from phnet.cli.options import LookFile, Matte, Reference, SaveLook, takes
 from phnet.options import ComposeOptions, NetworkOptions
 
 if TYPE_CHECKING:
@@ -47,9 +47,13 @@ def compose(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help=f"Also write {', '.join(PARTS)} there, all of the background's size.",
+            help=f"Also write {', '.join(PARTS)} there, all of the background's size, and a layer "
+            "(linear light, 16 bits) for each step.",
         ),
     ] = None,
+    reference: Reference = None,
+    look: LookFile = None,
+    save_look: SaveLook = None,
     network: NetworkOptions,
     matte: Matte = None,
 ) -> None:
@@ -57,13 +61,20 @@ def compose(
     import sys
 
     from phnet.compositing.composer import Composer, compose_pictures
+    from phnet.files import check_place
+    from phnet.harmonization.finishing.finish import Layers
     from phnet.harmonization.harmonizer import Harmonizer
+    from phnet.harmonization.look import look_of, read_look, write_look
     from phnet.images import check_output, load, quiet_readers, read_mask, save
     from phnet.matting.matte import Matter
 
     quiet_readers()
     inputs = [portrait, background, mask, Path(network.model) if network.model else None, matte]
+    inputs += [reference, look]
     check_output(output, *inputs)
+    if save_look:
+        check_place(save_look, output, *inputs)
+    layers = Layers() if save_parts else None
     if save_parts:
         _check_parts(save_parts, output, *inputs)
     scene, photo = load(background), load(portrait)
@@ -73,12 +84,19 @@ def compose(
     composer = Composer(harmonizer, matter)
     with _named(portrait, mask):
         done = compose_pictures(
-            photo, scene, None if mask is None else read_mask(mask), options, composer=composer
+            *(photo, scene, None if mask is None else read_mask(mask), options),
+            composer=composer,
+            reference=load(reference) if reference else None,
+            look=read_look(look) if look else None,
+            keep=layers,
         )
     made = done.made
     save(output, done.picture, done.result, made.changed)
-    if save_parts:
+    if save_parts and layers:
         _write_parts(save_parts, made)
+        layers.write(save_parts)
+    if save_look:
+        write_look(save_look, look_of(made.colors, made.mask))
     if done.cut_sides:
         print(
             f"phnet: note: {portrait}: the photo's frame cuts the person off "

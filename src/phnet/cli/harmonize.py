@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import takes
+from phnet.cli.options import LookFile, Reference, SaveLook, takes
 from phnet.options import HarmonizeOptions, NetworkOptions, options_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,15 @@ def harmonize(
         Path | None,
         typer.Option(help="Also write the look, at full strength, as a .cube file (sRGB)."),
     ] = None,
+    save_parts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write a layer (linear light, 16 bits) there for each step."
+        ),
+    ] = None,
+    reference: Reference = None,
+    look: LookFile = None,
+    save_look: SaveLook = None,
     network: NetworkOptions,
     matte: Annotated[
         Path | None,
@@ -84,25 +93,37 @@ def harmonize(
 
     from phnet.batch.file_worker import Settings, harmonize_file
     from phnet.errors import BadInput
+    from phnet.files import check_place
     from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.images import check_output, quiet_readers
+    from phnet.harmonization.look import read_look
+    from phnet.images import check_output, load, quiet_readers
     from phnet.matting.matte import Matter
 
     quiet_readers()
     if composite.is_dir() or composite.suffix.lower() == ".jsonl":
-        if save_lut:
-            raise BadInput("--save-lut: expected one composite, got a folder")
+        for flag, given in (
+            ("--save-lut", save_lut),
+            ("--save-parts", save_parts),
+            ("--save-look", save_look),
+        ):
+            if given:
+                raise BadInput(f"{flag}: expected one composite, got a folder")
         settings = Settings(
             *(options, network.model, network.threads),
             self_ensemble=network.self_ensemble,
             matte=str(matte) if matte else None,
+            reference=str(reference.resolve()) if reference else None,
+            look=str(look.resolve()) if look else None,
         )
         _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, as_json)
         return
     inputs = [composite, mask, Path(network.model) if network.model else None, matte]
+    inputs += [reference, look]
     check_output(output, *inputs)
     if save_lut:
         check_cube(save_lut)
+    if save_look:
+        check_place(save_look, output, *inputs)
     done = harmonize_file(
         Harmonizer(network.model, network.threads, self_ensemble=network.self_ensemble),
         composite,
@@ -111,6 +132,10 @@ def harmonize(
         options,
         matter=Matter(matte, network.threads) if mask is None else None,
         save_lut=save_lut,
+        reference=load(reference) if reference else None,
+        look=read_look(look) if look else None,
+        save_look=save_look,
+        save_parts=save_parts,
     )
     for note in done.notes:
         print(f"phnet: note: {_with_flags(note)}", file=sys.stderr)

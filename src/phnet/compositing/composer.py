@@ -21,8 +21,10 @@ from phnet.compositing.placement import (
 )
 from phnet.compositing.shadow import cast_shadow, chosen_light, stands
 from phnet.errors import BadMask
+from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.finishing.edges import clean_colors
 from phnet.harmonization.finishing.finish import Keep, finish
+from phnet.harmonization.look import Look, look_of, read_look, write_look
 from phnet.harmonization.reference import in_light_of
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import (
@@ -58,6 +60,7 @@ class Composition:
     foreground: Floats  # the person's colors before harmonization, (H, W, 3)
     mask: Floats  # (H, W)
     place: Place
+    colors: ColorMap  # that was applied
     changed: Floats  # (H, W), above 0 where the scene is not as it was: the mask, and the shadow
 
 
@@ -119,6 +122,7 @@ class Composer:
         options: SceneOptions | None = None,
         *,
         reference: Pixels | None = None,
+        look: Look | None = None,
         keep: Keep | None = None,
         **more: Any,
     ) -> Composition:
@@ -130,6 +134,7 @@ class Composer:
             place: None for :func:`default_place`.
             options: how to harmonize; None: as ``more`` says, such as ``strength=0.5``.
             reference: a picture (h, w, 3) that the light is read from instead of the scene.
+            look: a correction that is applied instead of a new one.
             keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
             more: the fields of :class:`phnet.options.SceneOptions` by name.
 
@@ -150,15 +155,14 @@ class Composer:
             composite = over(colors, mask, scene)
             if keep:
                 keep("clean_edges", bare, composite)
-        look = self.harmonizer.color_map(
-            in_light_of(composite[..., :3], mask, reference),
-            mask,
-            lift=options.lift,
-            light=options.light,
-        )
+        if look is not None:
+            applied = look.map_for(mask)
+        else:
+            seen = in_light_of(composite[..., :3], mask, reference)
+            applied = self.harmonizer.color_map(seen, mask, lift=options.lift, light=options.light)
         inside = (mask > 0).astype(np.float32)
         trims, threads = Trims(options.exposure, options.warmth), self.harmonizer.threads
-        harmonized = look.apply(colors, inside, options.strength, threads, trims)
+        harmonized = applied.apply(colors, inside, options.strength, threads, trims)
         result = over(harmonized, mask, scene)
         if keep:
             keep("color", composite, result)
@@ -171,7 +175,7 @@ class Composer:
             changed = np.maximum(mask, missing)
             if keep:
                 keep("shadow", lit, result)
-        return Composition(result, bare, colors, mask, place, changed)
+        return Composition(result, bare, colors, mask, place, applied, changed)
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,7 @@ def compose_pictures(
     *,
     composer: Composer,
     reference: Picture | None = None,
+    look: Look | None = None,
     keep: Keep | None = None,
 ) -> Composed:
     """Put the person of a portrait in front of a background: what every door calls.
@@ -207,6 +212,7 @@ def compose_pictures(
         options: how.
         composer: the sessions.
         reference: a picture that the light is read from instead of the background.
+        look: a correction that is applied instead of a new one.
         keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
 
     Raises:
@@ -221,6 +227,7 @@ def compose_pictures(
         place,
         options,
         reference=None if reference is None else reference.colors,
+        look=look,
         keep=keep,
     )
     return Composed(made, background.behind(made.result), cut_sides(cutout.alpha))
@@ -233,6 +240,8 @@ def compose(
     mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
     composer: Composer | None = None,
     reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+    look: str | os.PathLike[str] | None = None,
+    save_look: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Scene:
     """Put the person of a portrait in front of another background, in harmony with it.
@@ -245,12 +254,14 @@ def compose(
         mask: where the person is in the portrait; None: the person is found.
         composer: sessions to use again; None: the embedded networks.
         reference: a picture that the light is read from instead of the background.
+        look: a file that ``save_look`` wrote: its correction is applied, and none found.
+        save_look: where to write the correction, as JSON.
         options: those of :class:`phnet.options.ComposeOptions` by name, such as ``fit="cover"``.
 
     Returns:
         The picture, of the background's type, size and depth (for a path a PIL image, or an
-        array uint16 where PIL has no such depth). Pixels where neither person nor shadow is are those of
-        the background, bit for bit.
+        array uint16 where PIL has no such depth). Pixels where neither person nor shadow is are
+        those of the background, bit for bit.
 
     Raises:
         BadInput: what is handed in cannot be used, or no person was found; says why.
@@ -266,7 +277,10 @@ def compose(
         chosen,
         composer=composer or Composer(),
         reference=None if reference is None else read_picture(reference, "reference").picture,
+        look=None if look is None else read_look(look),
     )
+    if save_look is not None:
+        write_look(save_look, look_of(done.made.colors, done.made.mask))
     return cast(Scene, came.back(done.result, done.made.changed, done.picture))
 
 

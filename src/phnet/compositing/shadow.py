@@ -25,8 +25,8 @@ from phnet.options import SceneOptions
 SIDE = 640  # longest side at which shadows are drawn
 SEEN = 0.5  # mask from which a pixel counts as the person
 CONTACT = 0.07  # share of the person's height that can touch the ground
-FLAT = 0.3  # how much the ground is foreshortened
-DARK_CONTACT, DARK_CAST = 0.75, 0.5  # share of the light that is missing at most
+FLAT = 0.35  # how much the ground is foreshortened
+DARK_CONTACT, DARK_CAST = 0.9, 0.55  # share of the light that is missing at most
 CUT = 0.02  # of the portrait's longer side: more than this at its lower frame is a cut person
 FLOATS = 0.01  # of the portrait's height, that may be cut from the feet
 LEAST = 1 / 512  # less missing light than this changes nothing
@@ -43,7 +43,7 @@ class Light:
 
 
 def estimate_light(scene: Pixels) -> Light:
-    """Guess the light of a scene from its brightness: the upper half's for sky, the lower for ground.
+    """Guess the light of a scene from how bright its upper half (sky) and lower half (ground) are.
 
     The brighter side of the upper half is taken as that of the light, and a ground with much
     contrast between bright and dark as lit by the sun. It is a guess: none of it is sure.
@@ -88,7 +88,7 @@ def stands(alpha: Floats, below: float) -> bool:
     least = max(1, round(CUT * max(alpha.shape)))
     if not rows.size or int((alpha[-1] >= SEEN).sum()) >= least:
         return False
-    return int(rows[-1]) + 1 <= alpha.shape[0] - below + FLOATS * alpha.shape[0]
+    return bool(int(rows[-1]) + 1 <= alpha.shape[0] - below + FLOATS * alpha.shape[0])
 
 
 def missing_light(size: tuple[int, int], mask: Floats, light: Light, bottom: int) -> Floats:
@@ -129,7 +129,7 @@ def _contact(person: Floats, foot: float, height: float) -> Floats:
         soft = cv2.GaussianBlur(drawn, (0, 0), sigmaX=wide, sigmaY=tall)
         return np.asarray(soft / max(float(soft.max()), 1e-6), np.float32)
 
-    return np.asarray(0.6 * spread(0.012) + 0.4 * spread(0.045), np.float32)
+    return np.asarray(0.55 * spread(0.018) + 0.45 * spread(0.06), np.float32)
 
 
 def _cast(person: Floats, foot: float, height: float, light: Light) -> Floats:
@@ -191,6 +191,7 @@ def cast_shadow(
             continue
         target = result[part]
         left = (1 - share[place]) ** np.float32(1 / GAMMA)
-        values = to_float(target[..., :3][place]) * left[:, None]
-        target[(*place, slice(0, 3))] = values if scale is None else np.rint(values * scale)
+        colors = target[..., :3]
+        values = to_float(colors[place]) * left[:, None]
+        colors[place] = values if scale is None else np.rint(values * scale)
     return result, missing

@@ -8,6 +8,8 @@ from phnet.errors import BadInput
 from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.finishing.edges import clean_edges
 from phnet.harmonization.finishing.finish import Keep, finish
+from phnet.harmonization.look import Look
+from phnet.harmonization.persons import persons, without_others
 from phnet.harmonization.reference import in_light_of
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import Floats, Pixels, check_mask, mask_notes
@@ -40,6 +42,7 @@ class Harmonized:
     result: Pixels  # sRGB (H, W, 3), in the type of the picture's ``colors``
     mask: Floats  # (H, W) in [0, 1]
     notes: Sequence[str]  # what a person should know, a sentence each
+    colors: ColorMap  # that was applied; of several persons, to the largest
 
 
 def harmonize_picture(
@@ -52,6 +55,7 @@ def harmonize_picture(
     name: str = "",
     mask_name: str = "mask",
     reference: Picture | None = None,
+    look: Look | None = None,
     keep: Keep | None = None,
 ) -> Harmonized:
     """Harmonize a composite.
@@ -65,6 +69,7 @@ def harmonize_picture(
         name: of the composite, for sentences about it; empty: there is only one.
         mask_name: of the mask, likewise.
         reference: a picture that the light is read from instead of the background.
+        look: a correction that is applied instead of a new one.
         keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
 
     Raises:
@@ -91,16 +96,24 @@ def harmonize_picture(
         pixels, shown = clean_edges(pixels, alpha, edges)
         if keep:
             keep("clean_edges", picture.colors, pixels)
-    colors = harmonizer.color_map(
-        in_light_of(pixels, shown, None if reference is None else reference.colors),
-        shown,
-        options.resolution,
-        options.lift,
-        options.light,
-    )
-    trims = Trims(options.exposure, options.warmth)
-    result = colors.apply(pixels, shown, options.strength, harmonizer.threads, trims)
+    people = persons(shown) if options.each else [shown]
+    trims, threads = Trims(options.exposure, options.warmth), harmonizer.threads
+    result, maps = pixels, []
+    for person in people:
+        if look is not None:
+            colors = look.map_for(person)
+        else:
+            seen = pixels
+            if len(people) > 1:
+                seen = without_others(pixels, shown, shown - person)
+            seen = in_light_of(seen, person, None if reference is None else reference.colors)
+            colors = harmonizer.color_map(
+                seen, person, options.resolution, options.lift, options.light
+            )
+        maps.append(colors)
+        result = colors.apply(result, person, options.strength, threads, trims)
     if keep:
         keep("color", pixels, result)
-    result = finish(result, shown, options, threads=harmonizer.threads, keep=keep)
-    return Harmonized(result, alpha, notes)
+    for person in people:
+        result = finish(result, person, options, threads=threads, keep=keep)
+    return Harmonized(result, alpha, notes, maps[0])

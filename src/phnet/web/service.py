@@ -11,6 +11,7 @@ from phnet.compositing.composer import Composer, compose_pictures
 from phnet.errors import BadModel
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
+from phnet.harmonization.look import Look, read_look
 from phnet.images import Mask, Picture, encoded, load, read_mask
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.decoding import Source
@@ -94,7 +95,11 @@ class Service:
         harmonizer = self._chosen(options.model)
         picture = self._picture(form.files, "composite")
         made = harmonize_picture(
-            picture, self._mask(form.files), options, harmonizer=harmonizer, matter=self._matter
+            *(picture, self._mask(form.files), options),
+            harmonizer=harmonizer,
+            matter=self._matter,
+            reference=self._reference(form.files),
+            look=_look(form.files),
         )
         return _answer(picture, made.result, made.mask, made.notes)
 
@@ -109,7 +114,12 @@ class Service:
         composer = Composer(self._chosen(options.model), self._matter)
         portrait = self._picture(form.files, "portrait")
         scene = self._picture(form.files, "background")
-        done = compose_pictures(portrait, scene, self._mask(form.files), options, composer=composer)
+        done = compose_pictures(
+            *(portrait, scene, self._mask(form.files), options),
+            composer=composer,
+            reference=self._reference(form.files),
+            look=_look(form.files),
+        )
         notes = []
         if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
@@ -133,10 +143,17 @@ class Service:
     def _picture(self, files: dict[str, bytes], name: str) -> Picture:
         return load(Source(name, files[name], self._limits.pixels))
 
+    def _reference(self, files: dict[str, bytes]) -> Picture | None:
+        return self._picture(files, "reference") if "reference" in files else None
+
     def _mask(self, files: dict[str, bytes]) -> Mask | None:
         if "mask" not in files:
             return None
         return read_mask(Source("mask", files["mask"], self._limits.pixels))
+
+
+def _look(files: dict[str, bytes]) -> Look | None:
+    return read_look(files["look"]) if "look" in files else None
 
 
 def _answer(picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]) -> Answer:

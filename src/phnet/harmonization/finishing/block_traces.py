@@ -1,4 +1,4 @@
-"""The traces of 8 x 8 blocks that a JPEG leaves: how strong they are, and the same for the person."""
+"""The traces of 8 x 8 blocks that a JPEG leaves: how strong, and the same for the person."""
 
 import cv2
 import numpy as np
@@ -99,4 +99,4 @@ def _compressed(pixels: Pixels, quality: int) -> Pixels:
     """Through a JPEG and back; red, green and blue."""
     swapped = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[..., ::-1]

@@ -12,6 +12,7 @@ outline, so the background is never changed.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,7 +63,7 @@ def find_band(mask: Floats) -> Band:
     is_hard = soft < SOFT_SHARE * outline
     full = inside if is_hard else (mask >= SOLID).astype(np.uint8)
     # The picture's frame is no edge: it is as if the person went on beyond it.
-    depth = cv2.distanceTransform(full, cv2.DIST_L2, 3)
+    depth = np.asarray(cv2.distanceTransform(full, cv2.DIST_L2, 3), np.float32)
     scale = max(1.0, max(mask.shape) / REFERENCE)
     solid = depth > DEPTH * scale
     band = (mask >= LEAST) & ~solid
@@ -200,7 +201,11 @@ def _systematic(off: Floats, band: Band, natural: float) -> Floats:
     cell = max(4.0, STRETCH * band.scale)
     layers = int(np.ceil(SOFT_LAYERS + DEPTH)) + 2
     shape = (layers, *(int(side / cell) + 2 for side in band.solid.shape))
-    at = [band.layer, band.rows / cell, band.columns / cell]
+    at: list[npt.NDArray[np.floating[Any]]] = [
+        band.layer,
+        band.rows / cell,
+        band.columns / cell,
+    ]
     corner = [np.floor(values).astype(np.intp) for values in at]
     lean = [(v - c).astype(np.float32) for v, c in zip(at, corner, strict=True)]
     flat: list[tuple[Places, Floats]] = []

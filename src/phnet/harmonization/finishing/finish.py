@@ -6,13 +6,16 @@ away, and the light that bleeds over an edge is not the person's.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
+from phnet.files import write_bytes
 from phnet.harmonization.finishing.grain import match_grain
 from phnet.harmonization.finishing.light_wrap import light_wrap
 from phnet.harmonization.finishing.sharpness import match_sharpness
 from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.images.encoding import compressed
 from phnet.options import FinishOptions
 
 # Gets each step's name, the picture before it and the picture after it.
@@ -63,8 +66,21 @@ class Layers:
         self.made: dict[str, Pixels] = {}
 
     def __call__(self, name: str, before: Pixels, after: Pixels) -> None:
-        """Keep what a step changed; see :data:`Keep`."""
-        self.made[name] = layer(before, after)
+        """Keep what a step changed; see :data:`Keep`. Of several persons, steps add up."""
+        new = layer(before, after)
+        if name in self.made:
+            both = self.made[name].astype(np.int32) + new - 32768
+            new = both.clip(0, 65535).astype(np.uint16)
+        self.made[name] = new
+
+    def write(self, folder: Path) -> None:
+        """Write each layer as NAME.png into an existing folder.
+
+        Raises:
+            BadOutput: the place cannot be written.
+        """
+        for number, (name, pixels) in enumerate(self.made.items(), 1):
+            write_bytes(folder / f"layer-{number}-{name}.png", compressed(pixels))
 
 
 def layer(before: Pixels, after: Pixels) -> Pixels:

@@ -9,11 +9,11 @@ import numpy as np
 
 from phnet.harmonization.finishing.block_traces import match_blocks
 from phnet.harmonization.finishing.noise_level import BACK, OPPONENT, Noise, measure_noise
-from phnet.harmonization.finishing.strips import Strip, changed_strips
+from phnet.harmonization.finishing.strips import Strip, changed_strips, times
 from phnet.images.arrays import Floats, Pixels
 
-NOTICED = 1.15  # times the scene's noise from which a person's is smoothed
-LEAST_LEFT = 0.35  # of a person's noise, when it is smoothed: more would look like plastic
+NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
+LEAST_LEFT = 0.65  # of a person's noise, when it is smoothed: more would look like plastic
 LARGEST = 0.1  # sigma that is believed to be noise
 TILE = 256  # rows of noise that are drawn from one seed
 
@@ -39,8 +39,9 @@ def match_grain(
     person = measure_noise(picture, mask > 0.99)
     if scene is None or person is None:
         return np.array(picture)
-    picture = _smoothed(picture, mask, person, scene, amount, threads)
-    person = measure_noise(picture, mask > 0.99) or person
+    smoothed = _smoothed(picture, mask, person, scene, amount, threads)
+    if smoothed is not picture:
+        person, picture = measure_noise(smoothed, mask > 0.99) or person, smoothed
     return _grained(picture, mask, person, scene, amount, seed, threads)
 
 
@@ -65,7 +66,7 @@ def _smoothed(
 
     def change(strip: Strip) -> Floats:
         luma = _luma(strip.colors)
-        alpha = strip.mask * strip.mask * removed.at(luma, 0)
+        alpha = strip.mask * strip.mask * removed.at(luma)[..., 0]
         flat = _flattened(strip.colors, person, luma, radius)
         return np.asarray(strip.colors + alpha[..., None] * (flat - strip.colors), np.float32)
 
@@ -76,7 +77,7 @@ def _flattened(colors: Floats, noise: Noise, luma: Floats, radius: int) -> Float
     """Colors without noise: each channel's guided filter with itself as guide (He et al., 2013)."""
     side = (2 * radius + 1,) * 2
     made = []
-    sigma = cv2.blur(noise.at(luma, 0), side)
+    sigma = cv2.blur(noise.at(luma)[..., 0], side)
     for c in range(3):
         plane = colors[..., c]
         mean = cv2.blur(plane, side)
@@ -105,15 +106,14 @@ def _grained(
     sizes = scene.grain
 
     def change(strip: Strip) -> Floats:
-        luma = np.clip(_luma(strip.colors), 0, 1)
-        alpha = strip.mask * np.float32(amount)
-        planes = []
-        for channel in range(3):
-            drawn = noise_rows(
-                strip.rows, strip.mask.shape[1], float(sizes[channel]), seed, channel
-            )
-            planes.append(drawn * (more.at(luma, channel) * alpha))
-        return np.asarray(strip.colors + cv2.transform(cv2.merge(planes), BACK), np.float32)
+        drawn = [
+            noise_rows(strip.rows, strip.mask.shape[1], float(sizes[channel]), seed, channel)
+            for channel in range(3)
+        ]
+        sigmas = more.at(_luma(strip.colors))
+        noise = cv2.multiply(cv2.merge(drawn), sigmas)
+        noise = cv2.transform(noise, BACK * np.float32(amount))
+        return strip.colors + times(np.asarray(noise, np.float32), strip.mask)
 
     return changed_strips(picture, mask, 1, threads, change)
 
@@ -138,10 +138,10 @@ def noise_rows(rows: slice, width: int, size: float, seed: int, channel: int) ->
     noise = np.concatenate(parts)
     if not size:
         return noise
-    kernel = cv2.getGaussianKernel(2 * margin + 1, size, cv2.CV_32F)
-    kernel /= np.sqrt((kernel**2).sum())
-    noise = cv2.sepFilter2D(noise, cv2.CV_32F, kernel, kernel)
-    return np.asarray(noise[margin : noise.shape[0] - margin, margin : margin + width])
+    kernel = np.asarray(cv2.getGaussianKernel(2 * margin + 1, size, cv2.CV_32F), np.float32)
+    kernel = np.asarray(kernel / np.sqrt((kernel**2).sum()), np.float32)
+    made = np.asarray(cv2.sepFilter2D(noise, cv2.CV_32F, kernel, kernel), np.float32)
+    return np.asarray(made[margin : made.shape[0] - margin, margin : margin + width])
 
 
 def _luma(colors: Floats) -> Floats:

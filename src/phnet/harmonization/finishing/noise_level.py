@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from phnet.harmonization.finishing.strips import scaled
 from phnet.images.arrays import Floats, Pixels, to_float
 
 SIDE = 8  # of a block, pixels
 OFF = 3  # of the first block, so that blocks are not those of a JPEG
-MOST_BLOCKS = 12000  # that are looked at
+MOST_BLOCKS = 6000  # that are looked at
 LEAST_BLOCKS = 8  # that tell something
-UNEVEN = 2.5  # from block to block (third quartile to first) noise does not differ more: texture
+UNEVEN = 2.2  # from block to block (third quartile to first) noise does not differ more: texture
 TEXTURED = 2.5  # times what the flattest blocks of all have: that is texture, not noise
 FLATTEST = 0.12  # share of the blocks of a brightness that is taken
 LEVELS = 8  # brightnesses
@@ -40,11 +41,13 @@ class Noise:
     grain: Floats  # (3,): sigma, in pixels, of the blur that makes the like of white noise
     sure: npt.NDArray[np.bool_]  # (LEVELS,): it is noise, and not texture
 
-    def at(self, luma: Floats, channel: int) -> Floats:
-        """The sigma of a channel at brightnesses (h, w)."""
+    def at(self, luma: Floats) -> Floats:
+        """The sigmas of the three channels at brightnesses (h, w): (h, w, 3)."""
         centers = (np.arange(256) + 0.5) / 256 * LEVELS - 0.5
-        table = np.interp(centers, np.arange(LEVELS), self.sigmas[channel]).astype(np.float32)
-        return np.asarray(table[np.clip(luma * 256, 0, 255).astype(np.uint8)])
+        tables = [np.interp(centers, np.arange(LEVELS), row) for row in self.sigmas]
+        table = np.stack(tables, -1).astype(np.float32)[None]
+        level = scaled(luma, 255, np.dtype(np.uint8))
+        return np.asarray(cv2.LUT(cv2.merge([level, level, level]), table), np.float32)
 
 
 def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:

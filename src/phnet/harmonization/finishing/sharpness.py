@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from phnet.harmonization.finishing.strips import Strip, blur, changed_strips
+from phnet.harmonization.finishing.strips import Strip, blur, changed_strips, times
 from phnet.images.arrays import Floats, Pixels, to_float
 from phnet.images.color_profiles import LUMA
 
@@ -138,14 +138,7 @@ def blurred(
     """Blur a person by ``sigma`` pixels; nothing from outside the mask flows in."""
 
     def change(strip: Strip) -> Floats:
-        # At the edge, pixels that show the background weigh less.
-        weight = strip.mask * strip.mask
-        weight = np.maximum(weight, 1e-4)
-        total = blur(weight, sigma)
-        made = blur(cv2.multiply(strip.colors, cv2.merge([weight] * 3)), sigma)
-        share = cv2.divide(np.float32(1), total)
-        made = cv2.multiply(made, cv2.merge([share] * 3))
-        return _mixed(strip, made, amount)
+        return _mixed(strip, _own_blur(strip, sigma), amount)
 
     margin = int(np.ceil(3 * sigma)) + 1
     return changed_strips(picture, mask, margin, threads, change)
@@ -173,16 +166,20 @@ def sharpened(
     around = np.ones((2 * int(np.ceil(sigma)) + 1,) * 2, np.uint8)
 
     def change(strip: Strip) -> Floats:
-        weight = np.maximum(strip.mask * strip.mask, 1e-4)
-        total = blur(weight, sigma)
-        soft = blur(cv2.multiply(strip.colors, cv2.merge([weight] * 3)), sigma)
-        soft = cv2.multiply(soft, cv2.merge([cv2.divide(np.float32(1), total)] * 3))
+        soft = _own_blur(strip, sigma)
         made = cv2.addWeighted(strip.colors, 1 + gain, soft, -gain, 0)
         low, high = cv2.erode(strip.colors, around), cv2.dilate(strip.colors, around)
         return _mixed(strip, np.clip(made, low, high), 1.0)
 
     margin = 3 * int(np.ceil(sigma)) + 2
     return changed_strips(picture, mask, margin, threads, change)
+
+
+def _own_blur(strip: Strip, sigma: float) -> Floats:
+    """The person's colors, blurred; pixels that show the background weigh less."""
+    weight = np.asarray(np.maximum(strip.mask * strip.mask, 1e-4), np.float32)
+    share = np.asarray(1 / blur(weight, sigma), np.float32)
+    return times(blur(times(strip.colors, weight), sigma), share)
 
 
 def _mixed(strip: Strip, made: Floats, amount: float) -> Floats:

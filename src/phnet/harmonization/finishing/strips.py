@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels, enlarged_rows, shrunk, to_float
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels, shrunk, to_float
 
 STRIP_PIXELS = 1 << 19  # worked on at a time: bounds the memory
 FAINT = 0.5 / 255  # weight below which a place tells nothing of itself
@@ -60,10 +61,11 @@ def changed_strips(
         if made is None:
             return
         core = np.s_[start - tall.start : end - tall.start, left - wide.start : right - wide.start]
-        values = np.clip(made[core], 0, 1)
-        if scale is not None:
-            values = cv2.multiply(values, (float(scale),) * 4)
-            np.rint(values, out=values)
+        values = made[core]
+        if scale is None:
+            values = np.clip(values, 0, 1)
+        else:  # rounds and clips in one go
+            values = scaled(values, scale, picture.dtype)
         inside = (mask[start:end, left:right] > 0)[..., None]
         np.copyto(output[start:end, left:right], values, where=inside, casting="unsafe")
 
@@ -77,16 +79,24 @@ def changed_strips(
     return output
 
 
+def scaled(values: Floats, scale: float, dtype: "np.dtype[Any]") -> Pixels:
+    """Values of any shape times a scale, rounded and clipped to uint8 or uint16."""
+    kind = cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U
+    times = np.full(4, scale, np.float64)
+    return np.asarray(cv2.multiply(values, times, dtype=kind))
+
+
+def times(colors: Floats, plane: Floats) -> Floats:
+    """Colors (h, w, 3) times a plane (h, w)."""
+    return np.asarray(cv2.multiply(colors, cv2.merge([plane, plane, plane])), np.float32)
+
+
 @dataclass(frozen=True)
 class Spread:
     """Colors of a part of a picture, spread smoothly over all of it at a lower resolution."""
 
     small: Floats  # (h, w, 3)
     size: tuple[int, int]  # (H, W) of the picture
-
-    def at(self, strip: Strip) -> Floats:
-        """The colors of a strip, (h, w, 3)."""
-        return np.asarray(enlarged_rows(self.small, self.size, strip.rows)[:, strip.columns])
 
     def at_places(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Floats:
         """The colors at single pixels, (n, 3), interpolated bilinearly."""
@@ -103,38 +113,26 @@ class Spread:
 
 
 def spread(picture: Pixels, weight: Floats, side: int = 1024) -> Spread:
-    """Spread the colors where ``weight`` (H, W) in [0, 1] is 1 over the whole picture.
+    """Spread the colors where ``weight`` (H, W) is 1 over the whole picture.
 
     Pulled up a pyramid of weighted means and pushed down again into what is unknown (Gortler et
     al., "The lumigraph", 1996, section 3.4).
 
     Args:
         picture: (H, W, 3) of any type.
-        weight: how far each pixel is known.
+        weight: whether each pixel is known, 1 or 0.
         side: longest side at which it is done.
     """
     size = (weight.shape[0], weight.shape[1])
     shrink = max(1.0, max(size) / side)
     fitted = (max(1, round(size[0] / shrink)), max(1, round(size[1] / shrink)))
-    share = shrunk(weight, fitted)
-    known = shrunk(picture, fitted) if shrink == 1 else _weighted(picture, weight, fitted)
-    colors = known if shrink > 1 else known * share[..., None]
-    return Spread(_pulled_and_pushed(colors, share), size)
-
-
-def _weighted(picture: Pixels, weight: Floats, fitted: tuple[int, int]) -> Floats:
-    """Means of the weighted colors, (h, w, 3): a strip of rows at a time across, then down."""
-    parts = []
-    step = max(1, (1 << 20) // weight.shape[1])
-    for start in range(0, weight.shape[0], step):
-        rows = slice(start, start + step)
-        colors = to_float(picture[rows])
-        colors *= weight[rows][..., None]
-        flat = (fitted[1], colors.shape[0])
-        parts.append(np.asarray(cv2.resize(colors, flat, interpolation=cv2.INTER_AREA)))
-    wide = np.concatenate(parts)
-    down = cv2.resize(wide, (fitted[1], fitted[0]), interpolation=cv2.INTER_AREA)
-    return np.asarray(down, np.float32)
+    known = weight.astype(bool)
+    if picture.dtype.kind == "u":  # without a copy in floats
+        kept = cv2.bitwise_and(picture, picture, mask=known.astype(np.uint8))
+    else:
+        kept = np.where(known[..., None], picture, np.float32(0)).astype(np.float32)
+    colors = shrunk(np.asarray(kept), fitted)
+    return Spread(_pulled_and_pushed(colors, shrunk(known.astype(np.float32), fitted)), size)
 
 
 def _pulled_and_pushed(colors: Floats, share: Floats) -> Floats:
@@ -147,17 +145,10 @@ def _pulled_and_pushed(colors: Floats, share: Floats) -> Floats:
     weight = np.asarray(cv2.resize(share, half, interpolation=cv2.INTER_AREA))
     below = np.asarray(cv2.resize(colors, half, interpolation=cv2.INTER_AREA))
     grown: Floats = np.minimum(1, 4 * weight)
-    below *= (grown / np.maximum(weight, 1e-6))[..., None]
-    filled = _pulled_and_pushed(below, grown)
+    more = np.asarray(grown / np.maximum(weight, 1e-6), np.float32)
+    filled = _pulled_and_pushed(times(np.asarray(below, np.float32), more), grown)
     rough = cv2.resize(filled, share.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(colors + (1 - share)[..., None] * rough, np.float32)
-
-
-def normalized_blur(colors: Floats, weight: Floats, sigma: float) -> tuple[Floats, Floats]:
-    """Blur colors (h, w, 3) where the weight (h, w) is; the weighted mean and the blurred weight."""
-    amount = blur(weight, sigma)
-    sums = blur(colors * weight[..., None], sigma)
-    return sums / np.maximum(amount, 1e-6)[..., None], amount
 
 
 def blur(values: Floats, sigma: float) -> Floats:
