@@ -61,11 +61,8 @@ def changed_strips(
         if made is None:
             return
         core = np.s_[start - tall.start : end - tall.start, left - wide.start : right - wide.start]
-        values = made[core]
-        if scale is None:
-            values = np.clip(values, 0, 1)
-        else:  # rounds and clips in one go
-            values = scaled(values, scale, picture.dtype)
+        new = made[core]
+        values = np.clip(new, 0, 1) if scale is None else scaled(new, scale, picture.dtype)
         inside = (mask[start:end, left:right] > 0)[..., None]
         np.copyto(output[start:end, left:right], values, where=inside, casting="unsafe")
 
