@@ -169,7 +169,7 @@ class LookOptions(Checked):
 
 def effect(text: str, finish: float) -> Any:
     """A field for an effect: its strength in [0, 1], and the default that ``finish`` sets."""
-    unset = f"`0`; with finish `{finish:g}`"
+    unset = f"0; with finish {finish:g}"
     return option(None, text, low=0, high=1, step=0.05, unset=unset, finish=finish)
 
 

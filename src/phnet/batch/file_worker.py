@@ -72,6 +72,8 @@ def harmonize_file(
     check_output(output, composite, mask)
     picture = load(composite)
     check_output(output, picture=picture)
+    if save_parts:
+        _make_folder(save_parts)
     layers = Layers() if save_parts else None
     made = harmonize_picture(
         picture,
@@ -88,12 +90,12 @@ def harmonize_file(
     notes, alpha = list(made.notes), made.mask
     if picture.pixels.itemsize > 1 and output.suffix.lower() in (".jpg", ".jpeg", ".webp"):
         notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
+    applied = look_of(made.colors, alpha) if save_look else None
     save(output, picture, made.result, alpha)
     if save_parts and layers:
-        _make_folder(save_parts)
         layers.write(save_parts)
-    if save_look:
-        write_look(save_look, look_of(made.colors, alpha))
+    if save_look and applied:
+        write_look(save_look, applied)
     if save_lut:
         _write_cube(save_lut, harmonizer, picture, alpha, options)
     return Done(output, picture.size, float(alpha.mean()), notes)

@@ -91,12 +91,13 @@ def compose(
             keep=layers,
         )
     made = done.made
+    applied = look_of(made.colors, made.mask) if save_look else None
     save(output, done.picture, done.result, made.changed)
     if save_parts and layers:
         _write_parts(save_parts, made)
         layers.write(save_parts)
-    if save_look:
-        write_look(save_look, look_of(made.colors, made.mask))
+    if save_look and applied:
+        write_look(save_look, applied)
     if done.cut_sides:
         print(
             f"phnet: note: {portrait}: the photo's frame cuts the person off "

@@ -166,7 +166,9 @@ class Composer:
         result = over(harmonized, mask, scene)
         if keep:
             keep("color", composite, result)
-        result[..., :3] = finish(result[..., :3], mask, options, threads=threads, keep=keep)
+        result[..., :3] = finish(
+            np.ascontiguousarray(result[..., :3]), mask, options, threads=threads, keep=keep
+        )
         changed = mask
         standing = stands(cutout.alpha, cutout.alpha.shape[0] - (size[0] - place.y) / place.scale)
         if standing and (dark := options.amount("shadow")):
