@@ -41,7 +41,7 @@ def test_level_size_and_color_are_measured(size: float) -> None:
     assert found is not None
     expected = 0.02 * np.sqrt((OPPONENT**2).sum(1))
     np.testing.assert_allclose(np.median(found.sigmas, 1), expected, rtol=0.15)
-    np.testing.assert_allclose(found.grain, size, atol=0.3 if size == 0 else 0.12)
+    np.testing.assert_allclose(found.grain, size, atol=0.3 if size == 0 else 0.22)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -87,8 +87,7 @@ def test_too_small_a_person_is_left_alone() -> None:
 
 
 def test_block_traces_are_found_and_given() -> None:
-    rng = np.random.default_rng(0)
-    busy = cv2.resize(rng.integers(0, 255, (80, 100, 3), np.uint8), SIZE[::-1])
+    busy = np.rint(255 * np.clip(slope() + 0.05 * noise(1.0, 1), 0, 1)).astype(np.uint8)
     _, content = cv2.imencode(".jpg", busy, [cv2.IMWRITE_JPEG_QUALITY, 30])
     blocky = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))
     everywhere = np.ones(SIZE, bool)

@@ -224,16 +224,19 @@ def _systematic(off: Floats, band: Band, natural: float) -> Floats:
         planes = grid.reshape(shape)
         return np.stack([cv2.GaussianBlur(plane, (3, 3), 0.7) for plane in planes])
 
+    def sliced(planes: list[npt.NDArray[np.float64]]) -> Floats:
+        made = np.zeros_like(off)
+        for c, plane in enumerate(planes):
+            values = plane.ravel().astype(np.float32)
+            for index, weight in flat:
+                made[:, c] += weight * values[index]
+        return made
+
     total = gathered(band.mask**2)
     safe = np.maximum(total, 1e-6)
     means = [gathered(band.mask * off[:, c]) / safe for c in range(3)]
-    squares = gathered((off**2).sum(1)) / safe
     power = np.asarray(sum(mean**2 for mean in means))
-    chance = NATURAL * natural + CAUTION * np.maximum(squares - power, 0) / np.maximum(total, 1e-3)
+    rest = ((off - band.mask[:, None] * sliced(means)) ** 2).sum(1)
+    chance = NATURAL * natural + CAUTION * gathered(rest) / safe / np.maximum(total, 1e-3)
     trust = np.clip(1 - chance / np.maximum(power, 1e-9), 0, 1)
-    result = np.zeros_like(off)
-    for c, mean in enumerate(means):
-        values = (mean * trust).ravel().astype(np.float32)
-        for index, weight in flat:
-            result[:, c] += weight * values[index]
-    return result
+    return sliced([mean * trust for mean in means])
