@@ -4,7 +4,7 @@ Photos are enlarged three times: so they have no grain of their own, and known g
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -31,14 +31,14 @@ CURVES = ("flat", "shot", "dark")
 MEGAPIXELS = (3000, 4000)
 
 
-def finishing_figures(folder: Path, count: int = 12) -> dict[str, Any]:
+def finishing_figures(folder: Path, count: int = 8) -> dict[str, Any]:
     """All figures, over the first ``count`` photos of a folder (NAME.jpg, NAME.png)."""
     photos = list(_photos(folder, count))
     return {
         "photos": len(photos),
         "edges": edge_figures(photos),
         "sharpness": sharpness_figures(photos),
-        "grain": grain_figures(photos[:4]),
+        "grain": grain_figures(photos[:2]),
         "cost_at_12_megapixels": cost_figures(),
     }
 
@@ -72,7 +72,7 @@ def edge_figures(photos: list[Photo]) -> dict[str, dict[str, float]]:
         seen = share * person + (1 - share) * old
         truth = share * person + (1 - share) * new
         hard = (alpha >= 0.5).astype(np.float32)
-        larger = cv2.dilate(hard, np.ones((3, 3), np.uint8))
+        larger = np.asarray(cv2.dilate(hard, np.ones((3, 3), np.uint8)), np.float32)
         for name, mask in {"soft": alpha, "hard": hard, "hard_too_large": larger}.items():
             cut = mask[..., None]
             paste = np.rint(255 * (cut * seen + (1 - cut) * new)).astype(np.uint8)
@@ -198,7 +198,7 @@ def noisy(colors: Floats, level: float, size: float, curve: str, seed: int = 1) 
     shape = {"flat": np.ones_like(light), "shot": np.sqrt(0.25 + 1.5 * light)}
     shape["dark"] = np.sqrt(1.6 - 1.2 * light)
     made = np.clip(colors + level / 255 * shape[curve] * noise, 0, 1)
-    return np.rint(made * 255).astype(np.uint8)
+    return np.asarray(np.rint(made * 255).astype(np.uint8))
 
 
 def _processed(pixels: Pixels, how: str) -> Pixels:
@@ -207,7 +207,7 @@ def _processed(pixels: Pixels, how: str) -> Pixels:
     if how.startswith("jpeg"):
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(how.split()[1])]
         _, content = cv2.imencode(".jpg", pixels[..., ::-1], quality)
-        return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1])
+        return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[..., ::-1]
     return pixels
 
 
@@ -279,7 +279,7 @@ def cost_figures() -> dict[str, float]:
     soft = cv2.GaussianBlur(picture, (0, 0), 0.7)  # of less grain, and blurred
     picture[inside] = soft[inside]
     light = Light(30, 0.6, 0.5, 1)
-    works = {
+    works: dict[str, Callable[[], Any]] = {
         "clean_edges": lambda: clean_edges(picture, mask),
         "match_sharpness": lambda: match_sharpness(picture, mask, threads=2),
         "match_grain": lambda: match_grain(picture, mask, threads=2),
