@@ -6,7 +6,7 @@ Pawel Kuna) ships it (1500x1000)::
 
     npm pack tabler-ui@0.0.34
     tar xzf tabler-ui-0.0.34.tgz
-    pip install 'phnet[matte]' scikit-image
+    pip install '.[matte]' scikit-image
     python examples/make.py package/dist/demo/photos/josh-calabrese-66153-1500.jpg
 
 The portrait is enlarged 1.4 times: no free photo of a person with a side of 1,000 pixels or more
@@ -18,11 +18,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import skimage.data
 from PIL import Image
-from pymatting import estimate_foreground_ml
 
 from phnet.matting.matte import Matter
+
+try:
+    import skimage.data
+    from pymatting import estimate_foreground_ml
+except ModuleNotFoundError as error:
+    sys.exit(f"examples/make.py needs {error.name}: pip install '.[matte]' scikit-image")
 
 HERE = Path(__file__).parent
 ENLARGED = 1.4
@@ -36,6 +40,8 @@ FLAGS = (
 
 def main() -> None:
     """Write both files beside this one."""
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
+        sys.exit("usage: python examples/make.py SCENE.jpg; where it is from stands in this file")
     scene = np.asarray(Image.open(sys.argv[1]).convert("RGB"), np.float32) / 255
     portrait = np.asarray(skimage.data.astronaut(), np.float32) / 255
     alpha = Matter().matte(portrait, refine="closed-form")

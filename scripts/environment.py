@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
 OLDEST_PYTHON = (3, 11)
-TEST_EXTRAS = "train,matte,serve,video,scale,heic"
+TEST_EXTRAS = "train,matte,serve,video,scale,heic,evaluate,psd"
 
 
 def folder() -> Path:
@@ -57,8 +57,9 @@ def _install(purpose: str, steps: list[list[str]]) -> None:
         print(f"making {folder()}", flush=True)
         venv.create(folder(), with_pip=True, clear=True)
     for step in steps:
-        command = [str(program("python")), "-m", "pip", "install", "--quiet", *step]
+        command = [str(program("python")), "-m", "pip", "install", *step]
         print("pip install", *step, flush=True)
+        print("(minutes, where nothing was downloaded before; pip says what it does)", flush=True)
         if status := subprocess.run(command, cwd=ROOT, check=False).returncode:
             sys.exit(status)
     stamp.write_text(content)

@@ -33,7 +33,7 @@ def recipe_of(setup: str, seed: int, images: int, folders: list[str]) -> Recipe:
     return replace(
         published,
         model=replace(network, widths=WIDTHS, output="residual"),
-        data=Data(folders=tuple(folders), size=64, cache_size=80, vary=0.9, light=0.2, masks=0.3),
+        data=Data(folders=tuple(folders), size=64, cache_size=80, vary=0.9, tint=0.2, masks=0.3),
         optimizer=Optimizer("lion", lr=2e-4),
         schedule=Schedule(images=images, warmup=2_000, decay=1.0),
         run=Run(

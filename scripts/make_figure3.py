@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime as ort
-from make_results import PORTRAITS, SEED, pairs
+from make_results import PORTRAITS, SEED
 from onnx import helper
 
+from phnet.datasets.benchmark_sets import photos_with_masks
 from phnet.datasets.synthesis import make_composite
 from phnet.evaluation.score import to_bytes
 from phnet.files import replacing
@@ -46,15 +47,31 @@ def opened(path: Path) -> ort.InferenceSession:
     return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
-def seen(session: ort.InferenceSession, photo: Any, mask: Any, seed: list[int]) -> list[Any]:
-    """Composite and the PFE's picture side by side, the excitation, and what the PFE adds to it."""
-    made = make_composite(photo, mask, seed)
+def composite_of(files: tuple[Path, Path], number: int) -> Any:
+    """The paper's composite of a portrait, at SIDE, by its place in the set."""
+    photo, mask = (
+        cv2.resize(to_bytes(plane), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        for plane in (load(files[0]).rgb, load_mask(files[1]))
+    )
+    return make_composite(photo, mask, [SEED, number])
+
+
+def feed_of(session: ort.InferenceSession, made: Any) -> dict[str, Any]:
+    """What the network is handed: composite, mask and, where it takes one, light 0."""
     feed = {
         "image": made.image.astype(np.float32).transpose(2, 0, 1)[None] / 255,
         "mask": made.mask.astype(np.float32)[None, None],
+        "light": np.zeros(1, np.float32),
     }
+    return {each.name: feed[each.name] for each in session.get_inputs()}
+
+
+def seen(session: ort.InferenceSession, made: Any) -> list[Any]:
+    """Composite and the PFE's picture side by side, the excitation, and what the PFE adds to it."""
+    feed = feed_of(session, made)
     picture, excitation, weights = session.run(["picture", "excitation", "weights"], feed)
-    pfe = to_bytes(np.clip(picture[0].transpose(1, 2, 0), 0, 1))
+    pfe = to_bytes(np.clip(picture[0].transpose(1, 2, 0), 0, 1))  # half as large with shrink = 2
+    pfe = cv2.resize(pfe, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     return [np.hstack([made.image, pfe]), excitation[0], weights[0] - excitation[0]]
 
 
@@ -84,15 +101,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4, help="portraits")
     options = parser.parse_args()
     session = opened(find_model(options.model))
-    files = pairs(PORTRAITS)
+    files = photos_with_masks(PORTRAITS)
     chosen = np.linspace(0, len(files) - 1, options.count).round().astype(int)
-    rows = []
-    for i in chosen.tolist():
-        photo, mask = (
-            cv2.resize(to_bytes(plane), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-            for plane in (load(files[i][0]).rgb, load_mask(files[i][1]))
-        )
-        rows.append(seen(session, photo, mask, [SEED, i]))
+    rows = [seen(session, composite_of(files[i], i)) for i in chosen.tolist()]
     sums = [base + added for _, base, added in rows]
     bottom, top = min(0.0, float(np.min(sums))), max(1.0, float(np.max(sums)))
     lines = [np.hstack([left, bars(base, added, bottom, top)]) for left, base, added in rows]

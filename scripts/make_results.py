@@ -24,7 +24,9 @@ from phnet.datasets.benchmark_sets import (
     photos_with_masks,
 )
 from phnet.datasets.readers import read
+from phnet.datasets.skin_tone import find_skin
 from phnet.errors import PHNetError
+from phnet.evaluation import skin_table
 from phnet.evaluation import statistics as figures
 from phnet.evaluation.baselines import METHODS
 from phnet.evaluation.metrics import METRICS
@@ -35,7 +37,14 @@ from phnet.images import load
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTRAITS = ROOT / "tests" / "portraits"
-HEADINGS = {"mse": "MSE", "psnr": "PSNR", "fmse": "fMSE", "fpsnr": "fPSNR", "ssim": "SSIM"}
+HEADINGS = {
+    "mse": "MSE",
+    "psnr": "PSNR",
+    "fmse": "fMSE",
+    "fpsnr": "fPSNR",
+    "ssim": "SSIM",
+    "delta_e": "ΔE2000",
+}
 
 
 @dataclass
@@ -57,12 +66,8 @@ class Watched:
         return to_bytes(np.nan_to_num(result))
 
 
-def identity(folder: Path, files: Sequence[tuple[Path, Path]]) -> str:
-    """A sum that names the set: of its manifest, or of the sums of its files."""
-    for place in (folder, folder.parent):
-        if (place / "manifest.csv").is_file():
-            sum_ = hashlib.sha256((place / "manifest.csv").read_bytes()).hexdigest()
-            return f"SHA-256 of its manifest.csv `{sum_}`"
+def identity(files: Sequence[tuple[Path, Path]]) -> str:
+    """A sum that names the set: of the sums of its own photos and masks."""
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
         for pair in files
@@ -104,7 +109,7 @@ def section(
         "",
         f"    {command}",
         "",
-        f"Set: {identity(folder, files)}. Composites at 256x256 by the paper's recipe "
+        f"Set: {identity(files)}. Composites at 256x256 by the paper's recipe "
         f"(section 3.2), seed [{SEED}, i] for the i-th id. Mean of per-image values with 95% "
         "bootstrap intervals, RGB in [0, 255], peak 255, fMSE by equation 16, masks binarized. "
         "Time: median of one image, one thread for the network.",
@@ -140,12 +145,14 @@ def _comparison(summary: dict[str, Any]) -> list[str]:
     ]
     mse, psnr = found[0]["mse"], found[0]["psnr"]
     assert found[0]["first"] == "default"
-    return [
+    lines = [
         "Shipped weights against the untouched composite, image by image: MSE "
         f"{mse['difference']:+.2f} [{mse['interval'][0]:.2f}, {mse['interval'][1]:.2f}], PSNR "
         f"{psnr['difference']:+.2f} dB [{psnr['interval'][0]:.2f}, {psnr['interval'][1]:.2f}]; "
-        f"better on {mse['better']:.0%} of the images."
+        f"better on {mse['better']:.0%} of the images"
     ]
+    tested = "." if mse["p"] is None else f" (Wilcoxon's signed-rank test: p {mse['p']:.1g})."
+    return [lines[0] + tested]
 
 
 def _checks(summary: dict[str, Any], titles: dict[str, str]) -> list[str]:
@@ -177,41 +184,90 @@ def _promise(watched: dict[str, Watched]) -> str:
     return f"**Of {seen} results {infinite} are not finite and {changed} change the background.**"
 
 
+@dataclass
+class OnSet:
+    """What the methods did on one of the four sets."""
+
+    before: list[float]  # MSE of the untouched composites
+    errors: dict[str, list[float]]  # MSE of each method
+    skins: dict[str, list[list[float]]]  # rows of phnet.evaluation.skin_table
+
+
+def on_set(
+    kind: str,
+    files: Sequence[tuple[Path, Path]],
+    scenes: Sequence[Path],
+    methods: dict[str, Method],
+) -> OnSet:
+    """Every method on every image of a set."""
+    found = OnSet([], {name: [] for name in methods}, {name: [] for name in methods})
+    for i, (photo_path, mask_path) in enumerate(files):
+        photo, mask = load_pair(photo_path, mask_path)
+        scene = to_bytes(load(scenes[i % len(scenes)]).rgb) if scenes else None
+        composite, hard, real = make_triple(kind, photo, mask, scene, [SEED, i])
+        # tones are those of the photo as it was taken, also where it was put into another light
+        taken = real if kind == "own-size" else make_triple("nothing", photo, mask, None, [0])[0]
+        skin = find_skin(taken, hard / 255)
+        found.before.append(_mse(composite, real))
+        for name, method in methods.items():
+            floats = composite.astype(np.float32) / np.float32(255)
+            result = to_bytes(np.nan_to_num(method.harmonize(floats, hard)))
+            found.errors[name].append(_mse(result, real))
+            found.skins[name].append(skin_table.measure(result, composite, real, skin))
+    print(f"{kind}: {len(files)} images", flush=True)
+    return found
+
+
 def four_sets(
     files: Sequence[tuple[Path, Path]], scenes: Sequence[Path], methods: dict[str, Method]
 ) -> list[str]:
     """Every method on the four sets of :mod:`phnet.datasets.benchmark_sets`, as Markdown."""
-    cells: dict[str, list[str]] = {name: [] for name in methods}
-    for kind in SETS:
-        errors: dict[str, list[float]] = {name: [] for name in methods}
-        before = []
-        for i, (photo_path, mask_path) in enumerate(files):
-            photo, mask = load_pair(photo_path, mask_path)
-            scene = to_bytes(load(scenes[i % len(scenes)]).rgb) if scenes else None
-            composite, hard, real = make_triple(kind, photo, mask, scene, [SEED, i])
-            before.append(_mse(composite, real))
-            for name, method in methods.items():
-                floats = composite.astype(np.float32) / np.float32(255)
-                result = to_bytes(np.nan_to_num(method.harmonize(floats, hard)))
-                errors[name].append(_mse(result, real))
-        untouched = np.maximum(before, 1e-3)
-        for name, found in errors.items():
-            mean = float(np.mean(found))
-            cell = f"{mean:.1f}"
-            if kind != "nothing":
-                gain = float(np.mean(10 * np.log10(untouched / np.maximum(found, 1e-3))))
-                cell += f" ({mean / np.mean(before):.3f}, {gain:+.2f} dB)"
-            cells[name].append(cell)
-        print(f"{kind}: {len(files)} images", flush=True)
+    found = {kind: on_set(kind, files, scenes, methods) for kind in SETS}
     lines = [
-        "On four sets (`phnet data sets` writes them): mean MSE, and in brackets its share of the "
-        "untouched composites' and the PSNR gained, mean of per-image values. `nothing` are photos "
-        "that need no change.",
+        "On four sets (`phnet data sets` writes them): mean MSE with its 95% bootstrap interval, "
+        "and in brackets its share of the untouched composites', the PSNR gained, mean of "
+        "per-image values, and the p of Wilcoxon's signed-rank test against the untouched "
+        "composites. `nothing` are photos that need no change.",
         "",
         "| method | " + " | ".join(SETS) + " |",
         "|---|" + "---|" * len(SETS),
     ]
-    return lines + [f"| {name} | {' | '.join(row)} |" for name, row in cells.items()]
+    for name in methods:
+        row = [_cell(kind, on.before, on.errors[name]) for kind, on in found.items()]
+        lines.append(f"| {name} | {' | '.join(row)} |")
+    return [*lines, "", *skin_lines(found, [n for n in methods if "**" in n or n == "composite"])]
+
+
+def _cell(kind: str, before: Sequence[float], errors: Sequence[float]) -> str:
+    mean = float(np.mean(errors))
+    low, high = figures.intervals(np.array(errors)[:, None])[:, 0]
+    cell = f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+    if kind == "nothing":
+        return cell
+    untouched = np.maximum(before, 1e-3)
+    gain = float(np.mean(10 * np.log10(untouched / np.maximum(errors, 1e-3))))
+    p = figures.signed_rank(np.array(errors) - np.array(before))
+    tested = "" if p is None or p == 1 else f", p {p:.1g}"
+    return f"{cell} ({mean / np.mean(before):.3f}, {gain:+.2f} dB{tested})"
+
+
+def skin_lines(found: dict[str, OnSet], names: Sequence[str]) -> list[str]:
+    """The networks on skin of three tones, as Markdown."""
+    lines = [
+        "By skin tone (individual typology angle of the face's skin in the photo as taken: "
+        "`phnet/datasets/skin_tone.py` says how it is found, and what that cannot do): mean luma "
+        "of the skin, result less composite and result less true photo with its 95% interval, in "
+        "gray levels, and MSE on the skin.",
+        "",
+        "| set | method | tone | " + " | ".join(skin_table.HEADS) + " |",
+        "|---|---|---|" + "---|" * len(skin_table.HEADS),
+    ]
+    for kind, on in found.items():
+        for name in names:
+            for tone, values in skin_table.by_tone(np.array(on.skins[name])).items():
+                cells = " | ".join(skin_table.cells(values))
+                lines.append(f"| {kind} | {name} | {tone} | {cells} |")
+    return lines
 
 
 def _mse(one: Any, other: Any) -> float:
@@ -312,7 +368,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.html:
             from phnet.evaluation.report import page
 
-            write_text(options.html, page(samples, scored, "default", folder.name))
+            write_text(options.html, page(samples, scored, "paper", folder.name))
     table = _table(options, files, network)
     card = network.card.about.get("parameters")
     sum_ = hashlib.sha256(network.path.read_bytes()).hexdigest()[:12]

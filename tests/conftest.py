@@ -4,6 +4,8 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +16,33 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-try:
+NO_TORCH = "needs torch, which is not installed here"
+
+
+class _NoTorch(MetaPathFinder):
+    """Skips what imports torch, a module or a test."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """See :class:`importlib.abc.MetaPathFinder`."""
+        if name == "torch":
+            raise pytest.skip.Exception(NO_TORCH, allow_module_level=True)
+
+
+if find_spec("torch"):
     import torch
-except ModuleNotFoundError:  # the core's tests run without it
-    pass
-else:
+
     torch.set_num_threads(1)  # small networks are slower on many threads
+else:
+    sys.meta_path.insert(0, _NoTorch())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many were skipped for want of torch."""
+    reports = terminalreporter.getreports("skipped")
+    skipped = [one for one in reports if NO_TORCH in str(one.longrepr)]
+    if skipped:
+        files = {one.fspath for one in skipped}
+        terminalreporter.write_line(f"{len(skipped)} skipped in {len(files)} files: {NO_TORCH}")
 
 
 def smooth_photo(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

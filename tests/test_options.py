@@ -1,6 +1,7 @@
 """Options: checked when they are made, and written once for all doors."""
 
 import inspect
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,15 @@ from typer.main import get_command
 import phnet
 from phnet.cli import app
 from phnet.errors import BadOption
-from phnet.options import ComposeOptions, HarmonizeOptions, NetworkOptions, options_of, table
+from phnet.options import (
+    ComposeOptions,
+    HarmonizeOptions,
+    LiveOptions,
+    NetworkOptions,
+    cores,
+    options_of,
+    table,
+)
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "phnet"
@@ -74,11 +83,13 @@ def test_the_mask_can_be_inverted_in_python() -> None:
     [
         ("harmonize", (HarmonizeOptions, NetworkOptions)),
         ("compose", (ComposeOptions, NetworkOptions)),
+        ("video", (LiveOptions,)),
     ],
 )
 def test_the_command_line_has_each_option_with_its_range(
     command: str, kinds: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    arguments = ["a.png"] if command == "video" else ["a.png", "b.png"]
     known = {one.name: one for one in get_command(app).commands[command].params}  # type: ignore[attr-defined]
     for one in [option for kind in kinds for option in options_of(kind)]:
         made = known[one.name]
@@ -89,7 +100,7 @@ def test_the_command_line_has_each_option_with_its_range(
             wrong = f"{one.about.low - 1:g}"
         if wrong:
             with pytest.raises(SystemExit) as ended:
-                app([command, "a.png", "b.png", "-o", "c.png", one.flag, wrong])
+                app([command, *arguments, "-o", "c.png", one.flag, wrong])
             assert ended.value.code == 2
             assert one.flag in capsys.readouterr().err
 
@@ -115,5 +126,62 @@ def test_no_choice_or_range_is_spelled_out_again() -> None:
 
 def test_the_tables_in_the_docs_are_those_of_the_classes() -> None:
     text = (ROOT / "docs" / "options.md").read_text("utf-8")
-    for kind in (HarmonizeOptions, ComposeOptions, NetworkOptions):
+    for kind in (HarmonizeOptions, ComposeOptions, LiveOptions, NetworkOptions):
         assert table(kind) in text
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        ({}, 64),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000\n"}, 64),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/cpu.max": "150000 100000\n"}, 2),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "20000 100000\n"}, 1),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "nonsense\n"}, 64),
+        (
+            {
+                "proc/self/cgroup": "9:memory:/\n4:cpu,cpuacct:/box\n",
+                "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us": "300000\n",
+                "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us": "100000\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+            },
+            3,
+        ),
+    ],
+)
+def test_cores_are_those_that_the_process_may_use(
+    files: dict[str, str], count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert cores(tmp_path) == count
+
+
+def test_nothing_asks_for_the_machines_cores_instead() -> None:
+    places = [path for path in SOURCE.rglob("*.py") if "cpu_count" in path.read_text("utf-8")]
+    assert places == [Path(inspect.getfile(HarmonizeOptions))]
+    assert phnet.Harmonizer().threads == cores()
+
+
+def test_choices_are_spelled_out_in_one_place() -> None:
+    """The choices of the lift and of the others stand in phnet.options alone."""
+    lists = {
+        one.choices
+        for kind in (HarmonizeOptions, ComposeOptions)
+        for one in options_of(kind)
+        if len(one.choices) > 2
+    }
+    assert lists
+    copies = []
+    for file in sorted(SOURCE.rglob("*")):
+        if file.suffix not in (".py", ".js", ".html") or file.name == "options.py":
+            continue
+        text = file.read_text(encoding="utf-8")
+        for choices in lists:
+            quoted = [f"[\"'`]{re.escape(choice)}[\"'`]" for choice in choices]
+            if found := re.search(r"\s*[,|]\s*".join(quoted), text):
+                copies.append(f"{file.name}: {found[0]}")
+    assert copies == []

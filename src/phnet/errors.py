@@ -54,11 +54,15 @@ class BadOutput(PHNetError):
     """The place to write to cannot be used."""
 
 
+# What works until an index has the package.
+INSTALL = "in the folder that PHNet was installed from, pip install '.[{}]'"
+
+
 class MissingExtra(PHNetError):
     """An optional dependency is not installed."""
 
     def __init__(self, extra: str, what: str) -> None:
-        super().__init__(f"{what} needs more than is installed: pip install 'phnet[{extra}]'")
+        super().__init__(f"{what} needs more than is installed: {INSTALL.format(extra)}")
 
 
 class TrainingStopped(PHNetError):

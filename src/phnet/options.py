@@ -7,9 +7,12 @@ says where it makes its own from these.
 
 import dataclasses
 import math
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -20,6 +23,7 @@ Fit = Literal["cover"]
 Foreground = Literal["blur-fusion", "ml", "none"]
 XYScale = tuple[float, float, float]
 
+MASK_CLASS = r"\d{1,5}|#?[0-9A-Fa-f]{6}"
 PLACE_NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
 
 
@@ -31,11 +35,13 @@ class About:
     low: float | None = None
     high: float | None = None
     step: float | None = None  # of a slider
+    unit: str = ""  # how a slider's value is shown: %, or a word after the number
     unset: str | None = None  # what None stands for
     labels: tuple[str, ...] = ()  # of the choices, for people
     form: str | None = None  # how it is written as text, where it is no plain value
     pattern: str | None = None  # of that text
     parse: Callable[[str], Any] | None = None  # that text to the value
+    flag: str | None = None  # on the command line, where it is not its name
     finish: float | None = None  # what the option ``finish`` sets, where nothing is said
 
 
@@ -53,7 +59,7 @@ class Option:
     @property
     def flag(self) -> str:
         """Its name on the command line."""
-        return "--" + self.name.replace("_", "-")
+        return self.about.flag or "--" + self.name.replace("_", "-")
 
     @property
     def expected(self) -> str:
@@ -83,6 +89,8 @@ class Option:
             return isinstance(value, str) and value in self.choices
         if self.type is tuple:
             return _is_place(value)
+        if self.type is str and self.about.pattern:
+            return isinstance(value, str) and bool(re.fullmatch(self.about.pattern, value))
         if self.type in (int, float):
             if isinstance(value, bool) or not _is_number(value):
                 return False
@@ -134,8 +142,8 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class LookOptions(Checked):
-    """How much of the new colors is taken, and how they come to full size."""
+class TrimOptions(Checked):
+    """How much of the new colors is taken, and what is still changed after the match."""
 
     light: float | None = option(
         None,
@@ -144,17 +152,39 @@ class LookOptions(Checked):
         low=0,
         high=1,
         step=0.05,
+        unit="%",
         unset="the network's own",
     )
     strength: float = option(
-        1.0, "How much of the change to take; above 1 it goes on.", low=0, high=2, step=0.05
+        1.0,
+        "How much of the change to take; above 1 it goes on.",
+        low=0,
+        high=2,
+        step=0.05,
+        unit="%",
     )
     exposure: float = option(
-        0.0, "Brighter or darker after the match, in stops.", low=-3, high=3, step=0.1
+        0.0,
+        "Brighter or darker after the match, in stops.",
+        low=-3,
+        high=3,
+        step=0.1,
+        unit="stops",
     )
     warmth: float = option(
-        0.0, "Warmer or colder after the match; 1 is 100 mireds.", low=-1, high=1, step=0.05
+        0.0,
+        "Warmer or colder after the match; 1 is 100 mireds.",
+        low=-1,
+        high=1,
+        step=0.05,
+        unit="%",
     )
+
+
+@dataclass(frozen=True)
+class LookOptions(TrimOptions):
+    """How much of the new colors is taken, and how they come to full size."""
+
     lift: Lift = option(
         "auto",
         "How the network's small result comes to full size.",
@@ -165,12 +195,15 @@ class LookOptions(Checked):
             "none (the network's own)",
         ),
     )
+    max_megapixels: int = option(
+        100, "Larger pictures are refused before they are decoded; 0: no bound.", low=0
+    )
 
 
 def effect(text: str, finish: float) -> Any:
     """A field for an effect: its strength in [0, 1], and the default that ``finish`` sets."""
     unset = f"0; with finish {finish:g}"
-    return option(None, text, low=0, high=1, step=0.05, unset=unset, finish=finish)
+    return option(None, text, low=0, high=1, step=0.05, unit="%", unset=unset, finish=finish)
 
 
 @dataclass(frozen=True)
@@ -195,7 +228,22 @@ class FinishOptions(LookOptions):
 
 
 @dataclass(frozen=True)
-class HarmonizeOptions(FinishOptions):
+class MaskOptions(Checked):
+    """How a mask is read."""
+
+    mask_class: str | None = option(
+        None,
+        "Which class of a mask with several is the person: its number (the index or gray value), "
+        "or its color, such as 800000.",
+        unset="the only one",
+        form="ID or COLOR",
+        pattern=f"^({MASK_CLASS})$",
+        flag="--class",
+    )
+
+
+@dataclass(frozen=True)
+class HarmonizeOptions(MaskOptions, FinishOptions):
     """How to harmonize."""
 
     resolution: int | None = option(
@@ -215,7 +263,6 @@ class SceneOptions(FinishOptions):
         "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.",
         low=-85,
         high=85,
-        step=5,
         unset="guessed from the scene",
     )
     shadow_length: float | None = option(
@@ -223,7 +270,6 @@ class SceneOptions(FinishOptions):
         "Its length, in heights of the person.",
         low=0,
         high=3,
-        step=0.1,
         unset="guessed from the scene",
     )
     shadow_softness: float | None = option(
@@ -231,13 +277,12 @@ class SceneOptions(FinishOptions):
         "0 as in clear sun, 1 as under clouds.",
         low=0,
         high=1,
-        step=0.05,
         unset="guessed from the scene",
     )
 
 
 @dataclass(frozen=True)
-class ComposeOptions(SceneOptions):
+class ComposeOptions(MaskOptions, SceneOptions):
     """How to compose."""
 
     place: XYScale | None = option(
@@ -257,18 +302,64 @@ class ComposeOptions(SceneOptions):
 
 
 @dataclass(frozen=True)
+class LiveOptions(TrimOptions):
+    """How to harmonize frame after frame."""
+
+    stabilise: float = option(
+        0.85, "How much of look and matte stays from frame to frame.", low=0, high=1, step=0.05
+    )
+    every: int = option(1, "Run the harmonization network once in so many frames.", low=1)
+
+
+@dataclass(frozen=True)
 class NetworkOptions(Checked):
     """How networks are loaded and run."""
 
-    model: str | None = option(
-        None, "Another ONNX network, or 'int8' or 'full'.", unset="the embedded one"
-    )
+    model: str | None = option(None, "Another ONNX network, or 'int8'.", unset="the embedded one")
     self_ensemble: bool = option(
         False,
         "Take the mean with what the network makes of the mirror image: a little better, in "
         "twice its time.",
     )
     threads: int | None = option(None, "CPU threads.", low=1, unset="all cores")
+
+
+def cores(root: Path = Path("/")) -> int:
+    """How many CPUs this process may use, rounded up: by its affinity and its cgroup's quota.
+
+    Args:
+        root: of the file system that says so, in which Linux keeps ``proc`` and ``sys``.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min([count, *(math.ceil(quota) for quota in _quotas(root))]))
+
+
+def _quotas(root: Path) -> list[float]:
+    """CPUs that the process's cgroup and those around it grant, of either version of cgroups."""
+    groups, found = root / "sys/fs/cgroup", []
+    for line in _words(root / "proc/self/cgroup", "\n"):
+        _, controllers, inside = (*line.split(":", 2), "", "")[:3]
+        if "cpu" in controllers.split(","):
+            tops = [groups / controllers, groups / "cpu"]
+        else:
+            tops = [] if controllers else [groups]
+        for top in tops:
+            place = top / inside.strip("/")
+            for folder in [place, *place.parents][: len(place.parts) - len(top.parts) + 1]:
+                limit = _words(folder / "cpu.max") or (
+                    _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
+                )
+                if len(limit) == 2 and all(part.isdigit() and int(part) for part in limit):
+                    found.append(int(limit[0]) / int(limit[1]))
+    return found
+
+
+def _words(path: Path, between: str | None = None) -> list[str]:
+    try:
+        return path.read_text("utf-8").split(between)
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def options_of(kind: Any) -> tuple[Option, ...]:
@@ -316,3 +407,32 @@ def table(*kinds: type[Checked]) -> str:
         default = one.about.unset if one.default is None else f"`{one.default}`"
         lines.append(f"| `{one.name}` | {one.expected} | {default} | {one.about.help} |")
     return "\n".join(lines) + "\n"
+
+
+def controls(**kinds: type[Checked]) -> list[dict[str, Any]]:
+    """What a page needs to show sliders, boxes and choices, ready for JSON.
+
+    Args:
+        kinds: classes of options by the name of the mode of the page that they belong to.
+
+    Returns:
+        One for each number with a step and each choice with labels: name, help, default, modes;
+        low, high, step and unit, or the choices with their labels.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    for mode, kind in kinds.items():
+        for one in options_of(kind):
+            about = one.about
+            if about.step is None and not about.labels:
+                continue
+            shown = made.setdefault(
+                one.name,
+                {"name": one.name, "help": about.help, "default": one.default, "modes": []},
+            )
+            shown["modes"].append(mode)
+            if about.step is None:
+                shown["choices"] = list(zip(one.choices, about.labels, strict=True))
+            else:
+                numbers = {"low": about.low, "high": about.high, "step": about.step}
+                shown |= numbers | {"unit": about.unit}
+    return list(made.values())

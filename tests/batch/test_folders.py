@@ -14,7 +14,8 @@ from PIL import Image
 
 from phnet.batch.executors import ENGINES
 from phnet.batch.file_worker import FileWorker, Settings
-from phnet.batch.folders import Item, match, read_manifest, work_through, write_manifest
+from phnet.batch.folders import read_manifest, work_through, write_manifest
+from phnet.batch.matching import Item, match
 from phnet.errors import BadInput, BadOutput
 from phnet.options import HarmonizeOptions
 from tests import onray
@@ -149,7 +150,7 @@ def test_ray_is_an_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     status, _, err = run("--engine", "ray")
     assert status == 2
-    assert "phnet[scale]" in err
+    assert "'.[scale]'" in err
     assert not Path("out").exists()
 
 
@@ -173,6 +174,52 @@ def test_a_manifest_lists_what_there_is_to_do(run: Run, command_line: Run) -> No
 
 
 @pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"composite": Infinity}',
+        r'{"composite": "a\u0000.png"}',
+        r'{"composite": "\ud800.png"}',
+        '{"composite": ""}',
+    ],
+    ids=lambda line: line[:8],
+)
+def test_a_line_of_hostile_json_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "todo.jsonl").write_text(line)
+    with pytest.raises(BadInput, match="line 1: expected"):
+        read_manifest(tmp_path / "todo.jsonl", tmp_path / "out")
+
+
+@pytest.mark.usefixtures("run")
+def test_a_name_that_is_too_long_fails_alone(command_line: Run) -> None:
+    lines = [{"composite": "composites/a.png", "output": name} for name in ("x" * 400, "a.png")]
+    lines += [{"composite": "c" * 400 + ".png"}, {"composite": "composites/c.png", "output": "."}]
+    lines += [{"composite": "composites/c.png", "output": "d/" * 3000 + "a.png"}]
+    for line in lines:
+        line["mask"] = "masks/a.png"
+    Path("todo.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for more in ([], ["--resume"]):
+        status, out, err = command_line("harmonize", "todo.jsonl", "-o", "out", *more)
+        assert (status, "4 failed" in out) == (1, True), out + err
+        assert "Traceback" not in err
+    assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+
+
+def test_a_link_in_the_folder_of_results_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "out" / "sub").symlink_to(tmp_path / "other")
+    (tmp_path / "out" / "b.png").symlink_to(tmp_path / "other" / "b.png")
+    (tmp_path / "out" / "loop").symlink_to(tmp_path / "out" / "loop")
+    names = ["sub/a.png", "b.png", "loop/a.png", "fine/a.png"]
+    lines = [json.dumps({"composite": "in/a.png", "output": name}) for name in names]
+    (tmp_path / "todo.jsonl").write_text("\n".join(lines))
+    items = read_manifest(tmp_path / "todo.jsonl", tmp_path / "out")
+    assert [bool(item.problem) for item in items] == [True, True, True, False]
+    assert "but a link leads to" in str(items[0].problem)
+
+
 def test_a_manifest_that_is_written_can_be_read(tmp_path: Path) -> None:
     Path("masks/b.png").unlink()
     items = match(tmp_path / "composites", tmp_path / "masks", tmp_path / "out")
@@ -216,7 +263,8 @@ def test_an_output_stays_in_its_folder(tmp_path: Path, name: str) -> None:
 RAY_WITH_A_KILLED_ACTOR = """
 import os, signal, sys
 from pathlib import Path
-from phnet.batch.folders import match, work_through, write_manifest
+from phnet.batch.folders import work_through, write_manifest
+from phnet.batch.matching import match
 from phnet.batch.file_worker import FileWorker, Settings
 from phnet.options import HarmonizeOptions
 from tests.onray import actors

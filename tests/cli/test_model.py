@@ -1,6 +1,7 @@
 """``phnet model`` and ``phnet export`` as a person calls them."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from phnet.cli import main
 from phnet.export.model_info import NAMED
+from phnet.harmonization.harmonizer import find_model
 from phnet.training.trainer import Trainer
 from tests.training.test_trainer import recipe
 
@@ -35,6 +37,17 @@ def test_the_paper(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 def test_the_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "model", "--list") == 0
     assert capsys.readouterr().out.split() == list(NAMED)
+
+
+def test_a_card_needs_no_torch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delattr("phnet.export.model_info")
+    monkeypatch.setitem(sys.modules, "phnet.export.model_info", None)
+    assert run(monkeypatch, "model", find_model(None), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "portrait"
+    assert run(monkeypatch, "model", "paper") == 2
+    assert "pip install '.[train]'" in capsys.readouterr().err
 
 
 def test_from_checkpoint_to_harmonized_picture(

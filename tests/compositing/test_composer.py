@@ -9,15 +9,17 @@ import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
-from skimage.data import astronaut
+from skimage.data import astronaut, coffee
 
 import phnet
-from phnet.compositing.composer import Composer, over
+from phnet.compositing.composer import Composer, compose_pictures, over
 from phnet.compositing.placement import Cutout, Place, choose_place, cut_sides, default_place, put
 from phnet.errors import BadInput, BadMask
-from phnet.images import Picture, load, load_mask
+from phnet.images import Mask, Picture, load, load_mask
 from phnet.images.arrays import to_float
 from phnet.matting.foreground import blur_fusion, estimate, without_ghosts
+from phnet.matting.matte import Matter
+from phnet.options import ComposeOptions
 from tests.conftest import disc_mask, smooth_photo
 
 ADOBE = imagecodecs.cms_profile("adobergb")
@@ -348,3 +350,21 @@ def test_what_cannot_be_done_is_one_sentence_and_nothing_is_written(
     assert err.count("\n") == 1
     assert out == ""
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_is_no_person_surely_is_refused() -> None:
+    cup = coffee()[::3, ::3]
+    assert (Matter(threads=1).segment(cup) > 0.5).mean() > 0.1  # half a cup is found
+    with pytest.raises(BadInput, match="no person was found for sure"):
+        phnet.compose(cup, scene())
+
+
+def test_a_mask_that_leaves_out_the_person_is_told() -> None:
+    photo = astronaut()[::2, ::2]
+    composer = Composer()
+    mask = 1 - Matter(threads=1).matte(photo)
+    done = compose_pictures(
+        Picture(photo), Picture(scene()), Mask(mask), ComposeOptions(), composer=composer
+    )
+    (note,) = done.notes
+    assert "lies outside the mask" in note

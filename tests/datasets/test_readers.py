@@ -123,6 +123,114 @@ def test_bad_requests_get_a_sentence(trees: Path, place: str, split: str, senten
         readers.read(trees / place, split)
 
 
+def make(root: Path, *names: str) -> None:
+    """Small pictures at these paths."""
+    for i, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (12, 10), (9 * i % 256, 90, 30)).save(path)
+
+
+@pytest.mark.parametrize("subset", ["RPHarmony", "HVIDIT", "ccHarmony"])
+@pytest.mark.parametrize("listed", ["NAME_test.txt", "test.txt", "other_test.txt", None])
+def test_a_subset_of_any_name(tmp_path: Path, subset: str, listed: str | None) -> None:
+    folder = tmp_path / "data" / subset
+    make(folder, "composite_images/p1_2_3.jpg", "masks/p1_2.png", "real_images/p1.jpg")
+    make(folder, "composite_images/same.png", "masks/same.png", "real_images/same.png")
+    if listed:
+        (folder / listed.replace("NAME", subset)).write_text("p1_2_3.jpg\nsame.png\n")
+    expected = [
+        (subset, "p1_2_3", "p1_2_3.jpg", "p1_2.png", "p1.jpg"),
+        (subset, "same", "same.png", "same.png", "same.png"),
+    ]
+    for root in (folder, folder.parent):
+        assert readers.layout(root) == "iHarmony4's layout"
+        assert readers.splits(root) == ["test"]
+        assert names(readers.read(root, "test")) == expected
+
+
+def test_degraded_composites_and_one_list_for_all(tmp_path: Path) -> None:
+    for subset in ("D-HCOCO", "D-HFlickr"):
+        make(tmp_path / subset, "composite_degraded_images/a_1_1.jpg", "masks/a_1.png")
+        make(tmp_path / subset, "real_images/a.jpg")
+    (tmp_path / "IHD_test.txt").write_text(
+        "D-HCOCO/composite_degraded_images/a_1_1.jpg\nD-HFlickr/composite_degraded_images/a_1_1.jpg\n"
+    )
+    found = readers.read(tmp_path, "test")
+    # two composites of one name: ids, and so predictions, say whose
+    assert [s.file_name for s in found] == ["D-HCOCO/a_1_1.jpg", "D-HFlickr/a_1_1.jpg"]
+    assert {s.composite_path.parent.name for s in found} == {"composite_degraded_images"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "listed"),
+    [
+        (("Composite", "Mask", "Ground-truth"), "v1\n"),
+        (("Composite", "Mask", "Ground-truth"), "v1/object_0\n"),
+        (
+            ("synthetic_composite_videos", "foreground_mask", "real_videos"),
+            "".join(
+                f"real_videos/v1/{f}.jpg foreground_mask/v1/object_0/{f}.png "
+                f"synthetic_composite_videos/v1/object_0/{f}.jpg\n"
+                for f in ("00000", "00005")
+            ),
+        ),
+    ],
+)
+def test_hyoutube_is_read_as_frames(
+    tmp_path: Path, folders: tuple[str, str, str], listed: str
+) -> None:
+    composite, mask, real = folders
+    for frame in ("00000", "00005"):
+        make(tmp_path, f"{composite}/v1/object_0/{frame}.jpg", f"{mask}/v1/object_0/{frame}.png")
+        make(tmp_path, f"{real}/v1/{frame}.jpg", f"{composite}/v2/object_0/{frame}.jpg")
+    (tmp_path / ("test_frames.txt" if " " in listed else "test.txt")).write_text(listed)
+    assert readers.layout(tmp_path) == "HYouTube"
+    found = readers.read(tmp_path, "test")
+    assert [s.id for s in found] == ["v1/object_0/00000", "v1/object_0/00005"]
+    assert {s.video for s in found} == {"v1/object_0"}
+    assert found[1].real_path == tmp_path / real / "v1" / "00005.jpg"
+    assert found[1].mask.shape == (10, 12)
+    (tmp_path / "train.txt").write_text("v2\n")
+    with pytest.raises(BadData, match=r"the mask of v2/object_0/00000.jpg is missing \(and 3 more"):
+        readers.read(tmp_path, "train")
+
+
+def test_lists_of_json_lines(tmp_path: Path) -> None:
+    make(tmp_path, "x/comp.png", "x/m.png", "x/r.png")
+    make(tmp_path, "HCOCO/composite_images/a_1_2.jpg", "HCOCO/masks/a_1.png")
+    make(tmp_path, "HCOCO/real_images/a.jpg")
+    (tmp_path / "test.jsonl").write_text(
+        '{"composite": "x/comp.png", "mask": "x/m.png", "real": "x/r.png", "id": "one", '
+        '"video": "v"}\n'
+        '{"file_name": "HCOCO/composite_images/a_1_2.jpg", "text": ""}\n'
+    )
+    for root in (tmp_path, tmp_path / "test.jsonl"):
+        assert readers.splits(root) == ["test"]
+        one, other = readers.read(root, "test")
+        assert (one.id, one.video, one.mask_path) == ("one", "v", tmp_path / "x" / "m.png")
+        assert (other.subset, other.id, other.real_path.name) == ("HCOCO", "a_1_2", "a.jpg")
+    (tmp_path / "test.jsonl").write_text(
+        '{"composite": "x/comp.png", "mask": "x/no.png", "real": 3}\n'
+    )
+    with pytest.raises(BadData, match=r"m.*is missing"):
+        readers.read(tmp_path, "test")
+    for line in ("[]", "{", '{"composite": 3}', "[" * 5000):
+        (tmp_path / "test.jsonl").write_text(line + "\n")
+        with pytest.raises(BadData, match="line 1: expected an object that names a composite"):
+            readers.read(tmp_path, "test")
+
+
+def test_an_id_cannot_lead_out_of_the_folder_of_predictions(tmp_path: Path) -> None:
+    make(tmp_path, "c.png", "m.png", "r.png")
+    for name in ("../../a", "/etc/a", "a/../../b"):
+        (tmp_path / "test.jsonl").write_text(
+            f'{{"composite": "c.png", "mask": "m.png", "real": "r.png", "id": "{name}"}}\n'
+        )
+        with pytest.raises(BadData, match="expected an id and a subset"):
+            readers.read(tmp_path, "test")
+
+
 def test_names_that_break_the_rule_and_empty_lists(tmp_path: Path) -> None:
     (tmp_path / "HCOCO").mkdir()
     (tmp_path / "HCOCO" / "HCOCO_test.txt").write_text("picture.jpg\n")

@@ -108,3 +108,29 @@ def test_masks_are_binarized_at_one_half() -> None:
         [False, False, True, True]
     ]
     assert binarize(np.array([[0.0, 0.5, 0.51, 1.0]])).tolist() == [[False, False, True, True]]
+
+
+def test_the_three_readings_of_section_3_2() -> None:
+    """The same draw; what the operations see and how the edge is blended differ."""
+    rng = np.random.default_rng(5)
+    photo = rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    mask = np.zeros((20, 24), np.uint8)
+    mask[5:15, 6:18], mask[5:15, 18] = 255, 102
+    hard = make_composite(photo, mask, 7)
+    soft = make_composite(photo, mask, 7, "soft")
+    alone = make_composite(photo, mask, 7, "object")
+    assert hard.parameters == soft.parameters == alone.parameters
+    changed = recolor(photo, hard.parameters).astype(float)
+    inside = mask == 255
+    np.testing.assert_array_equal(soft.image[inside], hard.image[inside])
+    edge = mask == 102
+    np.testing.assert_array_equal(hard.image[edge], photo[edge])
+    np.testing.assert_array_equal(
+        soft.image[edge], np.rint(0.4 * changed[edge] + 0.6 * photo[edge]).astype(np.uint8)
+    )
+    cut = np.where(inside[..., None], photo, 0).astype(np.uint8)
+    np.testing.assert_array_equal(alone.image[inside], recolor(cut, hard.parameters)[inside])
+    assert not np.array_equal(alone.image[inside], hard.image[inside])
+    for made in (soft, alone):
+        np.testing.assert_array_equal(made.mask, hard.mask)
+        np.testing.assert_array_equal(made.image[mask == 0], photo[mask == 0])

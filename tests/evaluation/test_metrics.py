@@ -8,7 +8,7 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from phnet.errors import BadImage, BadInput, BadMask
-from phnet.evaluation import metrics
+from phnet.evaluation import metrics, protocols
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +40,6 @@ def test_values_worked_by_hand() -> None:
     assert metrics.fpsnr(predicted, real, mask) == pytest.approx(10 * math.log10(65025 / 6))
     inside = metrics.fpsnr(predicted, real, mask, "target", 17)
     assert inside == pytest.approx(10 * math.log10(40000 / 4))
-
-
-@pytest.mark.parametrize(
-    ("name", "peak", "fmse"), [("default", 255, 6), ("iharmony4", 255, 4), ("released", 200, 6)]
-)
-def test_conventions(name: str, peak: float, fmse: float) -> None:
-    predicted, real, mask = (np.tile(a, (11, 6) + (1,) * (a.ndim - 2)) for a in by_hand())
-    scores = metrics.score(predicted, real, mask, name)
-    assert scores.mse == pytest.approx(7.5)
-    assert scores.psnr == pytest.approx(10 * math.log10(peak**2 / 7.5))
-    assert scores.fmse == pytest.approx(fmse)
-    assert scores.fpsnr == pytest.approx(10 * math.log10(peak**2 / fmse))
-    assert scores.ssim == pytest.approx(metrics.ssim(predicted, real))
 
 
 def test_equations_16_and_17_agree_on_hard_masks_only(pair: tuple[np.ndarray, np.ndarray]) -> None:
@@ -101,7 +88,7 @@ def test_ssim_of_flat_images_by_hand() -> None:
 
 def test_identical_images(pair: tuple[np.ndarray, np.ndarray]) -> None:
     _, real = pair
-    scores = metrics.score(real, real, np.ones(real.shape[:2]))
+    scores = protocols.find("paper").scores(real, real, np.ones(real.shape[:2]))
     assert (scores.mse, scores.fmse) == (0, 0)
     assert scores.psnr == scores.fpsnr == math.inf
     assert scores.ssim == pytest.approx(1)
@@ -129,7 +116,29 @@ def test_what_cannot_be_scored_is_refused() -> None:
         metrics.mse(image, image[:5])
     with pytest.raises(BadImage, match="11x11"):
         metrics.ssim(image[:5], image[:5])
-    with pytest.raises(BadInput, match="iharmony4"):
-        metrics.score(image, image, np.ones((12, 12)), "dovenet")
+    with pytest.raises(BadInput, match=r"dovenet.*'iharmony4', which is the name of a former"):
+        protocols.find("iharmony4")
     with pytest.raises(BadInput, match="'target' or 'range'"):
         metrics.psnr(image, image, "maximum")  # type: ignore[arg-type]
+
+
+def test_delta_e_is_ciede2000_over_the_foreground() -> None:
+    # Of Sharma's published pairs are Lab values; here sRGB pairs whose differences are known.
+    red, blue = np.array([255.0, 0, 0]), np.array([0.0, 0, 255])
+    predicted, real = np.tile(red, (1, 2, 1)), np.stack([[red, blue]])
+    mask = np.array([[1.0, 1.0]])
+    assert metrics.delta_e(predicted, real, mask) == pytest.approx(52.88 / 2, abs=0.01)
+    assert metrics.delta_e(predicted, real, np.array([[0.0, 0.5]])) == pytest.approx(
+        52.88, abs=0.01
+    )
+    assert metrics.delta_e(real, real, mask) == 0
+
+
+def test_delta_e_does_not_depend_on_how_many_pixels_are_taken_at_once(
+    pair: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predicted, real = pair
+    mask = np.hypot(*np.mgrid[-1:1:90j, -1:1:120j]).clip(0, 1)
+    whole = metrics.delta_e(predicted, real, mask)
+    monkeypatch.setattr(metrics, "PIXELS_AT_ONCE", 100)
+    assert metrics.delta_e(predicted, real, mask) == pytest.approx(whole)

@@ -20,6 +20,7 @@ from phnet.evaluation import (
     metrics,
     no_reference,
     paper_tables,
+    protocols,
     report,
     report_examples,
     score,
@@ -63,7 +64,7 @@ def scored(**values: object) -> statistics.Scored:
         "subsets": ["HCOCO", "HCOCO"],
         "shares": np.array([0.04, 0.5]),
         "lumas": np.array([10.0, 100]),
-        "scores": np.array([[1.0, 40, 2, 30, 0.9], [3.0, 30, 6, 20, 0.8]]),
+        "scores": np.array([[1.0, 40, 2, 30, 0.9, 1], [3.0, 30, 6, 20, 0.8, 2]]),
         "checks": np.zeros((2, 5)),
         "untouched": np.array([math.nan, math.nan]),
         "paths": [Path("x.png"), Path("y.png")],
@@ -92,7 +93,7 @@ def test_predictions_stay_out_of_the_data_set(pair_tree: Path) -> None:
 def test_size_is_that_of_predictions_and_scores(pair_tree: Path, tmp_path: Path) -> None:
     samples = read(pair_tree, "test", size=20)
     score.predict(samples, METHODS["composite"], tmp_path / "small")
-    assert cv2.imread(str(next((tmp_path / "small").iterdir()))).shape == (20, 20, 3)
+    assert cv2.imread(str(next((tmp_path / "small").glob("0*")))).shape == (20, 20, 3)
     (found,) = score.evaluate(samples, [tmp_path / "small"])
     real, composite = (score.to_bytes(p) for p in (samples[0].real, samples[0].composite))
     assert found.scores[0, 0] == pytest.approx(metrics.mse(composite, real))
@@ -107,14 +108,14 @@ def test_size_is_that_of_predictions_and_scores(pair_tree: Path, tmp_path: Path)
 def test_scores_are_those_of_the_files(predictions: Path, jobs: int) -> None:
     samples = read(IHARMONY4, "test")
     folders = [predictions / "half", predictions / "composite"]
-    half, untouched = score.evaluate(samples, folders, convention="released", jobs=jobs)
+    half, untouched = score.evaluate(samples, folders, protocol="paper", jobs=jobs)
     assert (half.name, untouched.name) == ("half", "composite")
     assert half.ids == [s.id for s in samples]
     assert half.subsets == [s.subset for s in samples]
     for i, sample in enumerate(samples):
         real, composite = (score.to_bytes(p) for p in (sample.real, sample.composite))
         result = Half().harmonize(composite, sample.mask)
-        expected = metrics.score(result, real, sample.mask, "released")
+        expected = protocols.find("paper").scores(result, real, sample.mask)
         assert half.scores[i] == pytest.approx(list(vars(expected).values()))
         assert half.shares[i] == pytest.approx(sample.mask.mean())
         idle = metrics.mse(Half().harmonize(real, sample.mask), real)
@@ -144,15 +145,88 @@ def test_a_prediction_is_found_under_another_extension(predictions: Path) -> Non
     assert np.array_equal(before, after)
 
 
-def test_an_empty_mask_is_named(tmp_path: Path) -> None:
+@pytest.fixture
+def half_empty(tmp_path: Path) -> Path:
+    """A tree of two composites, of which the first has an empty mask."""
     tree = tmp_path / "tree"
-    for name in ("comp", "real", "alpha", "out"):
+    for name in ("comp", "real", "alpha"):
         (tree / name).mkdir(parents=True)
         picture = np.full((16, 16, 3), 90, np.uint8)
-        cv2.imwrite(str(tree / name / "a.png"), picture if name != "alpha" else picture * 0)
-    (tree / "test_split.txt").write_text("a.png\n")
+        cv2.imwrite(str(tree / name / "a.png"), picture * (name != "alpha"))
+        added = {"comp": 20, "alpha": 165, "real": 0}[name]
+        cv2.imwrite(str(tree / name / "b.png"), picture + np.uint8(added))
+    (tree / "test_split.txt").write_text("a.png\nb.png\n")
+    return tree
+
+
+def test_one_empty_mask_fails_one_image(half_empty: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shown = run("predict", "--data", half_empty, "--method", "composite", "-o", out)
+    assert "1 left out" in shown
+    assert not (out / "a.png").exists()
+    (found,) = score.evaluate(read(half_empty, "test"), [out])
+    assert found.ids == ["b"]
+    assert found.scores[0, 0] == 400
+    assert [name for name, _ in found.failed] == ["a"]
+    summary = json.loads(
+        run("evaluate", "--data", half_empty, "--predictions", out, "--format", "json")
+    )
+    assert "alpha/a.png: mask: expected a foreground" in summary["failed"][0]["reason"]
+    assert "left out: a: " in run("evaluate", "--data", half_empty, "--predictions", out)
+    made = tmp_path / "page.html"
+    run("evaluate", "--data", half_empty, "--predictions", out, "--format", "html", "-o", made)
+    assert "Left out" in made.read_text()
+
+
+def test_only_empty_masks_are_refused(half_empty: Path, tmp_path: Path) -> None:
+    (half_empty / "test_split.txt").write_text("a.png\n")
+    samples = read(half_empty, "test")
     with pytest.raises(BadMask, match=r"alpha.a\.png: mask: expected a foreground"):
-        score.evaluate(read(tree, "test"), [tree / "out"])
+        score.predict(samples, Half(), tmp_path / "out")
+    with pytest.raises(BadMask, match=r"alpha.a\.png: mask: expected a foreground"):
+        score.evaluate(samples, [tmp_path / "out"])
+
+
+def test_predictions_may_have_a_suffix(predictions: Path) -> None:
+    samples = read(IHARMONY4, "test")
+    before = score.evaluate(samples, [predictions / "half"])[0]
+    for sample in samples:
+        path = predictions / "half" / sample.file_name
+        path.rename(path.with_name(f"{path.stem}_harmonized.png"))
+    with pytest.raises(BadData, match="expected a prediction for"):
+        score.evaluate(samples, [predictions / "half"])
+    for path in (predictions / "half" / "untouched").iterdir():
+        path.rename(path.with_name(f"{path.stem}_harmonized.png"))
+    after = score.evaluate(samples, [predictions / "half"], suffix="_harmonized")[0]
+    assert np.array_equal(before.scores, after.scores)
+
+
+def test_a_set_has_the_sum_of_its_own_files(half_empty: Path, tmp_path: Path) -> None:
+    samples = read(half_empty, "test")
+    score.predict(samples, METHODS["composite"], tmp_path / "out")
+    first = score.evaluate(samples, [tmp_path / "out"])[0].digest
+    assert score.evaluate(samples, [tmp_path / "out"])[0].digest == first
+    assert score.evaluate(samples[1:], [tmp_path / "out"])[0].digest != first
+    cv2.imwrite(str(samples[1].real_path), np.full((16, 16, 3), 91, np.uint8))
+    assert score.evaluate(samples, [tmp_path / "out"])[0].digest != first
+
+
+def test_what_predict_noted_stands_beside_the_figures(half_empty: Path, tmp_path: Path) -> None:
+    samples, out = read(half_empty, "test"), tmp_path / "out"
+    score.predict(samples, Half(), out, about={"name": "halving", "parameters": 7})
+    (found,) = score.evaluate(samples, [out])
+    assert (found.note["name"], found.note["parameters"]) == ("halving", 7)
+    shown = statistics.as_table(statistics.summary([found]))
+    assert "halving" in shown
+    assert "parameters" in shown
+    (out / "method.json").write_text('{"name": 3, "parameters": "many"}')
+    assert score.read_note(out) == {}
+
+
+def test_the_former_convention_is_refused_with_the_new_name(tmp_path: Path) -> None:
+    command = ["evaluate", "--data", str(IHARMONY4), "--predictions", str(tmp_path)]
+    with pytest.raises(BadInput, match=r"--convention: expected --protocol.*released"):
+        CliRunner().invoke(app, [*command, "--convention", "iharmony4"], catch_exceptions=False)
 
 
 def test_folders_of_one_name_are_told_apart() -> None:
@@ -175,7 +249,7 @@ def test_memory_does_not_grow_with_the_pictures_of_a_set(predictions: Path) -> N
     once, often = peak(1), peak(12)
     picture = 128 * 128 * 3
     assert once > picture
-    assert often < once + picture  # 55 further composites, photos, masks and predictions passed
+    assert often < once + 2 * picture  # 55 further composites, photos, masks and predictions passed
 
 
 # -- figures ------------------------------------------------------------------------------
@@ -186,7 +260,7 @@ def test_summary_has_means_by_subset_and_band() -> None:
     (method,) = statistics.summary([made])["methods"]
     assert (method["name"], method["n"]) == ("a", 2)
     assert method["subsets"]["ALL"] == pytest.approx(
-        {"mse": 2, "psnr": 35, "fmse": 4, "fpsnr": 25, "ssim": 0.85}
+        {"mse": 2, "psnr": 35, "fmse": 4, "fpsnr": 25, "ssim": 0.85, "delta_e": 1.5}
     )
     assert method["subsets"]["HFlickr"]["mse"] == 3
     assert method["ratio_bands"] == {
@@ -205,7 +279,7 @@ def test_bands_have_the_papers_edges(share: float, band: str) -> None:
 
 
 def test_infinite_decibels_are_null_in_json() -> None:
-    scores = np.array([[0.0, math.inf, 0, math.inf, 1], [2, 40, 4, 30, 0.5]])
+    scores = np.array([[0.0, math.inf, 0, math.inf, 1, 0], [2, 40, 4, 30, 0.5, 1]])
     found = statistics.summary([scored(scores=scores), scored(scores=scores, name="b")])
     text = json.dumps(found, allow_nan=False)
     assert json.loads(text)["methods"][0]["subsets"]["ALL"]["psnr"] is None
@@ -230,16 +304,24 @@ def test_intervals_cover_the_mean_as_often_as_they_say() -> None:
 def test_comparison_is_of_the_same_images() -> None:
     rng = np.random.default_rng(6)
     hardness = rng.uniform(0, 1000, 100)  # differs far more between images than methods do
-    base = np.repeat(hardness[:, None], 5, 1)
+    base = np.repeat(hardness[:, None], 6, 1)
     common = {"ids": [str(i) for i in range(100)], "subsets": ["FFHQH"] * 100}
     common |= {"shares": hardness / 1000, "lumas": hardness, "checks": np.zeros((100, 5))}
     common |= {"untouched": hardness, "paths": [Path("a")] * 100}
-    better = scored(name="b", scores=base - 2 + rng.normal(0, 1, (100, 5)), **common)
+    better = scored(name="b", scores=base - 2 + rng.normal(0, 1, (100, 6)), **common)
     found = statistics.compare(better, scored(scores=base, **common))
     assert found["mse"]["difference"] == pytest.approx(-2, abs=0.3)
     assert found["mse"]["interval"][1] < -1.5
     assert found["mse"]["better"] > 0.9  # less error
     assert found["psnr"]["better"] < 0.1  # fewer decibels
+
+
+def test_signed_rank_is_wilcoxons_test() -> None:
+    # Of 8 positive differences of 8, two of the 2^8 signs are as extreme.
+    assert statistics.signed_rank(np.arange(1.0, 9)) == pytest.approx(2 / 2**8)
+    assert statistics.signed_rank(np.array([3.0, math.nan, 0, math.inf, -1, 5, 2, 4])) < 0.2
+    assert statistics.signed_rank(np.zeros(5)) == 1
+    assert statistics.signed_rank(np.full(3, math.nan)) is None
 
 
 # -- checks without a true photo -----------------------------------------------------------
@@ -314,6 +396,9 @@ def test_from_data_to_json_and_csv(tmp_path: Path) -> None:
     assert first["subsets"]["ALL"]["mse"] == pytest.approx(np.mean(errors), rel=1e-5)
     assert sum(band["n"] for band in first["ratio_bands"].values()) == first["n"] == 5
     assert found["paired"][0]["second"] == "mk"
+    assert 0 < found["paired"][0]["mse"]["p"] < 1
+    assert found["protocol"]["name"] == "paper"
+    assert len(found["set_sha256"]) == 64
     table = tmp_path / "scores.csv"
     run(*common, *both, "--format", "csv", "-o", table)
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
@@ -380,7 +465,7 @@ class Page(HTMLParser):
 def test_report_needs_no_other_file_and_marks_what_is_published(predictions: Path) -> None:
     samples = read(IHARMONY4, "test")
     methods = score.evaluate(samples, [predictions / "half", predictions / "composite"])
-    text = report.page(samples, methods, "default", "fixture <test>")
+    text = report.page(samples, methods, "paper", "fixture <test>")
     made = Page()
     made.feed(text)
     pictures = [s for s in made.sources if s]
@@ -398,7 +483,7 @@ def test_report_needs_no_other_file_and_marks_what_is_published(predictions: Pat
 def test_examples_are_the_worst_the_median_and_the_failures() -> None:
     n = 30
     error = np.arange(n, dtype=float)
-    scores = np.stack([error, error, error, error, error], 1)
+    scores = np.stack([error] * 6, 1)
     common = {"ids": [str(i) for i in range(n)], "subsets": ["FFHQH"] * n}
     shares, lumas = np.linspace(1, 0, n), np.roll(np.linspace(0, 200, n), 10)
     found = report_examples.chosen(scored(scores=scores, shares=shares, lumas=lumas, **common))
@@ -418,6 +503,16 @@ def test_published_tables_are_whole() -> None:
         mean = paper_tables.weighted(sizes, {name: row[name]["psnr"] for name in sizes})
         off[row["name"]] = abs(mean - row["ALL"]["psnr"])
     assert max(off, key=lambda name: off[name]) == "PHNet"
+
+
+def test_pctnets_averages_are_quoted_with_their_source() -> None:
+    quoted = paper_tables.load()["pctnet"]
+    assert "quoted, not regenerated" in quoted["source"]
+    assert sum(quoted["bands"].values()) == quoted["images"] == 7404
+    figures = {row["name"]: (row["psnr"], row["mse"], row["fmse"]) for row in quoted["methods"]}
+    assert figures["composite"] == (31.39, 177.99, 1462.45)
+    assert figures["PCT-Net ViT"] == (39.29, 18.84, 237.49)
+    assert len(figures) == 5
 
 
 def test_what_does_not_add_up_is_arithmetic() -> None:

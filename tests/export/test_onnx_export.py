@@ -123,6 +123,26 @@ def test_a_list_of_pieces_cannot_reach_outside(tmp_path: Path) -> None:
         read_pieces(files[-1])
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        '{"file": "", "bytes": 1, "sha256": "x"}',
+        '{"file": "a", "bytes": Infinity, "sha256": "x"}',
+        '{"file": "a", "bytes": -1, "sha256": "x"}',
+        r'{"file": "\u0000", "bytes": 1, "sha256": "x"}',
+        r'{"file": "\ud800", "bytes": 1, "sha256": "x"}',
+        '{"file": "' + "x" * 400 + '", "bytes": 1, "sha256": "x"}',
+        "[" * 5000 + "]" * 5000,
+        "[]",
+    ],
+)
+def test_a_list_of_pieces_that_cannot_be_is_refused(tmp_path: Path, part: str) -> None:
+    place = tmp_path / "a.pieces.json"
+    place.write_text('{"name": "x", "bytes": 1, "sha256": "0", "parts": [' + part + "]}")
+    with pytest.raises(BadModel, match=r"expected|cannot be read"):
+        read_pieces(place)
+
+
 def test_a_released_file_exports(tmp_path: Path) -> None:
     difference, files = export_file(RELEASED, tmp_path / "r.onnx", resolution=64)
     assert difference < 1e-4

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from phnet.harmonization.affine_fit import affine_fit, smooth, unblend
+from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.lut3d import RIDGE, SIGMA, Lut, fit_lut
 from tests.harmonization.test_lift import GAIN, OFFSET, scene, small_pair
 
@@ -20,6 +21,25 @@ def test_an_affine_change_of_colors_is_found(lut: Lut) -> None:
     entries = np.array([[6, 6, 8], [8, 9, 12], [10, 7, 6]])
     expected = entries / 16 * GAIN + OFFSET
     np.testing.assert_allclose(lut.table[tuple(entries.T)], expected, atol=0.005)
+
+
+@pytest.mark.parametrize(("strength", "threads"), [(1.0, 1), (0.4, 2), (0.0, 1)])
+def test_8_bits_by_pillow_differ_by_a_level_at_most(strength: float, threads: int) -> None:
+    rng = np.random.default_rng(0)
+    ticks = np.linspace(0, 1, 17, dtype=np.float32)
+    table = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), -1)
+    table = table[..., [1, 2, 0]] ** 1.3 * np.float32(0.9)  # each channel from another
+    lut = Lut(table)
+    pixels = rng.integers(0, 256, (500, 400, 3), np.uint8)  # more than a strip
+    mask = np.clip(rng.normal(0.5, 0.5, (500, 400)), 0, 1).astype(np.float32)
+    mask[:40] = mask[-30:] = 0
+    fast = lut.apply(pixels, mask, strength, threads)
+    exact = ColorMap.apply(lut, pixels, mask, strength)
+    assert np.abs(fast.astype(int) - exact).max() <= 1
+    assert np.array_equal(fast[mask == 0], pixels[mask == 0])
+    assert strength == 0 or np.abs(fast.astype(int) - pixels).max() > 50
+    nothing = np.zeros_like(mask)
+    assert np.array_equal(lut.apply(pixels, nothing), pixels)
 
 
 def test_entries_are_weighted_least_squares() -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import phnet
 from phnet.errors import BadMask
-from phnet.images import Mask, load_mask, read_mask
+from phnet.images import Mask, load, load_mask, read_mask
+from phnet.images.masks import turned
 
 PERSON = np.zeros((40, 60), np.uint8)
 PERSON[10:30, 20:40] = 1
@@ -122,3 +124,38 @@ def test_several_classes_are_refused_with_what_is_there(mask: Any, named: str) -
 def test_what_is_no_mask_is_refused(mask: Any) -> None:
     with pytest.raises(BadMask):
         read_mask(mask)
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_mask_of_the_photo_as_it_is_stored_is_turned_with_it(
+    tmp_path: Path, orientation: int
+) -> None:
+    stored = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(tmp_path / "photo.png", exif=exif)
+    picture = load(tmp_path / "photo.png")
+    assert (picture.size, picture.orientation) == ((60, 40), orientation)
+    made = turned(Mask(PERSON.astype(np.float32)), picture.size, orientation)
+    assert "turned upright" in (made.note or "")
+    dark = np.where(PERSON[..., None] > 0, stored, 0).astype(np.uint8)
+    Image.fromarray(dark).save(tmp_path / "dark.png", exif=exif)
+    expected = load(tmp_path / "dark.png").pixels
+    seen = np.where(made.alpha[..., None] > 0, picture.pixels, 0)
+    np.testing.assert_array_equal(seen, expected)  # the mask lies on what it was painted on
+    upright = Mask(made.alpha)
+    assert turned(upright, picture.size, orientation) is upright
+    other = Mask(np.ones((30, 30), np.float32))
+    assert turned(other, picture.size, orientation) is other
+
+
+def test_a_photo_that_is_turned_takes_a_mask_of_either_shape(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png", exif=exif)
+    mask = PERSON.copy()
+    mask[12:16, 22:30] = 0
+    as_stored = phnet.harmonize(tmp_path / "photo.png", mask, resolution=32)
+    upright = phnet.harmonize(tmp_path / "photo.png", np.rot90(mask, -1), resolution=32)
+    np.testing.assert_array_equal(np.asarray(as_stored), np.asarray(upright))

@@ -128,7 +128,7 @@ def test_bad_models_and_options_get_a_sentence(matter: Matter, tmp_path: Path) -
     with pytest.raises(BadModel, match=r"absent\.onnx: cannot be read"):
         Matter(tmp_path / "absent.onnx")
     (tmp_path / "text.onnx").write_text("not a model")
-    with pytest.raises(BadModel, match=r"text\.onnx: expected an ONNX or tflite model"):
+    with pytest.raises(BadModel, match=r"text\.onnx: expected an ONNX network"):
         Matter(tmp_path / "text.onnx")
 
 
@@ -172,7 +172,7 @@ def test_models_of_another_kind_are_refused(tmp_path: Path) -> None:
     helper = pytest.importorskip("onnx").helper
     add = helper.make_node("Add", ["a", "b"], ["out"])
     two = write_model(tmp_path / "two.onnx", [[1, 3, 8, 8]] * 2, add, [1, 3, 8, 8])
-    with pytest.raises(BadModel, match=r"two\.onnx: expected one input, .* and 1 more"):
+    with pytest.raises(BadModel, match=r"two\.onnx: expected one input and an output, got 2"):
         Matter(two)
     same = helper.make_node("Identity", ["a"], ["out"])
     gray = write_model(tmp_path / "gray.onnx", [[1, 1, 8, 8]], same, [1, 1, 8, 8])
@@ -180,7 +180,7 @@ def test_models_of_another_kind_are_refused(tmp_path: Path) -> None:
         Matter(gray)
     flat = helper.make_node("Flatten", ["a"], ["out"])
     line = write_model(tmp_path / "line.onnx", [[1, 3, 8, 8]], flat, [1, 192])
-    with pytest.raises(BadModel, match=r"line\.onnx: expected an output of one picture"):
+    with pytest.raises(BadModel, match=r"line\.onnx: expected one picture of numbers"):
         Matter(line).matte(astronaut())
 
 

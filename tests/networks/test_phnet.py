@@ -4,15 +4,17 @@ import pytest
 import torch
 
 from phnet.networks import PHNet, PHNetConfig
+from phnet.networks.moments import (
+    foreground_background_moments,
+    masked_moments,
+    patch_moments,
+)
 from phnet.networks.phnet import (
     CONFIGS,
     PatchFeatureExtractor,
     PatchNormalization,
-    foreground_background_moments,
-    masked_moments,
-    membership,
-    patch_moments,
 )
+from phnet.networks.statistics import membership
 
 NARROW = (3, 4, 6, 8, 8, 12, 16)
 

@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from phnet.training.losses import fn_mse_loss, gradient_loss, objective, psnr_loss, root_fmse_loss
+from phnet.training.losses import (
+    fn_mse_loss,
+    gradient_loss,
+    masked_gradient_l1,
+    objective,
+    psnr_loss,
+    released_psnr_loss,
+    root_fmse_loss,
+)
 
 
 def test_psnr_loss_by_hand() -> None:
@@ -71,3 +79,17 @@ def test_objective_is_the_weighted_sum() -> None:
     torch.testing.assert_close(objective(predicted, real, mask, weights), expected)
     with pytest.raises(ValueError, match="ssim"):
         objective(predicted, real, mask, {"ssim": 1.0})
+
+
+def test_the_released_terms_by_hand() -> None:
+    # Off by 0.1 everywhere: 20 dB with peak 1, so 100 / 20.
+    real = torch.full((1, 3, 4, 4), 0.5)
+    assert released_psnr_loss(real - 0.1, real).item() == pytest.approx(5.0, rel=1e-5)
+    assert released_psnr_loss(real + 1, real).isfinite().all()
+    # The foreground is one pixel in the middle of 5x5, off by -0.5 in one channel: two differences
+    # across (of 3 * 5 * 4) and two down of 0.5; what is outside does not count.
+    real, mask = torch.zeros(1, 3, 5, 5), torch.zeros(1, 1, 5, 5)
+    mask[..., 2, 2] = 1
+    wrong = torch.rand(1, 3, 5, 5) * (1 - mask)
+    wrong[0, 0, 2, 2] = -0.5
+    assert masked_gradient_l1(wrong, real, mask).item() == pytest.approx(1 / 60 + 1 / 60)

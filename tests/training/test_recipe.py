@@ -1,5 +1,6 @@
 """Recipes: every file parses and trains; wrong ones name all their problems."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 import torch
 
 from phnet.errors import BadRecipe
+from phnet.networks import PHNetConfig
 from phnet.networks.mattenet import MatteConfig
+from phnet.networks.released import ReleasedConfig
 from phnet.training.optimizers import rate_factor
 from phnet.training.recipe import load_recipe
 from phnet.training.tasks import network
@@ -24,7 +27,12 @@ def test_there_are_recipes_for_the_papers_tables() -> None:
     table2 = {
         f"table2/{set_}-{size}" for set_ in ("iharmony4", "ffhqh") for size in (256, 512, 1024)
     }
+    sized = ("iharmony4-512", "ffhqh-256", "ffhqh-512", "ffhqh-1024")
     stages = {f"paper/stage{i}" for i in (1, 2, 3)}
+    stages |= {f"paper/{which}-stage{i}" for which in sized for i in (1, 2, 3)}
+    stages |= {
+        f"released/released-{which}" for which in ("iharmony4-512", "ffhqh-512", "ffhqh-1024")
+    }
     others = {
         "portrait-small",
         "accelerator",
@@ -48,10 +56,11 @@ def test_every_recipe_takes_two_steps(
     folder = pair_tree if recipe.data.kind == "pairs" else photo_tree
     is_matte = isinstance(recipe.model, MatteConfig)
     model = replace(recipe.model, widths=NARROW[1:6] if is_matte else NARROW)
+    released = isinstance(model, ReleasedConfig)
     init = ""
     if recipe.run.init:
         init = str(tmp_path / "init.pt")
-        first = replace(recipe, model=replace(model, pfe=False))
+        first = replace(recipe, model=model if released else replace(model, pfe=False))
         _short(first, folder, init="").run_steps(tmp_path / "first", 0, save=init)
     trainer = _short(replace(recipe, model=model), folder, init).run_steps(tmp_path / "run", 2)
     assert trainer.step == 2
@@ -60,6 +69,7 @@ def test_every_recipe_takes_two_steps(
     for name, parameter in trainer.net.named_parameters():
         assert parameter.isfinite().all()
         frozen = any(name.startswith(part) for part in recipe.run.freeze)
+        frozen |= released and name.startswith(("skip.6.", f"normalizers.{len(model.grids) - 1}."))
         assert parameter.requires_grad != frozen
 
 
@@ -70,7 +80,9 @@ class _short:  # noqa: N801 (reads as a verb where it is used)
         data = replace(
             recipe.data, folders=(str(folder),), real="", size=32, cache_size=0, workers=0
         )
-        run = replace(recipe.run, batch=2, init=init, validate_every=10_000, compile=False)
+        run = replace(
+            recipe.run, batch=2, accumulate=1, init=init, validate_every=10_000, compile=False
+        )
         schedule = replace(recipe.schedule, epochs=0, images=4)
         self.recipe = replace(recipe, data=data, run=run, schedule=schedule)
 
@@ -115,3 +127,48 @@ def test_learning_rate_goes_up_level_and_down() -> None:
     assert rates[75] == pytest.approx(0.5)
     assert rates[99] == pytest.approx(0.02)
     assert torch.tensor(rates).max() == 1
+
+
+def test_a_cosine_falls_slowly_then_fast() -> None:
+    rates = [rate_factor(i, 100, 0, 0.5, "cosine") for i in range(101)]
+    assert rates[:51] == [1.0] * 51
+    assert rates[75] == pytest.approx(0.5)
+    assert rates[60] == pytest.approx(0.5 + 0.5 * math.cos(math.pi * 0.2))
+    assert rates[100] == pytest.approx(0.0)
+
+
+def test_entries_can_be_changed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[model]\nname = "paper"\n[schedule]\nepochs = 3\n[run]\nbatch = 16\n')
+    changes = [
+        *("run.batch=8", "schedule.shape=cosine", "data.folders=['a', 'b']"),
+        *('optimizer.name = "adamw"', "optimizer.lr=1e-3", "model.pfe=false"),
+    ]
+    changed = load_recipe(path, changes)
+    assert (changed.run.batch, changed.schedule.shape, changed.data.folders) == (
+        *(8, "cosine"),
+        ("a", "b"),
+    )
+    assert (changed.optimizer.name, changed.optimizer.lr) == ("adamw", 1e-3)
+    assert isinstance(changed.model, PHNetConfig)
+    assert not changed.model.pfe
+    assert load_recipe(path).run.batch == 16
+    with pytest.raises(BadRecipe, match=r"batch should be int, got 'eight'.*'batches'"):
+        load_recipe(path, ["run.batches=8", "run.batch=eight"])
+    for wrong in ("run.batch", "batch=8", "=8", "run.=8"):
+        with pytest.raises(BadRecipe, match=r"such as run\.batch=8"):
+            load_recipe(path, [wrong])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("run.precision=fp8", "run.tracker=mine", "schedule.shape=step", "run.accumulate=0"),
+        *("data.reading=own", "data.reading=['photo']"),
+    ],
+)
+def test_choices_are_checked(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[schedule]\nepochs = 3\n")
+    with pytest.raises(BadRecipe, match=change.split(".")[1].split("=")[0]):
+        load_recipe(path, [change])

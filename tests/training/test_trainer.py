@@ -2,10 +2,8 @@
 
 import csv
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from phnet.training.recipe import Data, Optimizer, Recipe, Run, Schedule
 from phnet.training.sources import pair_sources, photo_sources
 from phnet.training.trainer import Trainer
 from tests.conftest import disc_mask, smooth_photo
+from tests.waiting import PATIENCE
 
 MODEL = PHNetConfig(widths=(3, 4, 4, 6, 6, 8, 8), output="affine")
 
@@ -79,6 +78,27 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_checkpoint(folder / "last.pt")["model"]
 
 
+KILLED_AT = 7
+KILLED = f"""
+import os, signal, sys
+from phnet.cli import main
+from phnet.training import trainer
+
+save, count = trainer.save_checkpoint, 0
+
+def killed(*arguments):
+    global count
+    count += 1
+    if count == {KILLED_AT}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(*arguments)
+
+trainer.save_checkpoint = killed
+sys.argv[:1] = ["phnet"]
+main()
+"""
+
+
 def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path, photo_tree: Path) -> None:
     """SIGKILL at some step, resumed: bit for bit what an uninterrupted run gives."""
     path = tmp_path / "recipe.toml"
@@ -86,19 +106,15 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path, photo_tree: Pat
     path.write_text(RECIPE.format(workers=1, optimizer="lion", images=200, run=run))
     shared = ("train", path, "--data", photo_tree, "--cache", tmp_path / "cache", "--threads", 1)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(command(*shared, "-o", whole), check=True, capture_output=True, timeout=120)
+    subprocess.run(command(*shared, "-o", whole), check=True, capture_output=True, timeout=PATIENCE)
 
-    process = subprocess.Popen(command(*shared, "-o", broken), stderr=subprocess.DEVNULL)
-    while not (broken / "last.pt").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    reached = load_checkpoint(broken / "last.pt")["step"]
-    assert 0 < reached < 50, "the kill came too late to prove anything"
+    script = [sys.executable, "-c", KILLED, *map(str, (*shared, "-o", broken))]
+    assert subprocess.run(script, stderr=subprocess.DEVNULL, timeout=PATIENCE).returncode < 0
+    assert load_checkpoint(broken / "last.pt")["step"] == KILLED_AT - 1
 
-    subprocess.run(command(*shared, "-o", broken), check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        command(*shared, "-o", broken), check=True, capture_output=True, timeout=PATIENCE
+    )
     first, second = load_checkpoint(whole / "last.pt"), load_checkpoint(broken / "last.pt")
     assert first["step"] == second["step"] == 50
     for part in ("model", "ema"):
@@ -121,9 +137,12 @@ def test_two_processes_give_the_weights_of_one(tmp_path: Path, photo_tree: Path)
     path.write_text(RECIPE.format(workers=0, optimizer="sgd", images=24, run=run))
     shared = ("train", path, "--data", photo_tree, "--cache", tmp_path / "cache", "--threads", 1)
     one, two = tmp_path / "one", tmp_path / "two"
-    subprocess.run(command(*shared, "-o", one), check=True, capture_output=True, timeout=120)
+    subprocess.run(command(*shared, "-o", one), check=True, capture_output=True, timeout=PATIENCE)
     subprocess.run(
-        command(*shared, "-o", two, launcher=TORCHRUN), check=True, capture_output=True, timeout=240
+        command(*shared, "-o", two, launcher=TORCHRUN),
+        check=True,
+        capture_output=True,
+        timeout=PATIENCE,
     )
     start = Trainer(replace(recipe(photo_tree), model=MODEL), tmp_path / "start").net.state_dict()
     first, second = weights(one), weights(two)
@@ -149,7 +168,7 @@ def test_a_finished_run_leaves_no_thread_of_gloo(tmp_path: Path, photo_tree: Pat
     )
     arguments = map(str, (script, path, photo_tree, tmp_path / "out", tmp_path / "cache"))
     done = subprocess.run(
-        [*TORCHRUN, *arguments], check=True, capture_output=True, text=True, timeout=240
+        [*TORCHRUN, *arguments], check=True, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.stdout.count("['python") == 2, done.stdout
     assert "gloo" not in done.stdout

@@ -180,7 +180,9 @@ def test_a_file_that_ends_in_the_middle_gives_what_it_holds(run: Run, tmp_path: 
     content = (tmp_path / "whole.mkv").read_bytes()
     (tmp_path / "in.mkv").write_bytes(content[: len(content) // 2])
     status, _, err = run("in.mkv", "-o", "o.mkv", "--background", "green.png", "--mask", "masks")
-    assert status == 0, err
+    assert status == 1, err
+    assert "phnet: in.mkv: the file ends early: " in err
+    assert err.endswith(" frames could be read; o.mkv holds those\n")
     assert 1 <= len(decoded(tmp_path / "o.mkv")[0]) < len(TIMES)
 
 

@@ -10,10 +10,12 @@ from skimage.data import astronaut
 from phnet.compositing.composer import over
 from phnet.errors import BadInput
 from phnet.harmonization.lift import Field, Plain
+from phnet.harmonization.tiling import Trims, in_strips
 from phnet.images.arrays import to_float
 from phnet.matting.matte import Matter
+from phnet.options import LiveOptions
 from phnet.video import Live
-from phnet.video.live import blended, box_around, cover, map_colors
+from phnet.video.live import blended, box_around, cover, map_colors, trimmed
 from phnet.video.temporal_smoothing import STABILISE, Cuts, SteadyMap, SteadyMatte
 from tests.conftest import disc_mask, smooth_photo
 
@@ -181,6 +183,47 @@ def test_between_its_runs_the_parameters_are_interpolated(monkeypatch: pytest.Mo
     assert np.abs(looks[5] - looks[2]).max() > 0.01
 
 
+def test_trims_are_those_of_pictures() -> None:
+    """Strength, exposure and warmth come to what a picture of the same colors gets."""
+    rng = np.random.default_rng(3)
+    own, new = (rng.random((40, 60, 3)).astype(np.float32) for _ in range(2))
+    options = LiveOptions(strength=1.4, exposure=-0.7, warmth=0.5)
+
+    def changed(_: Any, rows: slice) -> list[np.ndarray]:
+        return [np.array(new[rows, :, c]) for c in range(3)]
+
+    mask = np.ones((40, 60), np.float32)
+    expected = in_strips(own, mask, options.strength, 1, changed, Trims(-0.7, 0.5))
+    np.testing.assert_allclose(trimmed(new, own, options), expected, atol=1e-6)
+    assert trimmed(new, own, LiveOptions()) is new
+
+
+def test_light_strength_exposure_and_warmth_change_the_person_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frame, mask = portrait(), disc_mask(192, 192)
+    plain = Live(scene(), stabilise=0, threads=1)
+    results = {"plain": plain.process(frame, mask)}
+    shared = {"harmonizer": plain.harmonizer, "matter": plain.matter, "stabilise": 0.0}
+    own = blended(to_float(frame), mask / np.float32(255), cover(scene(), (192, 192)))
+    for name, value in (("strength", 0.0), ("exposure", -1.0), ("warmth", 1.0), ("light", 0.0)):
+        live = Live(scene(), **shared, **{name: value})  # type: ignore[arg-type]
+        results[name] = live.process(frame, mask)
+        assert np.array_equal(results[name][mask == 0], results["plain"][mask == 0])
+    face = np.s_[55:80, 78:96]
+    means = {name: picture[face].mean((0, 1)) for name, picture in results.items()}
+    np.testing.assert_allclose(results["strength"][face], own[face], atol=1)
+    np.testing.assert_allclose(means["exposure"] / means["plain"], 0.5 ** (1 / 2.2), atol=0.02)
+    assert (means["warmth"] / means["plain"])[0] > 1 > (means["warmth"] / means["plain"])[2]
+    assert np.abs(means["light"] - means["plain"]).max() > 1
+
+    asked = []
+    field = plain.harmonizer.field
+    monkeypatch.setattr(plain.harmonizer, "field", lambda *a: asked.append(a[-1]) or field(*a))
+    Live(scene(), **shared, light=0.25).process(frame, mask)  # type: ignore[arg-type]
+    assert asked == [0.25]
+
+
 @pytest.mark.parametrize("size", [(50, 200), (200, 50), (33, 77)])
 def test_cover_fills_the_frame(size: tuple[int, int]) -> None:
     assert cover(scene(), size).shape == (*size, 3)
@@ -189,7 +232,9 @@ def test_cover_fills_the_frame(size: tuple[int, int]) -> None:
 def test_what_cannot_be_used_is_said() -> None:
     with pytest.raises(BadInput, match="stabilise: expected a number between 0 and 1, got 2"):
         SteadyMap(2)
-    with pytest.raises(BadInput, match="every: expected a whole number of 1 or more, got 0"):
+    with pytest.raises(BadInput, match="every: expected a whole number of at least 1, got 0"):
         Live(scene(), every=0)
+    with pytest.raises(BadInput, match="strength: expected a number between 0 and 2, got 3"):
+        Live(scene(), strength=3)
     with pytest.raises(BadInput, match="frame: expected uint8"):
         Live(scene(), threads=1).process(np.zeros((9, 9, 3), np.float32))

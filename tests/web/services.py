@@ -15,6 +15,7 @@ from phnet.harmonization.harmonizer import Harmonizer
 from phnet.web.forms import Form, HarmonizeOptions
 from phnet.web.limits import Limits
 from phnet.web.service import Answer, Service
+from tests.waiting import until
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,7 @@ class Gate:
         (self.folder / "open").touch()
 
     def wait_until_begun(self, count: int) -> None:
-        end = time.monotonic() + 30
-        while len(list(self.folder.glob("begun-*"))) < count:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        until(lambda: len(list(self.folder.glob("begun-*"))) >= count, f"{count} begun")
 
 
 class _Gated(Service):

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +38,7 @@ from phnet.web.limits import Limits  # noqa: E402
 from phnet.web.server import configured  # noqa: E402
 from phnet.web.service import Service  # noqa: E402
 from phnet.web.workers import Maker  # noqa: E402
+from tests.waiting import PATIENCE, until  # noqa: E402
 from tests.web.services import Gate, Two  # noqa: E402
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -84,7 +84,7 @@ class Client:
     def ask(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -106,6 +106,7 @@ def running(
     hosts: Iterable[str] | None = None,
     **limits: Any,
 ) -> Iterator[Client]:
+    limits = {"seconds": PATIENCE, "head": PATIENCE, "unread": PATIENCE} | limits
     application = web.create_app(token, Limits(**limits), make, hosts)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(configured(application, Limits(**limits)))
@@ -307,10 +308,7 @@ def test_uploads_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def until_metrics_say(client: Client, text: bytes) -> None:
-    end = time.monotonic() + 20
-    while text not in client.ask("GET", "/metrics")[2]:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: text in client.ask("GET", "/metrics")[2], text.decode())
 
 
 def test_beyond_the_queue_requests_are_turned_away(tmp_path: Path) -> None:
@@ -339,7 +337,7 @@ def test_a_request_that_arrives_too_slowly_is_given_up() -> None:
         with slow:
             head = f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: 999"
             slow.sendall(f"POST /v1/harmonize HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n--".encode())
-            slow.settimeout(10)
+            slow.settimeout(PATIENCE)
             assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
@@ -369,7 +367,7 @@ def test_the_log_has_routes_but_no_names_and_no_addresses(
     with caplog.at_level(logging.DEBUG, "phnet"):
         client.harmonize(composite=encoded(composite()), mask=encoded(mask()))
         client.ask("GET", f"/{SECRET_NAME}?{SECRET_NAME}")
-        time.sleep(0.2)  # the line comes after the answer
+        until(lambda: "(none) 404" in caplog.text)  # the line comes after the answer
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("phnet")]
     assert any(line.startswith("POST /v1/harmonize 200 ") for line in lines)
     assert any(line.startswith("- (none) 404 ") for line in lines)
@@ -413,7 +411,7 @@ def test_the_openapi_describes_the_form_and_the_refusals(client: Client) -> None
     operation = described["paths"]["/v1/harmonize"]["post"]
     content = operation["requestBody"]["content"]["multipart/form-data"]
     names = {"composite", "mask", "lift", "strength", "resolution", "invert_mask", "model"}
-    names |= {"light", "exposure", "warmth"}
+    names |= {"light", "exposure", "warmth", "mask_class"}
     assert set(content["schema"]["properties"]) == names
     assert content["examples"]
     assert {"200", "413", "415", "422", "429", "500", "503"} <= set(operation["responses"])

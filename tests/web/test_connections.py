@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from phnet.web.forms import Form, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.server import hosts
 from phnet.web.service import Answer, Models, Service
+from tests.waiting import PATIENCE, until
 from tests.web.test_app import (
     FORM,
     Client,
@@ -44,12 +44,12 @@ class Large(Service):
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with running(make=Large, workers=1, head=1, unread=1, connections=20) as client:
+    with running(make=Large, workers=1, connections=20) as client:
         yield client
 
 
 def opened(client: Client) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", client.port), timeout=60)
+    return socket.create_connection(("127.0.0.1", client.port), timeout=PATIENCE)
 
 
 def rest(line: socket.socket) -> bytes:
@@ -64,8 +64,8 @@ def rest(line: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("head", [b"", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: y"])
-def test_a_head_that_does_not_come_whole_is_not_waited_for(client: Client, head: bytes) -> None:
-    with opened(client) as line:
+def test_a_head_that_does_not_come_whole_is_not_waited_for(head: bytes) -> None:
+    with running(make=Large, workers=1, head=1) as client, opened(client) as line:
         line.sendall(head)
         said = rest(line)
     assert said.startswith(b"HTTP/1.1 408 ")
@@ -74,11 +74,11 @@ def test_a_head_that_does_not_come_whole_is_not_waited_for(client: Client, head:
     )
 
 
-def test_an_answer_that_nobody_reads_is_dropped_and_what_it_held_is_free(client: Client) -> None:
+def test_an_answer_that_nobody_reads_is_dropped_and_what_it_held_is_free() -> None:
     body = form(photo=PHOTO)
     head = f"POST /v1/matte HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
     head += f"Content-Type: {FORM['Content-Type']}\r\n\r\n"
-    with opened(client) as line:
+    with running(make=Large, workers=1, unread=2) as client, opened(client) as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.sendall(head.encode() + body)
         until_metrics_say(client, b"phnet_bytes_held 5.0331648e+07")
@@ -102,9 +102,7 @@ def test_connections_beyond_the_bound_are_told_so_and_later_ones_are_served() ->
         assert said.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 2\r\n" in said
         assert b"too many connections" in said
-        end = time.monotonic() + 20
-        while client.ask("GET", "/healthz")[0] != 200:
-            assert time.monotonic() < end
+        until(lambda: client.ask("GET", "/healthz")[0] == 200)
 
 
 def test_invented_methods_and_paths_make_no_labels(client: Client) -> None:
@@ -137,6 +135,7 @@ def test_who_waits_to_be_asked_for_the_body_is_refused_without_it(client: Client
 def test_the_host_header_is_checked_where_only_this_machine_listens() -> None:
     assert hosts("0.0.0.0", "") is None
     assert hosts("127.0.0.1", "*") is None
+    assert hosts("127.0.0.1", "a.example,*") is None
     assert list(hosts("0.0.0.0", "a.example") or ()) == ["a.example"]
     local = hosts("127.0.0.1", "demo.example, other.example")
     assert local is not None

@@ -100,7 +100,8 @@ def test_a_portrait_as_in_python(run: Run, harmonizer: Harmonizer, name: str, li
     composite = np.where(mask[..., None] > 127, photo // 2, photo)  # the person far too dark
     expected = harmonizer.harmonize(composite, mask, lift=lift)
     assert difference(expected, composite) > 10  # there is something to compare
-    assert difference(run(with_alpha(composite), mask, lift)[..., :3], expected) <= MOST
+    most = MOST + (lift == "lut")  # which rounds the table's colors, too
+    assert difference(run(with_alpha(composite), mask, lift)[..., :3], expected) <= most
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 from phnet.web.limits import Budget, Deadline
+from tests.waiting import PATIENCE, until
 from tests.web.services import Gate, Moody
 from tests.web.test_app import (
     FORM,
@@ -34,19 +35,21 @@ PARTS = {"composite": encoded(composite()), "mask": encoded(mask())}
 
 def in_the_end(client: Client) -> int:
     """The status of a good request that is sent again, while it is to be sent again."""
-    end = time.monotonic() + 90
-    while (status := client.harmonize(**PARTS)[0]) == 503 and time.monotonic() < end:
-        time.sleep(0.2)
-    return status
+    statuses: list[int] = []
+
+    def answered() -> bool:
+        statuses.append(client.harmonize(**PARTS)[0])
+        return statuses[-1] != 503
+
+    until(answered)
+    return statuses[-1]
 
 
 def test_work_that_takes_too_long_is_broken_off_and_its_place_is_free_at_once() -> None:
     with running(make=Moody, workers=1, seconds=4) as client:
-        begun = time.monotonic()
-        reply = client.harmonize(strength="0.25", **PARTS)
+        reply = client.harmonize(strength="0.25", **PARTS)  # would take hours
         assert "more than 4 seconds" in problem(reply, 503)
         assert int(reply[1]["retry-after"]) > 0
-        assert time.monotonic() - begun < 20  # of the hours that it would take
         assert in_the_end(client) == 200  # the only worker was in the middle of C code
         until_metrics_say(client, b"phnet_places_taken 0.0")
         assert b"phnet_workers_killed 1.0" in client.ask("GET", "/metrics")[2]
@@ -86,15 +89,14 @@ def test_long_work_for_a_client_that_has_gone_is_given_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate = Gate(tmp_path)
-    with running(make=gate, workers=1) as client, caplog.at_level(logging.INFO, "phnet"):
+    hour = running(make=gate, workers=1, seconds=3600)
+    with hour as client, caplog.at_level(logging.INFO, "phnet"):
         with asked(client):
             gate.wait_until_begun(1)
             with asked(client):  # waits for the only worker
                 until_metrics_say(client, b"phnet_places_taken 2.0")
             until_metrics_say(client, b"phnet_places_taken 1.0")
-        begun = time.monotonic()
-        until_metrics_say(client, b"phnet_places_taken 0.0")
-        assert time.monotonic() - begun < 10  # of the 30 that it might have taken
+        until_metrics_say(client, b"phnet_places_taken 0.0")  # though it has an hour
         assert b"phnet_workers_killed 1.0" in client.ask("GET", "/metrics")[2]
         gate.open()
         assert client.harmonize(**PARTS)[0] == 200
@@ -118,16 +120,17 @@ def test_health_is_quick_while_ten_requests_run() -> None:
     with running(workers=2) as client, ThreadPoolExecutor(10) as many:
         replies = [many.submit(client.harmonize, **large) for _ in range(10)]
         until_metrics_say(client, b"phnet_places_taken 10.0")
-        times = []
+        times, start = [], time.perf_counter()
         while not all(reply.done() for reply in replies):
             begun = time.perf_counter()
             assert json.loads(client.ask("GET", "/healthz")[2]) == {"status": "ok"}
             times.append(time.perf_counter() - begun)
             time.sleep(0.02)
+        each = (time.perf_counter() - start) / 5  # that a request took, two at a time
         assert [reply.result()[0] for reply in replies] == [200] * 10
     assert len(times) >= 5
-    # One that a busy machine delays is no blocked loop; that would delay most of them.
-    assert sorted(times)[len(times) * 9 // 10] < 0.1, sorted(times)[-5:]
+    # A loop that the work blocked would answer after a request's work, however fast the machine is.
+    assert sorted(times)[len(times) // 2] < each / 2, (each, sorted(times)[-5:])
 
 
 def test_a_budget_is_never_overdrawn_and_the_first_who_waits_is_the_first_served() -> None:
@@ -139,7 +142,7 @@ def test_a_budget_is_never_overdrawn_and_the_first_who_waits_is_the_first_served
         assert budget.held == 6
 
         def wait(amount: int) -> None:
-            with budget.hold(amount, Deadline(20)):
+            with budget.hold(amount, Deadline(PATIENCE)):
                 assert budget.held <= 10
                 order.append(amount)
 
@@ -147,7 +150,7 @@ def test_a_budget_is_never_overdrawn_and_the_first_who_waits_is_the_first_served
         for amount in (50, 2, 3):  # 50 gets all there is; 2 would fit but came later
             waiting.append(threading.Thread(target=wait, args=(amount,)))
             waiting[-1].start()
-            time.sleep(0.05)
+            until(lambda: len(budget._waiting) == len(waiting))
         assert order == []
     for thread in waiting:
         thread.join()

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
+from tests.waiting import until
 from tests.web.test_app import Client, composite, encoded, mask
 
 LOAD = Path(__file__).parents[2] / "scripts" / "load"
@@ -108,10 +108,10 @@ def test_nothing_is_written_and_nothing_left_when_the_server_is_killed(tmp_path:
             family, seen = _killed_while_it_works(server, many)
         finally:
             server.kill()
-    end = time.monotonic() + 20
-    while alive := [process for process in family if Path(f"/proc/{process}/exe").exists()]:
-        assert time.monotonic() < end, f"{alive} outlived their server"
-        time.sleep(0.1)
+    until(
+        lambda: not [process for process in family if Path(f"/proc/{process}/exe").exists()],
+        "the end of the server's workers",
+    )
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert not [name for name in seen if str(tmp_path) in name or "(deleted)" in name]
     assert any("socket:" in name for name in seen)

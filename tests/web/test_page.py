@@ -20,13 +20,14 @@ from phnet.compositing.composer import Composer
 from phnet.compositing.placement import Place
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.matting.matte import Matter
+from tests.waiting import PATIENCE
 from tests.web.services import Two
 from tests.web.test_app import encoded, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-SECONDS = 20_000  # ms that anything may take
+SECONDS = 1000 * PATIENCE  # ms
 # Keeps what the page sends, since the browser does not tell what is in an uploaded file.
 SPY = """
 window.sent = [];
@@ -181,6 +182,27 @@ def test_a_composite_is_harmonized_compared_and_downloaded(opened: Opener) -> No
     page.wait_for_function("() => window.sent.at(-1).get('strength') === '0'")
     says(page, "Done.")
     assert np.array_equal(downloaded(page), photo())
+
+
+@pytest.mark.slow
+def test_every_option_of_the_mode_is_a_control_and_is_sent(opened: Opener) -> None:
+    page = opened()
+    shown = "els => els.filter(e => e.offsetParent).map(e => e.name)"
+    there = page.locator("#options input, #options select").evaluate_all(shown)
+    assert {"light", "strength", "exposure", "warmth", "lift"} <= set(there)
+    default = Harmonizer(threads=1).card.light
+    assert float(page.input_value('[name="light"]')) == pytest.approx(default)
+    choose(page, "composite", photo())
+    choose(page, "mask", box_mask(256, 256))
+    page.locator("#brush").wait_for()
+    for name, key in {"light": "Home", "exposure": "End", "warmth": "Home"}.items():
+        page.locator(f'[name="{name}"]').press(key)
+    assert page.locator('label:has([name="exposure"]) output').inner_text() == "+3 stops"
+    harmonize(page)
+    chosen = {"light": 0.0, "strength": 1.0, "exposure": 3.0, "warmth": -1.0}
+    assert {name: float(sent(page)[name]) for name in chosen} == chosen
+    expected = Harmonizer(threads=1).harmonize(photo(), box_mask(256, 256), **chosen)
+    assert largest_difference(downloaded(page), expected) <= 1
 
 
 @pytest.mark.slow
@@ -591,5 +613,6 @@ def test_what_the_browser_cannot_show_is_harmonized_all_the_same(opened: Opener)
     choose(page, "mask", box_mask(256, 256))
     page.locator("#empty").filter(has_text="cannot show").wait_for()
     harmonize(page)
+    page.locator("#unshown").filter(has_text="download it").wait_for()
     expected = Harmonizer(threads=1).harmonize(photo(), box_mask(256, 256))
     assert largest_difference(downloaded(page), expected) <= 1

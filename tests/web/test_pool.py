@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +26,7 @@ from phnet.web.limits import Limits
 from phnet.web.pool import Pool
 from phnet.web.problems import Problem
 from phnet.web.service import Answer, Models, Service
+from tests.waiting import PATIENCE, until
 from tests.web.test_app import Client, composite, encoded, mask, problem, running
 from tests.web.test_limits import PARTS, in_the_end
 
@@ -43,13 +44,6 @@ class Quick(Service):
 
     def matte(self, form: Form[MatteOptions]) -> Answer:
         return Answer(form.files["photo"], "image/png", [])
-
-
-def until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + 90
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def asked(pool: Pool, photo: bytes) -> Answer:
@@ -235,7 +229,7 @@ def test_sigterm_ends_the_server_whatever_hangs(trouble: str) -> None:
         time.sleep(0.5)
         server.terminate()
         try:
-            server.wait(60)  # its grace is 3 + 5 + 10 seconds
+            server.wait(PATIENCE)  # its grace is 3 + 5 + 10 seconds
         finally:
             server.kill()
-        hangs.exception(60)
+        hangs.exception(PATIENCE)

@@ -1,26 +1,32 @@
 """One composite's file to one result's file, and a worker that does it for many."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from phnet.errors import BadOutput, PHNetError
+from phnet.errors import BadInput, PHNetError
+from phnet.files import make_folder
 from phnet.harmonization.finishing.finish import Layers
-from phnet.harmonization.harmonize_picture import harmonize_picture
+from phnet.harmonization.harmonize_picture import Harmonized, harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.look import Look, look_of, read_look, write_look
 from phnet.harmonization.lut3d import Lut
 from phnet.images import (
     Picture,
+    Source,
+    bounded,
     check_output,
+    encoded,
+    left_out,
     load,
     quiet_readers,
     read_mask,
     save,
 )
-from phnet.images.arrays import Floats
+from phnet.images.arrays import Floats, Pixels
+from phnet.images.encoding import WRITABLE
 from phnet.matting.matte import Matter
 from phnet.options import HarmonizeOptions, NetworkOptions
 
@@ -31,7 +37,7 @@ logger = logging.getLogger(__name__)
 class Done:
     """What harmonizing one file came to."""
 
-    output: Path
+    output: Path | None
     size: tuple[int, int]  # (H, W)
     foreground: float  # share of the picture
     notes: Sequence[str]  # what a person should know, a sentence each
@@ -39,9 +45,9 @@ class Done:
 
 def harmonize_file(
     harmonizer: Harmonizer,
-    composite: Path,
-    mask: Path | None,
-    output: Path,
+    composite: Path | Source,
+    mask: Path | Source | None,
+    output: Path | BinaryIO,
     options: HarmonizeOptions,
     *,
     matter: Matter | None = None,
@@ -57,7 +63,8 @@ def harmonize_file(
         harmonizer: the session.
         composite: the file to read.
         mask: its mask; None: ``matter`` finds the person.
-        output: the file to write, whole or not at all.
+        output: the file to write, whole or not at all; or a stream, to which goes the
+            composite's own kind of file, PNG where that cannot be written.
         options: how.
         matter: the matting session; needed where there is no mask.
         save_lut: where to write the look as a ``.cube`` file.
@@ -69,15 +76,19 @@ def harmonize_file(
     Raises:
         PHNetError: one sentence; nothing was written then.
     """
-    check_output(output, composite, mask)
-    picture = load(composite)
-    check_output(output, picture=picture)
-    if save_parts:
-        _make_folder(save_parts)
+    if save_lut and look is not None:
+        raise BadInput(f"{save_lut}: expected a look that is found, but one is handed in")
+    if isinstance(output, Path):
+        check_output(output, *(path for path in (composite, mask) if isinstance(path, Path)))
+    picture = load(bounded(composite, options.max_megapixels))
+    if isinstance(output, Path):
+        check_output(output, picture=picture)
     layers = Layers() if save_parts else None
     made = harmonize_picture(
         picture,
-        None if mask is None else read_mask(mask),
+        None
+        if mask is None
+        else read_mask(bounded(mask, options.max_megapixels), wanted=options.mask_class),
         options,
         harmonizer=harmonizer,
         matter=matter,
@@ -88,23 +99,53 @@ def harmonize_file(
         keep=layers,
     )
     notes, alpha = list(made.notes), made.mask
-    if picture.pixels.itemsize > 1 and output.suffix.lower() in (".jpg", ".jpeg", ".webp"):
-        notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
     applied = look_of(made.colors, alpha) if save_look else None
-    save(output, picture, made.result, alpha)
+    if save_parts:
+        make_folder(save_parts)
+    kind = write(output, picture, made.result, alpha)
+    notes += left_out(str(output) if isinstance(output, Path) else "", kind, picture)
+    if picture.pixels.itemsize > 1 and kind in ("JPEG", "WEBP"):
+        notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
     if save_parts and layers:
         layers.write(save_parts)
     if save_look and applied:
         write_look(save_look, applied)
     if save_lut:
-        _write_cube(save_lut, harmonizer, picture, alpha, options)
-    return Done(output, picture.size, float(alpha.mean()), notes)
+        _write_cube(save_lut, harmonizer, made, options)
+    place = output if isinstance(output, Path) else None
+    return Done(place, picture.size, float(alpha.mean()), notes)
+
+
+def write(
+    output: Path | BinaryIO,
+    picture: Picture,
+    result: Pixels,
+    mask: Floats,
+    bare: Pixels | None = None,
+) -> str:
+    """Write a result into a file, or into a stream; returns the kind that it is now.
+
+    ``bare`` is the composite before it was harmonized, for kinds with layers; None: the picture.
+
+    Raises:
+        BadOutput: the place cannot be written, or the format cannot hold the picture.
+    """
+    if isinstance(output, Path):
+        save(output, picture, result, mask, bare)
+        return WRITABLE[output.suffix.lower()]
+    kind = "JPEG" if picture.format == "MPO" else picture.format
+    kind = kind if kind in WRITABLE.values() and kind != "PSD" else "PNG"
+    if kind == "JPEG" and picture.alpha is not None:
+        kind = "PNG"
+    output.write(encoded(kind, picture, result, mask))
+    output.flush()
+    return kind
 
 
 def _write_cube(
-    path: Path, harmonizer: Harmonizer, picture: Picture, alpha: Floats, options: HarmonizeOptions
+    path: Path, harmonizer: Harmonizer, made: Harmonized, options: HarmonizeOptions
 ) -> None:
-    table = harmonizer.color_map(picture.colors, alpha, options.resolution, "lut", options.light)
+    table = harmonizer.color_map(made.seen, made.mask, options.resolution, "lut", options.light)
     assert isinstance(table, Lut)
     table.write_cube(path, title=path.stem)
 
@@ -123,6 +164,19 @@ class Settings:
     look: str | None = None  # a saved correction
 
 
+def handed_in(settings: Settings, max_megapixels: int) -> tuple[Picture | None, Look | None]:
+    """The reference and the look that the settings name.
+
+    Raises:
+        BadInput: one of them cannot be used.
+    """
+    reference = settings.reference
+    return (
+        load(bounded(reference, max_megapixels)) if reference else None,
+        read_look(settings.look) if settings.look else None,
+    )
+
+
 class FileWorker:
     """Harmonizes files one after another, or from several threads, with one session.
 
@@ -137,8 +191,7 @@ class FileWorker:
     def __init__(self, settings: Settings) -> None:
         quiet_readers()
         self._options = settings.options
-        self._reference = load(settings.reference) if settings.reference else None
-        self._look = read_look(settings.look) if settings.look else None
+        self._reference, self._look = handed_in(settings, settings.options.max_megapixels)
         self._harmonizer = Harmonizer(
             settings.model, settings.threads, self_ensemble=settings.self_ensemble
         )
@@ -155,26 +208,36 @@ class FileWorker:
         Returns:
             The task, with "notes" (sentences), or with "failed" (one sentence).
         """
-        composite, output = Path(task["composite"]), Path(task["output"])
-        mask = None if task["mask"] is None else Path(task["mask"])
-        try:
-            _make_folder(output.parent)
+
+        def work(composite: Path, mask: Path | None, output: Path) -> Sequence[str]:
             done = harmonize_file(
                 *(self._harmonizer, composite, mask, output, self._options),
                 matter=self._matter,
                 reference=self._reference,
                 look=self._look,
             )
-        except PHNetError as error:
-            return {**task, "failed": str(error)}
-        except Exception as error:  # one picture, whatever is wrong with it, stops no other
-            logger.exception("%s", composite)
-            return {**task, "failed": f"{composite}: {type(error).__name__}: {error}"}
-        return {**task, "notes": list(done.notes)}
+            return done.notes
+
+        return recorded(task, work)
 
 
-def _make_folder(folder: Path) -> None:
+def recorded(
+    task: dict[str, Any], work: Callable[[Path, Path | None, Path], Sequence[str]]
+) -> dict[str, Any]:
+    """A task and what came of it, see :class:`FileWorker`.
+
+    Args:
+        task: see there.
+        work: from composite, mask and output to notes.
+    """
+    composite, output = Path(task["composite"]), Path(task["output"])
+    mask = None if task["mask"] is None else Path(task["mask"])
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadOutput(f"{folder}: expected a folder to write to, but {error.strerror}") from error
+        make_folder(output.parent)
+        notes = work(composite, mask, output)
+    except PHNetError as error:
+        return {**task, "failed": str(error)}
+    except Exception as error:  # one picture, whatever is wrong with it, stops no other
+        logger.exception("%s", composite)
+        return {**task, "failed": f"{composite}: {type(error).__name__}: {error}"}
+    return {**task, "notes": list(notes)}

@@ -1,8 +1,8 @@
-"""Folders of composites: matched with their masks, worked on one by one, accounted for.
+"""Many composites: worked on one by one, and accounted for; or listed in a manifest.
 
 The work on one file is handed in as a worker, so that this module knows nothing of options.
-A file that fails is noted, and the others go on. Instead of two folders a manifest can list what
-there is to do: JSON lines, one a composite::
+A file that fails is noted, and the others go on. Instead of folders (see
+:mod:`phnet.batch.matching`) a manifest can list what there is to do: JSON lines, one a composite::
 
     {"composite": "in/a.jpg", "mask": "masks/a.png", "output": "part0/a.jpg"}
 
@@ -11,7 +11,6 @@ Relative paths start at the manifest's folder. Without "mask" the person is foun
 """
 
 import json
-import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,24 +18,13 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
 from phnet.batch.executors import ENGINES, Record, Settings, Worker
+from phnet.batch.matching import Item, result_name
 from phnet.errors import BadInput, BadOutput
-from phnet.files import sweep, write_text
+from phnet.files import json_of, sweep, write_text
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"})
-WRITTEN = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
 MANIFEST = "manifest.jsonl"
 
 State = Literal["done", "skipped", "failed"]
-
-
-@dataclass(frozen=True)
-class Item:
-    """A composite, its mask and the place of the result."""
-
-    composite: Path
-    mask: Path | None  # None: the person is to be found
-    output: Path
-    problem: str | None = None  # why it cannot even be begun, one sentence
 
 
 @dataclass(frozen=True)
@@ -79,60 +67,6 @@ class Summary:
         }
 
 
-def pictures(folder: Path) -> dict[str, list[Path]]:
-    """The pictures of a folder by their stem, sorted; hidden files and folders do not count."""
-    found: dict[str, list[Path]] = {}
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise BadInput(f"{folder}: expected a folder of pictures, but {reason}") from error
-    for name in names:
-        path = folder / name
-        if path.suffix.lower() in PICTURES and not name.startswith("."):
-            found.setdefault(path.stem, []).append(path)
-    return found
-
-
-def match(composites: Path, masks: Path | None, output: Path) -> list[Item]:
-    """Match composites and masks by their stem.
-
-    A composite without a mask, or with several, is an item with a problem. Results keep the
-    composite's name; kinds of file that are not written become PNG.
-
-    Raises:
-        BadInput: a folder is missing or holds no pictures.
-        BadOutput: results would land among what is read.
-    """
-    inputs = [composites] if masks is None else [composites, masks]
-    if output.exists() and any(output.resolve() == folder.resolve() for folder in inputs):
-        raise BadOutput(f"{output}: expected another folder than those that are read")
-    found = pictures(composites)
-    if not found:
-        raise BadInput(f"{composites}: expected pictures in this folder, found none")
-    known = None if masks is None else pictures(masks)
-    items: list[Item] = []
-    for stem, paths in found.items():
-        fitting = [] if known is None else known.get(stem, [])
-        problem = None
-        if known is not None and len(fitting) != 1:
-            several = ", ".join(path.name for path in fitting)
-            problem = (
-                f"{paths[0]}: expected one mask {stem}.* in {masks}, found {several or 'none'}"
-            )
-        elif len(paths) > 1:
-            several = ", ".join(path.name for path in paths)
-            problem = f"{paths[0]}: expected one composite of this name, found {several}"
-        mask = fitting[0] if fitting else None
-        items.append(Item(paths[0], mask, output / _result_name(paths[0]), problem))
-    return items
-
-
-def _result_name(composite: Path) -> str:
-    written = composite.suffix if composite.suffix.lower() in WRITTEN else ".png"
-    return composite.stem + written
-
-
 def read_manifest(manifest: Path, output: Path) -> list[Item]:
     """Read a manifest (see the module) of results to write below ``output``.
 
@@ -155,10 +89,12 @@ def read_manifest(manifest: Path, output: Path) -> list[Item]:
             continue
         composite, mask, wanted = _entry(line, f"{manifest}, line {number}")
         place = manifest.parent / composite
-        name = wanted or _result_name(place)
+        name = wanted or result_name(place)
         problem = None
         if not _is_below(name):
             problem = f"{place}: expected an output inside {output}, got {name}"
+        elif astray := _astray(output, name):
+            problem = f"{place}: {astray}"
         elif output / name in taken:
             problem = f"{place}: expected an output of its own, but {name} is taken by an earlier"
         taken.add(output / name)
@@ -177,15 +113,27 @@ def read_manifest(manifest: Path, output: Path) -> list[Item]:
 def _is_below(name: str) -> bool:
     """Whether a name stays in its folder, on any system."""
     path = PureWindowsPath(name)  # knows / and \\, drives and roots
-    return not (path.drive or path.root or ".." in path.parts)
+    return bool(path.name) and not (path.drive or path.root or ".." in path.parts)
+
+
+def _astray(output: Path, name: str) -> str | None:
+    """A sentence where links lead a result out of the folder of results, or its name cannot be."""
+    try:
+        place = (output / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its links lead in a circle"
+        return f"{output / name}: expected a place to write to, but {reason}"
+    if place.is_relative_to(output.resolve()):
+        return None
+    return f"{output / name}: expected an output inside {output}, but a link leads to {place}"
 
 
 def _entry(line: str, where: str) -> tuple[str, str | None, str | None]:
     expected = f'{where}: expected {{"composite": "PATH", "mask": "PATH", "output": "PATH"}}'
     try:
-        entry = json.loads(line)
+        entry = json_of(line)
     except ValueError as error:
-        raise BadInput(f"{expected}, got no JSON") from error
+        raise BadInput(f"{expected}, but {error}") from error
     if not isinstance(entry, dict) or not entry.get("composite"):
         raise BadInput(f"{expected}, got {line[:80]}")
     values = [entry.get(key) for key in ("composite", "mask", "output")]
@@ -255,10 +203,10 @@ def work_through(
 
 
 def _task(item: Item, number: int) -> Record:
-    mask = None if item.mask is None else str(item.mask)
     return {
         "number": number,
         "composite": str(item.composite),
-        "mask": mask,
+        "mask": None if item.mask is None else str(item.mask),
+        "background": None if item.background is None else str(item.background),
         "output": str(item.output),
     }

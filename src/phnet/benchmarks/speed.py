@@ -5,7 +5,6 @@ it. Nothing else should run meanwhile; a wide spread says that something did.
 """
 
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import numpy as np
 
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.images.arrays import Pixels, to_float
+from phnet.options import cores
 
 SIZES = {"3840x2160": (2160, 3840), "12_megapixels": (3000, 4000)}  # (H, W)
 PACKAGES = ("phnet", "numpy", "onnxruntime", "opencv-python-headless", "torch")
@@ -106,7 +106,7 @@ def machine() -> dict[str, Any]:
             continue
     return {
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": versions,

@@ -1,18 +1,18 @@
 """``phnet compose``: a person from a portrait in front of another background."""
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phnet.cli import app
+from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, finds_people, note, work
 from phnet.cli.options import LookFile, Matte, Reference, SaveLook, takes
-from phnet.options import ComposeOptions, NetworkOptions
+from phnet.cli.streams import DASH, name_of, say, sources, target
+from phnet.options import ComposeOptions, NetworkOptions, cores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from phnet.batch.portrait_worker import ComposeSettings
     from phnet.compositing.composer import Composition
 
 PARTS = ("foreground.png", "mask.png", "composite.png")
@@ -23,15 +23,27 @@ PARTS = ("foreground.png", "mask.png", "composite.png")
 def compose(
     portrait: Annotated[
         Path,
-        typer.Argument(help="A photo of a person, or a cut-out with alpha.", show_default=False),
+        typer.Argument(
+            help="A photo of a person, or a cut-out with alpha; or a folder of them; - is standard "
+            "input.",
+            show_default=False,
+        ),
     ],
-    background: Annotated[Path, typer.Argument(help="The new background.", show_default=False)],
+    background: Annotated[
+        Path,
+        typer.Argument(
+            help="The new background; or, for a folder of portraits, a folder of backgrounds of "
+            "their names.",
+            show_default=False,
+        ),
+    ],
     output: Annotated[
         Path,
         typer.Option(
             "-o",
             "--output",
-            help="The picture to write, of the background's size: .png, .jpg, .webp or .tif.",
+            help="The picture to write, of the background's size: .png, .jpg, .webp or .tif; or a "
+            "folder; - is standard output.",
             show_default=False,
         ),
     ],
@@ -56,77 +68,123 @@ def compose(
     save_look: SaveLook = None,
     network: NetworkOptions,
     matte: Matte = None,
+    jobs: Jobs = 1,
+    resume: Resume = False,
+    recursive: Recursive = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put the person of PORTRAIT in front of BACKGROUND, in harmony with it."""
-    import sys
+    from phnet.batch.portrait_worker import ComposeSettings
+    from phnet.errors import BadInput
+    from phnet.images import quiet_readers
 
-    from phnet.compositing.composer import Composer, compose_pictures
+    quiet_readers()
+    settings = ComposeSettings(
+        model=network.model,
+        threads=network.threads,
+        self_ensemble=network.self_ensemble,
+        matte=str(matte) if matte else None,
+        reference=str(reference) if reference else None,
+        look=str(look) if look else None,
+        compose=options,
+    )
+    files = (portrait, background, mask, output)
+    if not portrait.is_dir():
+        _compose_one(*files, settings, save_parts, save_look)
+        return
+    for flag, given in (
+        ("--save-parts", save_parts),
+        ("--save-look", save_look),
+        ("-o -", output == DASH),
+    ):
+        if given:
+            raise BadInput(f"{flag}: expected one portrait, got a folder")
+    _compose_folder(*files, settings, jobs, resume, recursive, as_json)
+
+
+def _compose_one(
+    portrait: Path,
+    background: Path,
+    mask: Path | None,
+    output: Path,
+    settings: "ComposeSettings",
+    save_parts: Path | None,
+    save_look: Path | None,
+) -> None:
+    """Compose a file, or standard input."""
+    from phnet.batch.file_worker import handed_in
+    from phnet.batch.portrait_worker import compose_file
+    from phnet.compositing.composer import Composer
     from phnet.files import check_place
     from phnet.harmonization.finishing.finish import Layers
     from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.harmonization.look import look_of, read_look, write_look
-    from phnet.images import check_output, load, quiet_readers, read_mask, save
+    from phnet.images import check_output
     from phnet.matting.matte import Matter
 
-    quiet_readers()
-    inputs = [portrait, background, mask, Path(network.model) if network.model else None, matte]
-    inputs += [reference, look]
-    check_output(output, *inputs)
+    place = target(output, portrait)
+    named = (settings.model, settings.matte, settings.reference, settings.look)
+    inputs = [portrait, background, mask, *(Path(name) for name in named if name)]
+    if isinstance(place, Path):
+        check_output(place, *inputs)
+        inputs.append(place)
     if save_look:
-        check_place(save_look, output, *inputs)
-    layers = Layers() if save_parts else None
+        check_place(save_look, *inputs)
     if save_parts:
-        _check_parts(save_parts, output, *inputs)
-    scene, photo = load(background), load(portrait)
-    check_output(output, picture=scene)
-    matter = Matter(matte, network.threads) if mask is None else None
-    harmonizer = Harmonizer(network.model, network.threads, self_ensemble=network.self_ensemble)
-    composer = Composer(harmonizer, matter)
-    with _named(portrait, mask):
-        done = compose_pictures(
-            *(photo, scene, None if mask is None else read_mask(mask), options),
-            composer=composer,
-            reference=load(reference) if reference else None,
-            look=read_look(look) if look else None,
-            keep=layers,
-        )
-    made = done.made
-    applied = look_of(made.colors, made.mask) if save_look else None
-    save(output, done.picture, done.result, made.changed)
-    if save_parts and layers:
-        _write_parts(save_parts, made)
-        layers.write(save_parts)
-    if save_look and applied:
-        write_look(save_look, applied)
-    if done.cut_sides:
-        print(
-            f"phnet: note: {portrait}: the photo's frame cuts the person off "
-            f"({', '.join(done.cut_sides)}), "
-            "which shows unless that side lies at the picture's edge",
-            file=sys.stderr,
-        )
-    height, width = scene.size
-    print(
-        f"{output}: {width}x{height}, {float(made.mask.mean()):.0%} of it person, "
-        f"placed at {made.place}"
+        _check_parts(save_parts, *inputs)
+    person, scene, its_mask = sources(portrait, background, mask)
+    assert person is not None
+    assert scene is not None
+    reference, look = handed_in(settings, settings.compose.max_megapixels)
+    matter = Matter(settings.matte, settings.threads) if mask is None else None
+    harmonizer = Harmonizer(settings.model, settings.threads, self_ensemble=settings.self_ensemble)
+    layers = Layers() if save_parts else None
+    done = compose_file(
+        *(Composer(harmonizer, matter), person, scene, its_mask, place, settings.compose),
+        reference=reference,
+        look=look,
+        save_look=save_look,
+        keep=layers,
     )
+    if save_parts and layers:
+        _write_parts(save_parts, done.made)
+        layers.write(save_parts)
+    for sentence in done.notes:
+        note(sentence)
+    height, width = done.size
+    share = f"{float(done.made.mask.mean()):.0%} of it person, placed at {done.made.place}"
+    say(f"{name_of(place)}: {width}x{height}, {share}", place)
 
 
-@contextmanager
-def _named(portrait: Path, mask: Path | None) -> "Iterator[None]":
-    """Sentences about the portrait or its mask get the file's name."""
-    from phnet.errors import BadInput, BadMask, BadOption
+def _compose_folder(
+    portraits: Path,
+    background: Path,
+    masks: Path | None,
+    output: Path,
+    settings: "ComposeSettings",
+    jobs: int,
+    resume: bool,
+    recursive: bool,
+    as_json: bool,
+) -> None:
+    """Compose each portrait of a folder; exit code 1 if any failed."""
+    from dataclasses import replace
 
-    try:
-        yield
-    except BadOption:
-        raise
-    except BadMask as error:
-        raise BadMask(f"{mask or portrait}: {error}") from error
-    except BadInput as error:
-        if mask is not None or not str(error).startswith("no person"):
-            raise
-        raise BadInput(f"{portrait}: {error}; hand in a mask with --mask") from error
+    from phnet.batch.matching import match, passed_over
+    from phnet.batch.portrait_worker import ComposeWorker
+    from phnet.files import make_folder
+
+    items = match(portraits, masks, output, recursive, backgrounds=background)
+    make_folder(output)
+    if sentence := passed_over(portraits, recursive):
+        note(sentence)
+    threads = settings.threads or max(1, cores() // jobs)
+    settings = replace(settings, threads=threads, finds_people=finds_people(items))
+    work(
+        *(items, ComposeWorker, settings, output, "composed"),
+        jobs=jobs,
+        resume=resume,
+        as_json=as_json,
+    )
 
 
 def _check_parts(folder: Path, *taken: Path | None) -> None:
@@ -141,6 +199,15 @@ def _check_parts(folder: Path, *taken: Path | None) -> None:
             raise BadOutput(f"{folder / name}: is also an input or the output; choose another name")
 
 
+def _make_folder(folder: Path) -> None:
+    from phnet.errors import BadOutput
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise BadOutput(f"{folder}: expected a folder to write to, but {error.strerror}") from error
+
+
 def _write_parts(folder: Path, made: "Composition") -> None:
     """The person's colors with alpha, the mask, and the composite before harmonization."""
     import imagecodecs
@@ -148,7 +215,6 @@ def _write_parts(folder: Path, made: "Composition") -> None:
 
     from phnet.files import write_bytes
 
-    folder.mkdir(exist_ok=True)
     mask = np.rint(made.mask * 255).astype(np.uint8)
     colors = np.rint(made.foreground * 255).astype(np.uint8)
     parts = (np.dstack([colors, mask]), mask, made.composite)

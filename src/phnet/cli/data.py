@@ -1,7 +1,6 @@
 """``phnet data``: build, check and describe data sets."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.options import Matte, Refine
+from phnet.options import cores
 
 data = typer.Typer(no_args_is_help=True, help="Build, check and describe data sets.")
 app.add_typer(data, name="data")
@@ -39,6 +39,14 @@ class Engine(StrEnum):
     ray = "ray"
 
 
+class Reading(StrEnum):
+    """How section 3.2 is read."""
+
+    photo = "photo"
+    soft = "soft"
+    object = "object"
+
+
 @data.command()
 def build(
     photos: Annotated[
@@ -55,6 +63,12 @@ def build(
     ] = None,
     matte: Matte = None,
     refine: Annotated[Refine, typer.Option(help="Refinement of the matte.")] = Refine.guided,
+    reading: Annotated[
+        Reading, typer.Option(help="Of section 3.2: what is recolored, and how it is put back.")
+    ] = Reading.photo,
+    shards: Annotated[
+        bool, typer.Option("--shards", help="Then write WebDataset shards into DIR/shards.")
+    ] = False,
     engine: Annotated[
         Engine, typer.Option(help="ray: over a cluster (extra 'scale').")
     ] = Engine.processes,
@@ -94,7 +108,8 @@ def build(
             masks=masks,
             model=matte,
             refine=refine.value,
-            jobs=jobs or os.cpu_count() or 1,
+            reading=reading.value,
+            jobs=jobs or cores(),
             engine=engine.value,
             progress=progress,
         )
@@ -109,6 +124,27 @@ def build(
     reasons = ", ".join(f"{count} {kind}" for kind, count in made.rejected.items())
     listed = f" ({reasons}; see {output / 'rejected.jsonl'})" if refused else ""
     print(f"{output}: {made.images} images ({parts}), {refused} rejected{listed}")
+    if shards:
+        _write_shards(output, output / "shards", None, jobs)
+
+
+@data.command(name="shards")
+def write(
+    tree: Tree,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the shards.")],
+    real: Real = None,
+    jobs: Jobs = None,
+) -> None:
+    """Write a tree as WebDataset shards, which phnet train reads without a cache."""
+    _write_shards(tree, output, real, jobs)
+
+
+def _write_shards(tree: Path, output: Path, real: Path | None, jobs: int | None) -> None:
+    from phnet.datasets.shards import write_shards
+
+    with _bar("shards") as progress:
+        counts = write_shards(tree, output, real, jobs=jobs or cores(), progress=progress)
+    print(f"{output}: {', '.join(f'{split} {count}' for split, count in counts.items())}")
 
 
 @data.command()
@@ -118,7 +154,7 @@ def check(tree: Tree, real: Real = None, jobs: Jobs = None) -> None:
     from phnet.errors import BadData
 
     with _bar("checking") as progress:
-        report = check_tree(tree, real, jobs=jobs or os.cpu_count() or 1, progress=progress)
+        report = check_tree(tree, real, jobs=jobs or cores(), progress=progress)
     for problem in report.problems:
         print(problem)
     counts = ", ".join(f"{split} {count}" for split, count in report.samples.items())
@@ -141,9 +177,7 @@ def stats(
     from phnet.files import write_text
 
     with _bar("measuring") as progress:
-        measured = measure(
-            tree, real, examples=examples, jobs=jobs or os.cpu_count() or 1, progress=progress
-        )
+        measured = measure(tree, real, examples=examples, jobs=jobs or cores(), progress=progress)
     write_text(output, page(measured, f"{tree.resolve().name}: the data set"))
     brightness, foreground = measured.brightness.mean(), 100 * measured.foreground.mean()
     print(
@@ -205,6 +239,37 @@ def sets(
         with _bar(name) as progress:
             make_set(name, files, behind, output / name, seed, progress)
         print(f"{output / name}: {len(files)} images")
+
+
+@data.command()
+def skin(
+    photos: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of photos ID.jpg with masks ID.png.", show_default=False),
+    ],
+    every: Annotated[int, typer.Option(min=1, help="Look at each N-th photo alone.")] = 1,
+    jobs: Jobs = None,
+) -> None:
+    """Say how many faces of each skin tone there are: by typology angle, in three bins."""
+    from phnet.datasets.benchmark_sets import photos_with_masks
+    from phnet.datasets.skin_tone import TONES, shares
+    from phnet.datasets.statistics import skin_angles
+
+    everything: list[float | None] = []
+    found = {folder: photos_with_masks(folder)[::every] for folder in photos}
+    for folder, files in found.items():
+        with _bar(str(folder)) as progress:
+            angles = skin_angles(files, jobs=jobs or cores(), progress=progress)
+        everything += angles
+        _print_tones(str(folder), shares(angles), TONES)
+    if len(photos) > 1:
+        _print_tones("together", shares(everything), TONES)
+
+
+def _print_tones(name: str, counts: dict[str, int], tones: Iterable[str]) -> None:
+    faces = sum(counts[tone] for tone in tones)
+    parts = [f"{tone} {counts[tone]} ({counts[tone] / max(faces, 1):.1%})" for tone in tones]
+    print(f"{name}: {', '.join(parts)} of {faces} faces; {counts['no face']} photos without one")
 
 
 @contextmanager

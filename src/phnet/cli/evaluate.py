@@ -13,12 +13,20 @@ from phnet.cli import app
 from phnet.cli.options import SelfEnsemble, Threads
 
 if TYPE_CHECKING:
+    from phnet.datasets.readers import Sample
+    from phnet.evaluation.adapters import Run
     from phnet.evaluation.score import Method
+    from phnet.evaluation.statistics import Scored
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.images.arrays import Pixels
 
 Data = Annotated[
-    Path, typer.Option("--data", help="A tree of FFHQH or iHarmony4.", show_default=False)
+    Path,
+    typer.Option(
+        "--data",
+        help="A data set: FFHQH, iHarmony4 or its like, HYouTube, or a list of JSON lines.",
+        show_default=False,
+    ),
 ]
 Split = Annotated[str, typer.Option(help="train, val or test.")]
 Real = Annotated[
@@ -28,7 +36,11 @@ Real = Annotated[
 Side = Annotated[
     int | None,
     typer.Option(
-        "--size", min=16, max=8192, help="Resize all to this square.", show_default="as stored"
+        "--size",
+        min=16,
+        max=8192,
+        help="Resize all to this square.",
+        show_default="the protocol's",
     ),
 ]
 
@@ -40,13 +52,18 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     html = "html"
+    skin = "skin"
+    figure = "figure"
 
 
 class Rule(StrEnum):
-    """How PSNR and fMSE are reckoned, see :mod:`phnet.evaluation.metrics`."""
+    """How figures are made, see :mod:`phnet.evaluation.protocols`."""
 
-    default = "default"
-    iharmony4 = "iharmony4"
+    paper = "paper"
+    dovenet = "dovenet"
+    idih = "idih"
+    pctnet = "pctnet"
+    harmonizer = "harmonizer"
     released = "released"
 
 
@@ -61,9 +78,13 @@ def predict(
         str,
         typer.Option(
             help="default (the shipped network), full, reinhard, mk, idt, histogram, poisson, "
-            "multiscale, composite (untouched), or the path of an ONNX file or checkpoint."
+            "multiscale, composite (untouched), or the path of an ONNX file, a checkpoint, or an "
+            "adapter (.toml) of anyone's network."
         ),
     ] = "default",
+    protocol: Annotated[
+        Rule, typer.Option(help="After whose rules composites and masks are handed in.")
+    ] = Rule.paper,
     real: Real = None,
     size: Side = None,
     resolution: Annotated[
@@ -96,9 +117,21 @@ def predict(
     samples = read(data, split, real, size=size)
     chosen = find_method(method, threads, resolution, self_ensemble)
     with _bar("predicting") as progress:
-        seconds = predict_all(samples, chosen, output, untouched=untouched, progress=progress)
+        seconds = predict_all(
+            samples,
+            chosen,
+            output,
+            protocol=protocol.value,
+            untouched=untouched,
+            about=about(chosen, method),
+            progress=progress,
+        )
     middle = 1000 * statistics.median(seconds)
-    print(f"{output}: {len(seconds)} predictions by {method}, {middle:.1f} ms an image (median)")
+    left = len(samples) - len(seconds)
+    print(
+        f"{output}: {len(seconds)} predictions by {method}, {middle:.1f} ms an image (median)"
+        + (f"; {left} left out, their masks are empty" if left else "")
+    )
 
 
 @app.command()
@@ -113,53 +146,112 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write instead of printing.")
     ] = None,
-    convention: Annotated[
-        Rule, typer.Option(help="Of PSNR's peak and fMSE's equation.")
-    ] = Rule.default,
+    protocol: Annotated[
+        Rule, typer.Option(help="Whose figures: size, mask, resizing, depth, peak, equation.")
+    ] = Rule.paper,
+    suffix: Annotated[
+        str, typer.Option(help="What predictions have behind the composite's name.")
+    ] = "",
+    images: Annotated[
+        str | None,
+        typer.Option(help="Ids of the figure's rows, with commas.", show_default="best to worst"),
+    ] = None,
+    convention: Annotated[str | None, typer.Option(hidden=True)] = None,
     real: Real = None,
     size: Side = None,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
 ) -> None:
-    """Score predictions on disk: MSE, PSNR, fMSE, fPSNR, SSIM with 95% intervals.
+    """Score predictions on disk: MSE, PSNR, fMSE, fPSNR, SSIM, CIEDE2000 with 95% intervals.
 
-    table and json give means, csv a line for each image, html the report.
+    table and json give means and paired tests, csv a line for each image, html the report, skin
+    what methods do to skin of three tones, figure predictions side by side.
     """
-    import json
-
     from phnet.datasets.readers import read
-    from phnet.errors import BadOutput
-    from phnet.evaluation import statistics as figures
     from phnet.evaluation.score import evaluate as evaluate_all
-    from phnet.files import write_text
 
-    if output is not None and not output.parent.is_dir():
-        raise BadOutput(f"{output}: expected a file name in an existing folder")
+    _check_request(format, output, convention)
     samples = read(data, split, real, size=size)
     with _bar("evaluating") as progress:
         methods = evaluate_all(
-            samples, predictions, convention=convention.value, jobs=jobs, progress=progress
+            samples,
+            predictions,
+            protocol=protocol.value,
+            suffix=suffix,
+            jobs=jobs,
+            progress=progress,
         )
-    if format is Format.csv:
-        text = figures.as_csv(methods)
-    elif format is Format.html:
-        from phnet.evaluation.report import page
-
-        text = page(samples, methods, convention.value, f"{data.resolve().name}, {split}")
-    else:
-        summary = {
-            "data": str(data),
-            "split": split,
-            "size": size,
-            "convention": convention.value,
-            **figures.summary(methods),
-        }
-        as_json = format is Format.json
-        text = json.dumps(summary, indent=1) if as_json else figures.as_table(summary)
+    if format is Format.figure and output is not None:
+        _write_figure(output, samples, methods, images)
+        return
+    text = _as_text(format, samples, methods, protocol.value, data, split)
     if output is None:
         print(text.rstrip("\n"))
-    else:
-        write_text(output, text if text.endswith("\n") else text + "\n")
-        print(f"{output}: {len(methods)} methods on {len(samples)} images")
+        return
+    from phnet.files import write_text
+
+    write_text(output, text if text.endswith("\n") else text + "\n")
+    left = f", {len(methods[0].failed)} left out" if methods[0].failed else ""
+    print(f"{output}: {len(methods)} methods on {len(methods[0].ids)} images{left}")
+
+
+def _check_request(format: Format, output: Path | None, convention: str | None) -> None:  # noqa: A002
+    """Refuse, before any work, what cannot be written, and the option that is no more."""
+    from phnet.errors import BadInput, BadOutput
+    from phnet.evaluation.protocols import PROTOCOLS
+
+    if convention is not None:
+        names = ", ".join(PROTOCOLS)
+        raise BadInput(f"--convention: expected --protocol, which replaced it: {names}")
+    if output is not None and not output.parent.is_dir():
+        raise BadOutput(f"{output}: expected a file name in an existing folder")
+    if format is Format.figure and output is None:
+        raise BadOutput("--output: expected the file that the figure is written to")
+
+
+def _as_text(
+    format: Format,  # noqa: A002
+    samples: "list[Sample]",
+    methods: "list[Scored]",
+    protocol: str,
+    data: Path,
+    split: str,
+) -> str:
+    """What was asked for, as text."""
+    import json
+
+    from phnet.evaluation import protocols, skin_table
+    from phnet.evaluation import statistics as figures
+
+    if format is Format.csv:
+        return figures.as_csv(methods)
+    if format is Format.html:
+        from phnet.evaluation.report import page
+
+        return page(samples, methods, protocol, f"{data.resolve().name}, {split}")
+    summary = {
+        "data": str(data),
+        "split": split,
+        "protocol": protocols.find(protocol, samples[0].size).about(),
+        **figures.summary(methods),
+    }
+    for method, scored in zip(summary["methods"], methods, strict=True):
+        assert scored.skin is not None
+        method["skin_tone"] = skin_table.by_tone(scored.skin)
+    if format is Format.json:
+        return json.dumps(summary, indent=1)
+    if format is Format.skin:
+        return figures.aligned(skin_table.rows_of(summary["methods"]))
+    return figures.as_table(summary)
+
+
+def _write_figure(
+    output: Path, samples: "list[Sample]", methods: "list[Scored]", images: str | None
+) -> None:
+    from phnet.evaluation.qualitative import sheet, write_sheet
+
+    wanted = [name for name in (images or "").split(",") if name]
+    write_sheet(output, sheet(samples, methods, wanted))
+    print(f"{output}: {len(methods)} methods side by side")
 
 
 def find_method(
@@ -184,10 +276,14 @@ def find_method(
         if self_ensemble:
             raise BadInput(f"--self-ensemble is for networks, but {name} is none")
         return METHODS[name]
-    if name in ("default", "full"):
-        network = Harmonizer(None if name == "default" else name, threads)
+    if Path(name).suffix == ".toml":
+        if resolution is not None or self_ensemble:
+            raise BadInput(f"{name}: an adapter says itself how its network is run")
+        return _adapter(Path(name), threads)
+    if name == "default":
+        network = Harmonizer(None, threads)
     elif not Path(name).is_file():
-        names = ", ".join(["default", "full", *METHODS])
+        names = ", ".join(["default", *METHODS])
         raise BadInput(f"--method: expected {names}, or a file that exists, got {name!r}")
     elif Path(name).suffix.lower() == ".onnx":
         network = Harmonizer(name, threads)
@@ -199,6 +295,15 @@ def find_method(
     return network if resolution is None else _At(network, resolution)
 
 
+def about(method: "Method", name: str) -> dict[str, object]:
+    """What is noted of a method beside its predictions."""
+    network = getattr(method, "network", method)
+    card = getattr(network, "card", None)
+    parameters = card.about.get("parameters") if card else getattr(network, "parameters", None)
+    known = {"name": getattr(network, "name", None) or (card.name if card else name)}
+    return known if parameters is None else {**known, "parameters": parameters}
+
+
 @dataclass(frozen=True)
 class _At:
     """A network that sees its composites at another resolution than its own."""
@@ -208,6 +313,22 @@ class _At:
 
     def harmonize(self, composite: "Pixels", mask: "Pixels") -> "Pixels":
         return self.network.harmonize(composite, mask, resolution=self.resolution)
+
+
+def _adapter(path: Path, threads: int | None) -> "Method":
+    """Anyone's network; torch is loaded for TorchScript alone."""
+    from phnet.evaluation.adapters import SCRIPTS, load_adapter
+
+    def load_script(script: Path, threads: int | None) -> "tuple[Run, int]":
+        from phnet.errors import MissingExtra
+
+        try:
+            from phnet.networks.torchscript import load_script as load
+        except ModuleNotFoundError as error:
+            raise MissingExtra("train", f"{script}: TorchScript ({', '.join(SCRIPTS)})") from error
+        return load(script, threads)
+
+    return load_adapter(path, threads, load_script)
 
 
 def _from_checkpoint(path: Path, threads: int | None, resolution: int | None) -> "Harmonizer":

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
+from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, finds_people, note, work
 from phnet.cli.options import LookFile, Reference, SaveLook, takes
-from phnet.options import HarmonizeOptions, NetworkOptions, options_of
+from phnet.cli.streams import DASH, name_of, say, sources, target
+from phnet.options import HarmonizeOptions, NetworkOptions, cores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from phnet.batch.file_worker import Settings
-    from phnet.batch.folders import Item, Outcome, Summary
+    from phnet.batch.matching import Item
 
 
 class Engine(StrEnum):
@@ -32,7 +32,7 @@ def harmonize(
         Path,
         typer.Argument(
             help="The composite: PNG, JPEG, WebP, TIFF or HEIC; or a folder of them; or a "
-            "manifest (.jsonl) that lists composites and masks.",
+            "manifest (.jsonl) that lists composites and masks; - is standard input.",
             show_default=False,
         ),
     ],
@@ -41,7 +41,8 @@ def harmonize(
         typer.Option(
             "-o",
             "--output",
-            help="The picture to write: .png, .jpg, .webp or .tif; or a folder.",
+            help="The picture to write: .png, .jpg, .webp or .tif; or a folder; - is standard "
+            "output.",
             show_default=False,
         ),
     ],
@@ -76,71 +77,90 @@ def harmonize(
             show_default="the embedded one",
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Of a folder: pictures at once.")] = 1,
+    mask_too: Annotated[Path | None, typer.Option("--mask", help="The same as MASK.")] = None,
+    jobs: Jobs = 1,
     engine: Annotated[
         Engine,
         typer.Option(help="Of a folder: what runs the jobs; ray: over a cluster (extra 'scale')."),
     ] = Engine.threads,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Of a folder: skip pictures that are written already.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Of a folder: print a summary as JSON.")
-    ] = False,
+    resume: Resume = False,
+    recursive: Recursive = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make the person pasted into COMPOSITE belong there; the background stays as it is."""
-    import sys
-
-    from phnet.batch.file_worker import Settings, harmonize_file
+    from phnet.batch.file_worker import Settings
     from phnet.errors import BadInput
-    from phnet.files import check_place
-    from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.harmonization.look import read_look
-    from phnet.images import check_output, load, quiet_readers
-    from phnet.matting.matte import Matter
+    from phnet.images import quiet_readers
 
     quiet_readers()
-    if composite.is_dir() or composite.suffix.lower() == ".jsonl":
-        for flag, given in (
-            ("--save-lut", save_lut),
-            ("--save-parts", save_parts),
-            ("--save-look", save_look),
-        ):
-            if given:
-                raise BadInput(f"{flag}: expected one composite, got a folder")
-        settings = Settings(
-            *(options, network.model, network.threads),
-            self_ensemble=network.self_ensemble,
-            matte=str(matte) if matte else None,
-            reference=str(reference.resolve()) if reference else None,
-            look=str(look.resolve()) if look else None,
-        )
-        _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, as_json)
+    if mask and mask_too:
+        raise BadInput(f"{mask_too}: expected one mask, got another: {mask}")
+    mask = mask or mask_too
+    settings = Settings(
+        *(options, network.model, network.threads),
+        self_ensemble=network.self_ensemble,
+        matte=str(matte) if matte else None,
+        reference=str(reference) if reference else None,
+        look=str(look) if look else None,
+    )
+    places = {"--save-lut": save_lut, "--save-parts": save_parts, "--save-look": save_look}
+    if not (composite.is_dir() or composite.suffix.lower() == ".jsonl"):
+        _harmonize_one(composite, mask, output, settings, *places.values())
         return
-    inputs = [composite, mask, Path(network.model) if network.model else None, matte]
-    inputs += [reference, look]
-    check_output(output, *inputs)
+    for flag, given in places.items():
+        if given:
+            raise BadInput(f"{flag}: expected one composite, got a folder")
+    if output == DASH:
+        raise BadInput("-: expected a folder to write to, for a folder of composites")
+    _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, recursive, as_json)
+
+
+def _harmonize_one(
+    composite: Path,
+    mask: Path | None,
+    output: Path,
+    settings: "Settings",
+    save_lut: Path | None,
+    save_parts: Path | None,
+    save_look: Path | None,
+) -> None:
+    """Harmonize a file, or standard input."""
+    from phnet.batch.file_worker import handed_in, harmonize_file
+    from phnet.files import check_place
+    from phnet.harmonization.harmonizer import Harmonizer
+    from phnet.images import check_output
+    from phnet.matting.matte import Matter
+
+    place = target(output, composite)
+    inputs = [composite, mask, settings.model, settings.matte, settings.reference, settings.look]
+    if isinstance(place, Path):
+        check_output(place, *inputs)
+        inputs.append(place)
     if save_lut:
         check_cube(save_lut)
     if save_look:
-        check_place(save_look, output, *inputs)
+        check_place(save_look, *inputs)
+    picture, its_mask = sources(composite, mask)
+    assert picture is not None
+    reference, look = handed_in(settings, settings.options.max_megapixels)
     done = harmonize_file(
-        Harmonizer(network.model, network.threads, self_ensemble=network.self_ensemble),
-        composite,
-        mask,
-        output,
-        options,
-        matter=Matter(matte, network.threads) if mask is None else None,
+        Harmonizer(settings.model, settings.threads, self_ensemble=settings.self_ensemble),
+        picture,
+        its_mask,
+        place,
+        settings.options,
+        matter=Matter(settings.matte, settings.threads) if mask is None else None,
         save_lut=save_lut,
-        reference=load(reference) if reference else None,
-        look=read_look(look) if look else None,
+        reference=reference,
+        look=look,
         save_look=save_look,
         save_parts=save_parts,
     )
-    for note in done.notes:
-        print(f"phnet: note: {_with_flags(note)}", file=sys.stderr)
+    for sentence in done.notes:
+        note(sentence)
     height, width = done.size
-    print(f"{done.output}: {width}x{height}, {done.foreground:.0%} of it foreground, harmonized")
+    share = f"{width}x{height}, {done.foreground:.0%} of it foreground, harmonized"
+    say(f"{name_of(place)}: {share}", place)
 
 
 def _harmonize_folder(
@@ -151,79 +171,67 @@ def _harmonize_folder(
     engine: Engine,
     jobs: int,
     resume: bool,
+    recursive: bool,
     as_json: bool,
 ) -> None:
     """Harmonize each picture of a folder or manifest; exit code 1 if any failed."""
-    import json
-    import os
-    import sys
     from dataclasses import replace
 
     from phnet.batch.executors import load_ray
     from phnet.batch.file_worker import FileWorker
-    from phnet.batch.folders import Summary, work_through
+    from phnet.batch.matching import passed_over
+    from phnet.harmonization.harmonize_picture import FOUND
 
     if engine is Engine.ray:
         load_ray()  # before anything is written
-    items = _items(composites, masks, output, engine)
+    items = _items(composites, masks, output, engine, recursive)
+    finds = finds_people(items)
+    if composites.is_dir() and (sentence := passed_over(composites, recursive)):
+        note(sentence)
+    if finds:
+        note(f"{composites}: {FOUND}")
     # Actors reserve the threads they use; here the cores are shared among the jobs.
-    cores = 1 if engine is Engine.ray else max(1, (os.cpu_count() or 1) // jobs)
-    settings = replace(
-        settings,
-        threads=settings.threads or cores,
-        finds_people=any(item.mask is None and not item.problem for item in items),
-    )
+    shared = 1 if engine is Engine.ray else max(1, cores() // jobs)
+    settings = replace(settings, threads=settings.threads or shared, finds_people=finds)
     if engine is not Engine.threads:
         if engine is Engine.ray:
             settings = _for_other_machines(settings)
         FileWorker(settings)  # what is wrong with the models is told once, here
-    summary = Summary()
-    outcomes = work_through(
-        items,
-        FileWorker,
-        settings,
+    work(
+        *(items, FileWorker, settings, output, "harmonized"),
         engine=engine.value,
         jobs=jobs,
-        threads=settings.threads or 1,
         resume=resume,
+        as_json=as_json,
     )
-    _follow(outcomes, len(items), summary)
-    for failure in sorted(summary.failed, key=lambda outcome: str(outcome.item.composite)):
-        print(f"phnet: {failure.sentence}", file=sys.stderr)
-    if as_json:
-        print(json.dumps({"output": str(output), **summary.as_json()}, indent=2))
-    else:
-        skipped = f", {summary.skipped} skipped" if summary.skipped else ""
-        print(f"{output}: {summary.done} harmonized{skipped}, {len(summary.failed)} failed")
-    if summary.failed:
-        raise typer.Exit(1)
 
 
-def _items(composites: Path, masks: Path | None, output: Path, engine: Engine) -> "list[Item]":
+def _items(
+    composites: Path, masks: Path | None, output: Path, engine: Engine, recursive: bool
+) -> "list[Item]":
     """What there is to do; the folder of results is made, with a manifest for Ray's actors."""
-    from phnet.batch.folders import MANIFEST, match, read_manifest, write_manifest
-    from phnet.errors import BadInput, BadOutput
+    from phnet.batch.folders import MANIFEST, read_manifest, write_manifest
+    from phnet.batch.matching import match
+    from phnet.errors import BadInput
+    from phnet.files import make_folder
 
     if engine is Engine.ray:  # a worker elsewhere starts in another folder
         composites, output = composites.resolve(), output.resolve()
         masks = masks.resolve() if masks else None
     if composites.is_dir():
-        items = match(composites, masks, output)
+        items = match(composites, masks, output, recursive)
     elif masks is not None:
         raise BadInput(f"{masks}: expected no masks beside a manifest, which names them")
     else:
         items = read_manifest(composites, output)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadOutput(f"{output}: expected a folder to write to, but {error.strerror}") from error
+    make_folder(output)
     if engine is Engine.ray and composites != output / MANIFEST:
         write_manifest(items, output)
     return items
 
 
 def _for_other_machines(settings: "Settings") -> "Settings":
-    """The same settings, with models named from the root of the file system."""
+    """The same settings, with files named from the root of the file system."""
     from dataclasses import replace
 
     model, matte = settings.model, settings.matte
@@ -231,33 +239,9 @@ def _for_other_machines(settings: "Settings") -> "Settings":
         settings,
         model=str(Path(model).resolve()) if model and Path(model).is_file() else model,
         matte=str(Path(matte).resolve()) if matte else None,
+        reference=str(Path(settings.reference).resolve()) if settings.reference else None,
+        look=str(Path(settings.look).resolve()) if settings.look else None,
     )
-
-
-def _follow(outcomes: "Iterable[Outcome]", count: int, summary: "Summary") -> None:
-    """Count outcomes as they come, with a progress bar where a person watches."""
-    import sys
-    from contextlib import redirect_stdout
-
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    with redirect_stdout(sys.stderr):  # Ray tells of lost actors on standard output
-        for outcome in track(
-            outcomes, "Harmonizing", count, console=console, disable=not console.is_terminal
-        ):
-            summary.add(outcome)
-            for note in outcome.notes:
-                words = f"phnet: note: {_with_flags(note)}"
-                console.print(words, markup=False, highlight=False, soft_wrap=True)
-
-
-def _with_flags(note: str) -> str:
-    """A sentence in which options have the names of the command line."""
-    for one in options_of(HarmonizeOptions):
-        note = note.replace(f"({one.name})", f"({one.flag})")
-    return note
 
 
 def check_cube(path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phnet.cli import app
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 class Storage(StrEnum):
@@ -32,32 +35,43 @@ def model(
     """Tell what a network or a file is: parameters, work, how it is built."""
     import json
 
-    from phnet.errors import BadInput, MissingExtra
-
-    try:
-        from phnet.export import chunks, model_info
-    except ModuleNotFoundError as error:
-        raise MissingExtra("train", "phnet model") from error
+    from phnet.errors import BadInput
+    from phnet.export import chunks, onnx_info
     from phnet.files import write_bytes
 
     if show_list:
-        print("\n".join(model_info.NAMED))
+        print("\n".join(_by_torch().NAMED))
         return
     if what is None:
-        raise BadInput(f"phnet model: expected a file, or a name: {', '.join(model_info.NAMED)}")
+        raise BadInput("phnet model: expected a file, or a name that phnet model --list prints")
     if output is not None:
         if not chunks.is_pieces(Path(what)):
             raise BadInput(f"{what}: expected a list of pieces (NAME.pieces.json) to join")
         write_bytes(output, chunks.read_pieces(Path(what)))
         what = str(output)
-    known = what in model_info.NAMED
-    about = model_info.describe_name(what) if known else model_info.describe_file(what)
+    if onnx_info.is_onnx(Path(what)):
+        about = onnx_info.describe_onnx(Path(what))
+    elif what in _by_torch().NAMED:
+        about = _by_torch().describe_name(what)
+    else:
+        about = _by_torch().describe_file(what)
     if as_json:
         print(json.dumps(about))
         return
     for key, value in about.items():
         shown = f"{value:,}" if key == "parameters" and isinstance(value, int) else value
         print(f"{key:>12}  {shown}")
+
+
+def _by_torch() -> "ModuleType":
+    """What tells of networks in torch."""
+    from phnet.errors import MissingExtra
+
+    try:
+        from phnet.export import model_info
+    except ModuleNotFoundError as error:
+        raise MissingExtra("train", "phnet model of anything but an ONNX file") from error
+    return model_info
 
 
 @app.command()

@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal, Optional
 
 import typer
 
-from phnet.options import Checked, NetworkOptions, Option, options_of
+from phnet.options import (
+    Checked,
+    ComposeOptions,
+    HarmonizeOptions,
+    NetworkOptions,
+    Option,
+    options_of,
+)
+
+KINDS = (HarmonizeOptions, ComposeOptions, NetworkOptions)
+OWN_FLAGS = {"mask": "--mask", "recursive": "--recursive"}
 
 
 class Refine(StrEnum):
@@ -47,6 +57,14 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
+def with_flags(sentence: str) -> str:
+    """A sentence of the library in which options have the names of the command line."""
+    flags = {one.name: one.flag for kind in KINDS for one in options_of(kind)} | OWN_FLAGS
+    for name, flag in flags.items():
+        sentence = sentence.replace(f"({name})", f"({flag})")
+    return sentence
+
+
 def _value(one: Option, given: Any) -> Any:
     return one.about.parse(given) if one.about.parse and given is not None else given
 
@@ -69,7 +87,7 @@ def declared(one: Option) -> Any:
     if about.unset:
         more["show_default"] = about.unset
     if about.form:
-        more["metavar"] = about.form.upper()
+        more["metavar"] = about.form.upper().replace(" OR ", "|")
     return typer.Option(one.flag, help=about.help, min=about.low, max=about.high, **more)
 
 

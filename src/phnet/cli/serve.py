@@ -21,6 +21,13 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A name more that the Host header may have (again for each); *: any.",
+            show_default=False,
+        ),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine without a token.")
     ] = False,
@@ -40,7 +47,7 @@ def serve(
         if (error.name or "").startswith("phnet"):
             raise
         raise MissingExtra("serve", "phnet serve") from error
-    run(host, port, token)
+    run(host, port, token, names=allow_host or ())
 
 
 def is_loopback(host: str) -> bool:

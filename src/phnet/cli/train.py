@@ -28,6 +28,13 @@ def train(
     init: Annotated[
         Path | None, typer.Option(help="Take weights from this checkpoint, not the recipe's.")
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change an entry of the recipe."),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=0, help="Train so many runs, each of another seed; tell the spread.")
+    ] = 0,
 ) -> None:
     """Train a network; run it again to go on where it stopped.
 
@@ -39,4 +46,11 @@ def train(
         from phnet.training import run
     except ModuleNotFoundError as error:
         raise MissingExtra("train", "phnet train") from error
-    run.train(recipe, data or [], output, cache, minutes, threads, init)
+    found = run.train(
+        *(recipe, data or [], output, cache, minutes, threads, init, changes or []), seeds
+    )
+    for measure in found:
+        print(
+            f"{measure.name}: {measure.mean:.5g} ± {measure.deviation:.2g} "
+            f"({len(measure.values)} seeds)"
+        )

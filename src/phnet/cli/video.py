@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Matte, Model, Threads
+from phnet.cli.options import Matte, Model, Threads, takes
+from phnet.options import LiveOptions
 
 if TYPE_CHECKING:
     from phnet.images.arrays import Pixels
     from phnet.video import Live
+    from phnet.video.container import Report
 
 
 @app.command()
+@takes
 def video(
     source: Annotated[Path, typer.Argument(metavar="IN", help="The video.", show_default=False)],
     output: Annotated[
@@ -35,19 +38,15 @@ def video(
             help="A folder with a mask for each frame, in order of name; auto finds the person.",
         ),
     ] = "auto",
-    stabilise: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="How much of look and matte stays from frame to frame."),
-    ] = 0.85,
-    every: Annotated[
-        int, typer.Option(min=1, help="Run the harmonization network once in so many frames.")
-    ] = 1,
+    *,
+    options: LiveOptions,
     model: Model = None,
     matte: Matte = None,
     threads: Threads = None,
 ) -> None:
     """Put the person of IN in front of another background, in harmony with it; sound is kept."""
-    import sys
+    import signal
+    from dataclasses import asdict
 
     from rich.console import Console
     from rich.progress import Progress
@@ -56,7 +55,8 @@ def video(
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.matting.matte import Matter
     from phnet.video import Live
-    from phnet.video.convert import check_video_output, convert, frame_count
+    from phnet.video.container import frame_count
+    from phnet.video.convert import check_video_output, convert
 
     check_video_output(output, source, background)
     masks = None if mask == "auto" else Path(mask)
@@ -65,12 +65,20 @@ def video(
     harmonizer, matter = Harmonizer(model, threads), Matter(matte, threads)
 
     def live(scene: "Pixels") -> "Live":
-        return Live(scene, stabilise=stabilise, every=every, harmonizer=harmonizer, matter=matter)
+        return Live(scene, **asdict(options), harmonizer=harmonizer, matter=matter)
 
     total = frame_count(source)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what is done then is kept
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(output.name, total=total)
         report = convert(source, output, background, live, masks, lambda: progress.advance(task))
+    _tell(report, source, output)
+
+
+def _tell(report: "Report", source: Path, output: Path) -> None:
+    """Say what became of it; exit code 130 after Ctrl-C, 1 where the file ended early."""
+    import sys
+
     if report.broken:
         report.notes.append(f"{source}: {report.broken} broken packets were left out")
     for note in report.notes:
@@ -79,3 +87,6 @@ def video(
     if report.stopped:
         print(f"phnet: stopped; {output} holds what was done until then", file=sys.stderr)
         raise typer.Exit(130)
+    if report.short:
+        print(f"phnet: {report.short}; {output} holds those", file=sys.stderr)
+        raise typer.Exit(1)

@@ -20,12 +20,12 @@ from phnet.compositing.placement import (
     put,
 )
 from phnet.compositing.shadow import cast_shadow, chosen_light, stands
-from phnet.errors import BadMask
+from phnet.errors import BadImage, BadMask, BadOption
 from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.finishing.edges import clean_colors
 from phnet.harmonization.finishing.finish import Keep, finish
 from phnet.harmonization.look import Look, look_of, read_look, write_look
-from phnet.harmonization.reference import in_light_of
+from phnet.harmonization.reference import in_light_of, shown
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import (
     FULL_SCALE,
@@ -36,10 +36,12 @@ from phnet.images.arrays import (
     strips,
     to_float,
 )
-from phnet.images.handed_in import read_picture
-from phnet.images.masks import Mask, read_mask
+from phnet.images.handed_in import bounded, read_picture
+from phnet.images.masks import Mask, read_mask, turned
 from phnet.images.picture import Picture
+from phnet.images.transparency import filled, hidden, seen_around
 from phnet.matting.foreground import estimate, without_ghosts
+from phnet.matting.inverted import advice
 from phnet.options import ComposeOptions, Foreground, SceneOptions, made_of
 
 if TYPE_CHECKING:
@@ -98,20 +100,24 @@ class Composer:
             foreground: another estimate of colors at soft edges than the composer's own.
 
         Raises:
-            BadInput: no person was found.
+            BadInput: no person was found, or none surely enough.
         """
         check_pixels(portrait, "portrait")
         rgb, size = portrait[..., :3], portrait.shape[:2]
+        is_cut_out = portrait.shape[2] == 4 and hidden(portrait[..., 3])
         if mask is not None:
             alpha = check_mask(mask, size)
-        elif portrait.shape[2] == 4 and to_float(portrait[..., 3]).min() < 1:
+            if is_cut_out:  # what cannot be seen of the portrait is not seen in the scene
+                alpha = check_mask(alpha * to_float(portrait[..., 3]), size, "mask and alpha")
+                rgb = filled(rgb, portrait[..., 3], whole=False)
+        elif is_cut_out:
             alpha = check_mask(portrait[..., 3], size, "the portrait's alpha")
             return Cutout(to_float(rgb), alpha)
         else:
-            from phnet.matting.matte import Matter
+            from phnet.matting.matte import LEAST_SURE, Matter
 
             self._matter = self._matter or Matter(threads=self.harmonizer.threads)
-            alpha = without_ghosts(self._matter.matte(rgb))
+            alpha = without_ghosts(self._matter.matte(rgb, least_sure=LEAST_SURE))
         return Cutout(estimate(rgb, alpha, foreground or self.foreground), alpha)
 
     def compose(
@@ -140,6 +146,7 @@ class Composer:
 
         Raises:
             BadMask: nothing of the person would be in the picture.
+            BadImage: nothing of the scene can be seen around the person.
         """
         options = options or made_of(SceneOptions, more)
         check_pixels(scene, "background")
@@ -158,7 +165,7 @@ class Composer:
         if look is not None:
             applied = look.map_for(mask)
         else:
-            seen = in_light_of(composite[..., :3], mask, reference)
+            seen = in_light_of(_seen(composite, scene, mask), mask, reference)
             applied = self.harmonizer.color_map(seen, mask, lift=options.lift, light=options.light)
         inside = (mask > 0).astype(np.float32)
         trims, threads = Trims(options.exposure, options.warmth), self.harmonizer.threads
@@ -166,18 +173,35 @@ class Composer:
         result = over(harmonized, mask, scene)
         if keep:
             keep("color", composite, result)
-        result[..., :3] = finish(
-            np.ascontiguousarray(result[..., :3]), mask, options, threads=threads, keep=keep
-        )
+        finished = finish(_plain(result), mask, options, threads=threads, keep=keep)
+        np.copyto(result[..., :3], finished, where=mask[..., None] > 0)
         changed = mask
         standing = stands(cutout.alpha, cutout.alpha.shape[0] - (size[0] - place.y) / place.scale)
         if standing and (dark := options.amount("shadow")):
-            light = chosen_light(scene, options)
+            light = chosen_light(_plain(scene), options)
             lit, (result, missing) = result, cast_shadow(result, mask, dark, light)
             changed = np.maximum(mask, missing)
             if keep:
                 keep("shadow", lit, result)
         return Composition(result, bare, colors, mask, place, applied, changed)
+
+
+def _plain(pixels: Pixels) -> Pixels:
+    """RGB (H, W, 3) of pixels that may have an alpha, with what lies hidden filled in."""
+    colors = np.ascontiguousarray(pixels[..., :3])
+    if pixels.shape[2] == 3 or not hidden(pixels[..., 3]):
+        return colors
+    return filled(colors, pixels[..., 3], whole=False)
+
+
+def _seen(composite: Pixels, scene: Pixels, mask: Floats) -> Pixels:
+    """What the network is shown of a composite: RGB (H, W, 3), nothing that is transparent."""
+    colors = composite[..., :3]
+    if scene.shape[2] == 3 or not hidden(scene[..., 3]):
+        return colors
+    if not seen_around(scene[..., 3], mask, least=0):
+        raise BadImage("background: expected one that can be seen, but it is transparent")
+    return filled(colors, composite[..., 3], mask)
 
 
 @dataclass(frozen=True)
@@ -187,6 +211,7 @@ class Composed:
     made: Composition
     picture: Picture  # what the result is saved with: the background, with the result's alpha
     cut_sides: Sequence[str]  # where the portrait's frame cuts the person off
+    notes: Sequence[str]  # what a person should know of the mask, a sentence each
 
     @property
     def result(self) -> Pixels:
@@ -221,18 +246,26 @@ def compose_pictures(
         BadInput: what is handed in cannot be used, or no person was found.
     """
     place = choose_place(options.place, options.fit, portrait.size, background.size)
-    alpha = None if mask is None else mask.alpha
+    alpha, notes = None, list[str]()
+    if mask is not None:
+        mask = turned(mask, portrait.size, portrait.orientation)
+        notes = [mask.note] if mask.note else []
+        alpha = check_mask(mask.alpha, portrait.size)
+        threads = composer.harmonizer.threads
+        notes += advice(alpha, portrait.colors, threads=threads, remedy="invert it")
+    elif options.mask_class is not None:
+        raise BadOption("mask_class: expected a mask, got none")
     cutout = composer.cut_out(portrait.colors_with_alpha, alpha, options.foreground)
     made = composer.compose(
         cutout,
         background.colors_with_alpha,
         place,
         options,
-        reference=None if reference is None else reference.colors,
+        reference=None if reference is None else shown(reference),
         look=look,
         keep=keep,
     )
-    return Composed(made, background.behind(made.result), cut_sides(cutout.alpha))
+    return Composed(made, background.behind(made.result), cut_sides(cutout.alpha), notes)
 
 
 def compose(
@@ -271,14 +304,17 @@ def compose(
     if composer is not None:
         options = {"foreground": composer.foreground, **options}
     chosen = made_of(ComposeOptions, options)
-    came = read_picture(background, "background")
+    most = chosen.max_megapixels
+    came = read_picture(bounded(background, most, "background"), "background")
     done = compose_pictures(
-        read_picture(portrait, "portrait").picture,
+        read_picture(bounded(portrait, most, "portrait"), "portrait").picture,
         came.picture,
-        None if mask is None else read_mask(mask),
+        None if mask is None else read_mask(bounded(mask, most, "mask"), wanted=chosen.mask_class),
         chosen,
         composer=composer or Composer(),
-        reference=None if reference is None else read_picture(reference, "reference").picture,
+        reference=None
+        if reference is None
+        else read_picture(bounded(reference, most, "reference"), "reference").picture,
         look=None if look is None else read_look(look),
     )
     if save_look is not None:
@@ -317,6 +353,7 @@ def _blend(colors: Floats, mask: Floats, scene: Pixels) -> None:
     if scene.shape[2] == 4:
         total = alpha + below[..., 3:] * (1 - alpha)
         share = np.asarray(alpha / np.maximum(total, 1e-6), np.float32)
+        below[..., :3] *= below[..., 3:] > 0  # what lies hidden leaves no trace, not by rounding
         below[..., 3:] = total
     below[..., :3] += (colors - below[..., :3]) * share
     if scene.dtype.kind == "u":

@@ -185,6 +185,8 @@ def cast_shadow(
     for part in strips(size):
         share = enlarged_rows(dark, size, part) * np.float32(amount) * (1 - mask[part])
         share[share < LEAST] = 0
+        if picture.shape[2] == 4:  # there is no ground
+            share[picture[part][..., 3] == 0] = 0
         missing[part] = share
         place = np.nonzero(share)
         if not place[0].size:

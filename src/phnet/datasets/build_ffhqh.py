@@ -28,8 +28,9 @@ from phnet.datasets import near_duplicates
 from phnet.datasets.photo_list import plan
 from phnet.datasets.portrait_worker import PARTS, Options, PortraitMaker, Record
 from phnet.datasets.readers import SPLITS
+from phnet.datasets.synthesis import READINGS, Reading
 from phnet.errors import BadData, BadOutput
-from phnet.files import write_text
+from phnet.files import json_of, write_text
 from phnet.matting.matte import REFINEMENTS, Matter
 
 ENGINES = {"processes": run_processes, "ray": run_ray}
@@ -61,6 +62,7 @@ def build(
     masks: str | os.PathLike[str] | None = None,
     model: str | os.PathLike[str] | None = None,
     refine: str = "guided",
+    reading: Reading = "photo",
     jobs: int = 1,
     engine: str = "processes",
     progress: Callable[[int, int, int], None] | None = None,
@@ -76,6 +78,7 @@ def build(
         masks: folder of masks that exist, found by the photo's name; None mattes each photo.
         model: another matting model, see :class:`phnet.matting.matte.Matter`.
         refine: refinement of the matte's edge.
+        reading: of section 3.2, see :func:`phnet.datasets.synthesis.make_composite`.
         jobs: worker processes, or Ray actors.
         engine: "processes", or "ray" (extra ``scale``; all nodes must see both folders).
         progress: called with (done, total, rejected) as images finish.
@@ -89,6 +92,8 @@ def build(
         raise BadData(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
     if refine not in REFINEMENTS:
         raise BadData(f"refine: expected one of {', '.join(REFINEMENTS)}, got {refine!r}")
+    if reading not in READINGS:
+        raise BadData(f"reading: expected one of {', '.join(READINGS)}, got {reading!r}")
     source, tree = Path(photos).resolve(), Path(output).resolve()
     if source.is_relative_to(tree):
         raise BadOutput(f"{output}: the photos lie in the folder to write to; choose another")
@@ -100,6 +105,7 @@ def build(
             "size": size or "source",
             "matte": "masks" if masks is not None else Matter(model, threads=1).name,
             "refine": refine if masks is None else None,
+            "reading": reading,
         },
     )
     records, rejected = _resume(source, tree, tasks)
@@ -113,7 +119,8 @@ def build(
 
     report()
     options = Options(
-        str(source), str(tree), seed, size, None if model is None else str(model), refine
+        *(str(source), str(tree), seed, size, None if model is None else str(model), refine),
+        reading,
     )
     try:
         with (
@@ -145,7 +152,8 @@ def _prepare(tree: Path, settings: Record) -> None:
     begun = tree / "build.json"
     try:
         if begun.is_file():
-            before = json.loads(begun.read_text(encoding="utf-8"))
+            before = dict(json_of(begun.read_bytes()))
+            before.setdefault("reading", "photo")  # not in older builds
             differ = [key for key in settings if before.get(key) != settings[key]]
             if differ:
                 was, now = (
@@ -161,7 +169,7 @@ def _prepare(tree: Path, settings: Record) -> None:
             (tree / part).mkdir(parents=True, exist_ok=True)
         _sweep(tree)
         write_text(begun, json.dumps(settings) + "\n")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadOutput(f"{tree}: cannot be used to write to ({reason})") from error
 
@@ -216,8 +224,8 @@ def _read_lines(path: Path) -> list[Record]:
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
             try:
-                found.append(json.loads(line if line.endswith("\n") else ""))
-            except json.JSONDecodeError:
+                found.append(json_of(line if line.endswith("\n") else ""))
+            except ValueError:
                 break
     return found
 

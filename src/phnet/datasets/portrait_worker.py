@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phnet.datasets.near_duplicates import gradient_hash
-from phnet.datasets.synthesis import make_composite
+from phnet.datasets.synthesis import Reading, make_composite
 from phnet.errors import BadInput, BadOutput
 from phnet.files import write_bytes
 from phnet.images import check_mask, load, load_mask
@@ -36,6 +36,7 @@ class Options:
     size: int | None  # length of the shorter side at most; None: the photo's own
     model: str | None  # of matting, where a task has no mask; None: the embedded one
     refine: str
+    reading: Reading = "photo"  # of section 3.2, see make_composite
 
 
 class _Rejected(Exception):  # noqa: N818  (an outcome, not an error)
@@ -89,7 +90,7 @@ class PortraitMaker:
 
         source_hash = hashlib.sha256(content).hexdigest()
         seed = portrait_seed(self._options.seed, source_hash)
-        composite = make_composite(photo, alpha, seed)
+        composite = make_composite(photo, alpha, seed, self._options.reading)
         share = float(composite.mask.mean())
         if not 0 < share < 1:
             what = "empty" if share == 0 else "everything: no background is left"

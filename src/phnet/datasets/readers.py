@@ -1,34 +1,53 @@
-"""Read the two data sets of the paper: iHarmony4 (section 3.1) and FFHQH (section 3.2).
+"""Read data sets of composites: iHarmony4 (section 3.1), FFHQH (section 3.2), and others like them.
 
-iHarmony4, one folder a subset (``root`` holds some of the four, or is one of them)::
+iHarmony4, one folder a subset (``root`` holds some of them, or is one of them)::
 
     HCOCO/HCOCO_train.txt, HCOCO_test.txt     names of composites, one a line
     HCOCO/composite_images/a_b_c.jpg          photo a, object b, recoloring c
     HCOCO/masks/a_b.png
     HCOCO/real_images/a.jpg
 
+The same under any other name (RPHarmony, HVIDIT, ccHarmony, ...; D-iHarmony4 with its
+composite_degraded_images): the list may also be test.txt, or ANY_test.txt; one list for all subsets
+(IHD_test.txt, of paths) lies in ``root``; without any list every composite is of the split test.
+The three files of a sample may have one name.
+
 FFHQH, as the authors publish it; their real photos lie in FFHQ's own folder (``real=``)::
 
     train_split.txt, val_split.txt, test_split.txt    names with extension, one a line
     comp/NAME, alpha/NAME, real/NAME                   one name, extensions may differ
+
+HYouTube, videos as folders of frames; a sample's id is VIDEO/OBJECT/FRAME::
+
+    train.txt, test.txt (or test_frames.txt)          videos, frames, or "real mask composite"
+    Composite/VIDEO/OBJECT/FRAME.jpg                  or synthetic_composite_videos
+    Mask/VIDEO/OBJECT/FRAME.png                       or foreground_mask
+    Ground-truth/VIDEO/FRAME.jpg                      or real_videos
+
+Lists of JSON lines, ``root/test.jsonl`` or ``root`` itself::
+
+    {"composite": PATH, "mask": PATH, "real": PATH}   also "id", "subset", "video"
+    {"file_name": "HCOCO/composite_images/a_b_c.jpg"}
 
 Files are found by their name without extension, whatever the extension and its case.
 """
 
 import os
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from phnet.datasets import layouts
+from phnet.datasets.layouts import SPLITS, SUBSETS, SUFFIXES, Finder, Triple
 from phnet.errors import BadData
 from phnet.images import load, load_mask
 
-SUBSETS = ("HCOCO", "HAdobe5k", "HFlickr", "Hday2night")
-SPLITS = ("train", "val", "test")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+__all__ = ["SPLITS", "SUBSETS", "SUFFIXES", "Sample", "find", "layout", "masked_photos", "read"]
+
+LIKE_IHARMONY4 = "iHarmony4's layout"
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,13 +56,19 @@ Floats = npt.NDArray[np.float32]
 class Sample:
     """A composite, its mask and the real photo; decoded anew each time one is asked for."""
 
-    id: str  # the composite's file name without extension
-    subset: str  # HCOCO, HAdobe5k, HFlickr, Hday2night or FFHQH
+    id: str  # unique in its set: the composite's file name without extension, or a path's
+    subset: str  # such as HCOCO, HAdobe5k, HFlickr, Hday2night or FFHQH
     composite_path: Path
     mask_path: Path
     real_path: Path
     size: int | None = None  # side of the square that all three are resized to; None: as stored
     soft: bool = False  # keep the mask soft instead of binarizing it at 0.5
+    video: str | None = None  # that the composite is a frame of
+
+    @property
+    def file_name(self) -> str:
+        """The name of a prediction, with folders where ids have some."""
+        return f"{self.id}{self.composite_path.suffix}"
 
     @property
     def composite(self) -> Floats:
@@ -91,7 +116,7 @@ def read(
     Nothing is decoded yet: 70,000 samples are 70,000 small records.
 
     Args:
-        root: folder of iHarmony4, of one of its subsets, or of FFHQH.
+        root: folder of a data set, or a list of JSON lines; see the module.
         split: "train" or "test", and "val" for FFHQH.
         real: folder of the real photos where it is not ``root/real`` (FFHQH only); photos are
             found in its subfolders too, as FFHQ comes.
@@ -99,7 +124,7 @@ def read(
         soft: keep masks soft.
 
     Raises:
-        BadData: the layout is neither of the two, a split file is missing or empty, or a file
+        BadData: the layout is none of these, a split file is missing or empty, or a file
             that it names is missing (``phnet data check`` lists them all).
     """
     samples, problems = find(root, split, real, size=size, soft=soft)
@@ -110,31 +135,43 @@ def read(
 
 
 def layout(root: str | os.PathLike[str]) -> str:
-    """Say which data set lies in ``root``: "iHarmony4" or "FFHQH".
+    """Say which layout ``root`` has, by the name of the set that it is known from.
 
     Raises:
-        BadData: neither.
+        BadData: none of those above.
     """
     folder = Path(root)
+    if folder.is_file() and folder.suffix == ".jsonl":
+        return "JSON lines"
     if not folder.is_dir():
         raise BadData(f"{folder}: expected the folder of a data set, but there is no such folder")
-    if _subset_folders(folder):
-        return "iHarmony4"
+    if any((folder / f"{split}.jsonl").is_file() for split in SPLITS):
+        return "JSON lines"
+    if layouts.video_folders(folder):
+        return "HYouTube"
+    if found := layouts.subset_folders(folder):
+        return "iHarmony4" if all(name in SUBSETS for name, _ in found) else LIKE_IHARMONY4
     if (folder / "comp").is_dir() or any((folder / f"{s}_split.txt").is_file() for s in SPLITS):
         return "FFHQH"
     raise BadData(
-        f"{folder}: expected iHarmony4 (folders such as HCOCO with HCOCO_test.txt) or FFHQH "
-        "(folders comp and alpha with test_split.txt), found neither"
+        f"{folder}: expected iHarmony4 (folders such as HCOCO with HCOCO_test.txt), FFHQH (folders "
+        "comp and alpha with test_split.txt), folders composite_images, masks and real_images, "
+        "videos, or a list test.jsonl, found neither"
     )
 
 
 def splits(root: str | os.PathLike[str]) -> list[str]:
     """Return the names of the splits that ``root`` has files for, in the order of SPLITS."""
-    folder = Path(root)
-    if layout(folder) == "FFHQH":
+    folder, kind = Path(root), layout(root)
+    if kind == "JSON lines":
+        if folder.is_file():
+            return ["test"]
+        return [s for s in SPLITS if (folder / f"{s}.jsonl").is_file()]
+    if kind == "FFHQH":
         return [s for s in SPLITS if (folder / f"{s}_split.txt").is_file()]
-    found = _subset_folders(folder)
-    return [s for s in SPLITS if any((path / f"{n}_{s}.txt").is_file() for n, path in found)]
+    if kind == "HYouTube":
+        return [s for s in SPLITS if layouts.video_list(folder, s)]
+    return layouts.lists(folder)
 
 
 def find(
@@ -149,106 +186,52 @@ def find(
     folder, kind = Path(root), layout(root)
     if split not in SPLITS:
         raise BadData(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
-    if kind == "iHarmony4" and split == "val":
+    if kind == "iHarmony4" and split == "val" and "val" not in layouts.lists(folder):
         raise BadData(f"{folder}: iHarmony4 has the splits train and test, no val")
-    if kind == "iHarmony4" and real is not None:
-        raise BadData(f"{folder}: a folder of real photos is for FFHQH; iHarmony4 has its own")
-    samples: list[Sample] = []
+    if kind != "FFHQH" and real is not None:
+        raise BadData(f"{folder}: a folder of real photos is for FFHQH; {kind} has its own")
+    if kind == "JSON lines":
+        listed = folder if folder.is_file() else folder / f"{split}.jsonl"
+        triples, problems = layouts.read_json_lines(listed)
+    elif kind == "FFHQH":
+        triples, problems = _ffhqh(folder, split, real)
+    elif kind == "HYouTube":
+        triples, problems = layouts.read_videos(folder, split)
+    else:
+        triples, problems = layouts.read_subsets(folder, split)
+    return _samples(triples, size, soft), problems
+
+
+def _ffhqh(
+    folder: Path, split: str, real: str | os.PathLike[str] | None
+) -> tuple[list[Triple], list[str]]:
+    photos = folder / "real" if real is None else Path(real)
+    if not photos.is_dir():
+        hint = "; hand in FFHQ's folder (--real DIR)" if real is None else ""
+        raise BadData(f"{photos}: expected the folder of the real photos, found none{hint}")
+    finders = [Finder(folder / "comp"), Finder(folder / "alpha"), Finder(photos)]
+    triples: list[Triple] = []
     problems: list[str] = []
-    if kind == "FFHQH":
-        photos = folder / "real" if real is None else Path(real)
-        if not photos.is_dir():
-            hint = "; hand in FFHQ's folder (--real DIR)" if real is None else ""
-            raise BadData(f"{photos}: expected the folder of the real photos, found none{hint}")
-        finders = [_Finder(folder / "comp"), _Finder(folder / "alpha"), _Finder(photos)]
-        names = _lines(folder / f"{split}_split.txt")
-        _collect("FFHQH", names, finders, size, soft, samples, problems)
-        return samples, problems
-    for name, path in _subset_folders(folder):
-        parts = ("composite_images", "masks", "real_images")
-        finders = [_Finder(path / part) for part in parts]
-        names = _lines(path / f"{name}_{split}.txt")
-        _collect(name, names, finders, size, soft, samples, problems)
-    return samples, problems
+    names = layouts.lines(folder / f"{split}_split.txt")
+    layouts.collect("FFHQH", names, finders, triples, problems)
+    return triples, problems
 
 
-def _collect(
-    subset: str,
-    names: list[str],
-    finders: list["_Finder"],
-    size: int | None,
-    soft: bool,
-    samples: list[Sample],
-    problems: list[str],
-) -> None:
-    """Add to ``samples`` and ``problems`` what the split file's ``names`` give."""
-    for name in names:
-        stem = PurePosixPath(name).stem
-        if subset == "FFHQH":
-            stems = [stem] * 3
-        elif stem.count("_") >= 2:
-            stems = [stem, stem.rsplit("_", 1)[0], stem.rsplit("_", 2)[0]]
-        else:
-            problems.append(f"{subset}: expected a name like a_b_c.jpg, got {name!r}")
-            continue
-        found: list[Path] = []
-        for finder, wanted, what in zip(finders, stems, _PARTS, strict=True):
-            path = finder.get(wanted, PurePosixPath(name).name)
-            if path is None:
-                problems.append(f"{finder.folder / wanted}.*: the {what} of {name} is missing")
-            else:
-                found.append(path)
-        if len(found) == 3:
-            samples.append(Sample(stem, subset, found[0], found[1], found[2], size, soft))
-
-
-_PARTS = ("composite", "mask", "real photo")
-
-
-class _Finder:
-    """Finds pictures of a folder and its subfolders by name without extension."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._paths: dict[str, list[Path]] = {}
-        for parent, folders, files in os.walk(folder):
-            folders.sort()
-            for name in sorted(files):
-                path = Path(parent, name)
-                if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                    self._paths.setdefault(path.stem, []).append(path)
-
-    def get(self, stem: str, name: str) -> Path | None:
-        """The picture called ``name``, else the only (or first) one called ``stem``."""
-        paths = self._paths.get(stem, [])
-        exact = [path for path in paths if path.name == name]
-        return next(iter(exact or paths), None)
-
-
-def _subset_folders(root: Path) -> list[tuple[str, Path]]:
-    """Return (subset, folder) for the subsets under ``root``, or for ``root`` itself."""
-    below = [(name, root / name) for name in SUBSETS if (root / name).is_dir()]
-    itself = [
-        (name, root)
-        for name in SUBSETS
-        if any((root / f"{name}_{split}.txt").is_file() for split in SPLITS)
+def _samples(triples: list[Triple], size: int | None, soft: bool) -> list[Sample]:
+    """Samples with ids of their own: two subsets' composites of one name get the subset's name."""
+    places: dict[str, set[str]] = {}
+    for triple in triples:
+        places.setdefault(triple.id, set()).add(triple.subset)
+        for part in (triple.id, triple.subset):  # a prediction is written under them
+            if not part or part.startswith("/") or {"..", "."} & set(part.split("/")):
+                raise BadData(f"{triple.composite}: expected an id and a subset, got {part!r}")
+    return [
+        Sample(
+            t.id if len(places[t.id]) == 1 else f"{t.subset}/{t.id}",
+            *(t.subset, t.composite, t.mask, t.real, size, soft, t.video),
+        )
+        for t in triples
     ]
-    return below or itself
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the non-empty lines of a split file, with forward slashes."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise BadData(f"{path}: expected the list of a split, found no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadData(f"{path}: the list of a split cannot be read ({error})") from error
-    names = [line.strip().replace("\\", "/") for line in text.splitlines()]
-    names = [name for name in names if name]
-    if not names:
-        raise BadData(f"{path}: expected names of composites, one a line, found none")
-    return names
 
 
 def masked_photos(folder: Path) -> list[tuple[Path, Path]]:

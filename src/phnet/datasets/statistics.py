@@ -3,7 +3,7 @@
 import base64
 import html
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from phnet.batch.executors import apply
 from phnet.datasets import readers
+from phnet.datasets.benchmark_sets import load_pair
 from phnet.datasets.readers import Sample
+from phnet.datasets.skin_tone import find_skin
 from phnet.errors import BadData
 
 # What the paper states of FFHQH (section 3.2).
@@ -85,6 +87,33 @@ def measure(
         deviations,
         [everything[int(i)] for i in picked],
     )
+
+
+def skin_angles(
+    files: Sequence[tuple[Path, Path]],
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[float | None]:
+    """The individual typology angle of each photo with a mask, in degrees; None without a face.
+
+    Args:
+        files: photos and their masks.
+        jobs: worker processes.
+        progress: called with (done, total) photos.
+    """
+    angles = []
+    for done, angle in enumerate(apply(_skin_angle, files, jobs)):
+        angles.append(angle)
+        if progress is not None:
+            progress(done + 1, len(files))
+    return angles
+
+
+def _skin_angle(files: tuple[Path, Path]) -> float | None:
+    photo, mask = load_pair(*files)
+    skin = find_skin(photo, mask / 255)
+    return None if skin is None else skin.angle
 
 
 def _of_sample(sample: Sample) -> tuple[Path, Floats, float]:

@@ -11,7 +11,7 @@ steps come in random order.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.5, 0.4, 0.06, 0.05
 POSTERIZE_BITS = 6
 SHARPNESS = 4.0
 PROBABILITY = 0.5  # of posterize, of sharpness and of autocontrast
+
+Reading = Literal["photo", "soft", "object"]
+READINGS: tuple[Reading, ...] = get_args(Reading)
 
 
 @dataclass(frozen=True)
@@ -86,18 +89,34 @@ def binarize(mask: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return np.asarray(mask > 127 if mask.dtype == np.uint8 else mask > 0.5)
 
 
-def make_composite(photo: Pixels, mask: npt.NDArray[Any], seed: Seed) -> Composite:
+def make_composite(
+    photo: Pixels, mask: npt.NDArray[Any], seed: Seed, reading: Reading = "photo"
+) -> Composite:
     """Make the composite of a photo and its person.
 
-    Each operation sees the whole photo, so that contrast and autocontrast use its statistics;
-    the result is kept on the foreground only.
+    Section 3.2 extracts the object, augments it, and blends it with the photo, which can be read
+    in three ways. They draw the same values, and differ in what the operations see (contrast and
+    autocontrast use its statistics) and in the edge:
+
+    - "photo": the whole photo; the result is kept where the mask is at least a half.
+    - "soft": the whole photo; the result is blended by the mask as it is.
+    - "object": the person alone, before black; the result is blended by the mask.
 
     Args:
         photo: uint8 (H, W, 3), the real photo.
-        mask: (H, W), uint8 in [0, 255], float in [0, 1] or bool; binarized at 0.5.
+        mask: (H, W), uint8 in [0, 255], float in [0, 1] or bool; the composite's is binarized
+            at 0.5 in all readings.
         seed: anything ``numpy.random.default_rng`` takes; the same seed gives the same bytes.
+        reading: which of the three.
     """
     parameters = draw_parameters(np.random.default_rng(seed))
     hard = binarize(mask)
-    image = np.where(hard[..., None], recolor(photo, parameters), photo)
-    return Composite(image, hard, parameters)
+    if reading == "photo":
+        image = np.where(hard[..., None], recolor(photo, parameters), photo)
+        return Composite(image, hard, parameters)
+    alpha = np.asarray(mask, np.float32) / np.float32(255 if mask.dtype == np.uint8 else 1)
+    alpha = alpha[..., None]
+    # What is cut out softly would be darkened twice: the person is cut out hard.
+    seen = np.where(hard[..., None], photo, np.uint8(0)) if reading == "object" else photo
+    blended = alpha * recolor(seen, parameters) + (1 - alpha) * photo
+    return Composite(np.asarray(np.rint(blended), np.uint8), hard, parameters)

@@ -40,7 +40,7 @@ def check(
     gradient hash, distance at most 40).
 
     Args:
-        root: a tree of iHarmony4 or FFHQH.
+        root: a data set of :mod:`phnet.datasets.readers`.
         real: folder of FFHQH's real photos, where it is not ``root/real``.
         jobs: worker processes.
         progress: called with (done, total) samples.
@@ -51,7 +51,8 @@ def check(
     kind = readers.layout(root)
     found: list[tuple[str, Sample]] = []
     problems: list[str] = []
-    for split in readers.SPLITS if kind == "FFHQH" else ("train", "test"):
+    known = {"FFHQH": readers.SPLITS, "iHarmony4": ("train", "test")}
+    for split in known.get(kind) or readers.splits(root):
         try:
             complete, missing = readers.find(root, split, real)
         except BadData as error:

@@ -1,20 +1,20 @@
-"""MSE, PSNR, fMSE, fPSNR and SSIM, on RGB values in [0, 255].
+"""MSE, PSNR, fMSE, fPSNR, SSIM and CIEDE2000, on RGB values in [0, 255].
 
-Numbers of two papers can only be compared where they agree on three things (the paper's
-appendix A): what PSNR takes for its peak, how fMSE weighs soft masks, and what is averaged.
-A :class:`Convention` names the first two; the third is always the mean of per-image values.
-All arithmetic is in float64.
+Numbers of two papers can only be compared where they agree on what PSNR takes for its peak, how
+fMSE weighs soft masks (the paper's appendix A), and how pictures and masks were resized and
+rounded before: :mod:`phnet.evaluation.protocols` names such agreements. What is averaged is always
+per-image values. All arithmetic is in float64.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.errors import BadImage, BadInput, BadMask
+from phnet.errors import BadImage, BadInput, BadMask, MissingExtra
 
 Floats = npt.NDArray[np.float64]
 Peak = float | Literal["target", "range"]
@@ -25,35 +25,23 @@ FULL_SCALE = 255.0
 SSIM_RADIUS = {"gaussian": 5, "uniform": 3}  # windows of 11 and 7 pixels
 SSIM_SIGMA = 1.5  # pixels
 SSIM_K1, SSIM_K2 = 0.01, 0.03
-
-
-@dataclass(frozen=True)
-class Convention:
-    """What PSNR takes for its peak, and which equation fMSE is."""
-
-    peak: Peak
-    equation: Equation
-
-
-CONVENTIONS = {
-    "default": Convention(FULL_SCALE, 16),
-    "iharmony4": Convention(FULL_SCALE, 17),  # DoveNet's repository
-    "released": Convention("target", 16),  # the code of the paper's authors
-}
+PIXELS_AT_ONCE = 1 << 18  # of a color difference: bounds its memory
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The five metrics of one image; squared gray levels and decibels."""
+    """The metrics of one image; squared gray levels, decibels, and units of CIEDE2000."""
 
     mse: float
     psnr: float
     fmse: float
     fpsnr: float
     ssim: float
+    delta_e: float = math.nan  # NaN without the extra 'evaluate'
 
 
-METRICS = ("mse", "psnr", "fmse", "fpsnr", "ssim")
+METRICS = ("mse", "psnr", "fmse", "fpsnr", "ssim", "delta_e")
+ERRORS = ("mse", "fmse", "delta_e")  # of which less is better
 
 
 def mse(predicted: npt.ArrayLike, real: npt.ArrayLike) -> float:
@@ -70,25 +58,35 @@ def mse(predicted: npt.ArrayLike, real: npt.ArrayLike) -> float:
     return float(np.mean((x - y) ** 2))
 
 
-def psnr(predicted: npt.ArrayLike, real: npt.ArrayLike, peak: Peak = FULL_SCALE) -> float:
-    """Peak signal-to-noise ratio: 10 log10(peak^2 / MSE).
+def psnr(
+    predicted: npt.ArrayLike,
+    real: npt.ArrayLike,
+    peak: Peak = FULL_SCALE,
+    epsilon: float = 0.0,
+) -> float:
+    """Peak signal-to-noise ratio: 10 log10(peak^2 / (MSE + epsilon)).
 
     Args:
         predicted: (H, W, 3) in [0, 255].
         real: the same.
         peak: a number; "target": the largest value in ``real``; "range": the largest minus the
             smallest value in ``predicted``. Source: appendix A, remark 2.
+        epsilon: added to the MSE.
 
     Returns:
         Decibels; infinity for identical images. A peak of 0 (a black target, or a flat
         prediction under "range") gives minus infinity.
     """
     x, y = _pair(predicted, real)
-    return _decibels(_peak(peak, x, y), mse(x, y))
+    return decibels(peak_of(peak, x, y), mse(x, y) + epsilon)
 
 
 def fmse(
-    predicted: npt.ArrayLike, real: npt.ArrayLike, mask: npt.ArrayLike, equation: Equation = 16
+    predicted: npt.ArrayLike,
+    real: npt.ArrayLike,
+    mask: npt.ArrayLike,
+    equation: Equation = 16,
+    epsilon: float = 0.0,
 ) -> float:
     """Foreground MSE, with S the sum of the mask over pixels.
 
@@ -101,6 +99,7 @@ def fmse(
         real: the same.
         mask: M, (H, W) in [0, 1].
         equation: 16 or 17. Source: appendix A.
+        epsilon: added to 3 S.
 
     Returns:
         Squared gray levels.
@@ -113,7 +112,7 @@ def fmse(
     if equation not in (16, 17):
         raise BadInput(f"equation: expected 16 or 17, got {equation}")
     weight = m if equation == 16 else m * m
-    return float((weight[..., None] * (x - y) ** 2).sum() / (3 * m.sum()))
+    return float((weight[..., None] * (x - y) ** 2).sum() / (3 * m.sum() + epsilon))
 
 
 def fpsnr(
@@ -136,14 +135,19 @@ def fpsnr(
         Decibels; infinity where the foregrounds are identical.
     """
     x, y = _pair(predicted, real)
-    return _decibels(_peak(peak, x, y), fmse(x, y, mask, equation))
+    return decibels(peak_of(peak, x, y), fmse(x, y, mask, equation))
 
 
-def ssim(predicted: npt.ArrayLike, real: npt.ArrayLike, window: Window = "gaussian") -> float:
+def ssim(
+    predicted: npt.ArrayLike,
+    real: npt.ArrayLike,
+    window: Window = "gaussian",
+    span: float = FULL_SCALE,
+) -> float:
     """Structural similarity, the mean over channels and over windows that lie inside the image.
 
-    Of each window, with means m, variances v and covariance c, and C1 = (0.01 * 255)^2,
-    C2 = (0.03 * 255)^2::
+    Of each window, with means m, variances v and covariance c, and C1 = (0.01 * span)^2,
+    C2 = (0.03 * span)^2::
 
         (2 m_x m_y + C1) (2 c + C2) / ((m_x^2 + m_y^2 + C1) (v_x + v_y + C2))
 
@@ -152,6 +156,7 @@ def ssim(predicted: npt.ArrayLike, real: npt.ArrayLike, window: Window = "gaussi
         real: the same.
         window: "gaussian": 11 pixels, sigma 1.5, as in the source; "uniform": 7 pixels and
             variances by n - 1, which is what scikit-image does unless told otherwise.
+        span: what the values may span; scikit-image's ``data_range``.
 
     Returns:
         A number up to 1, which identical images give. Source: Wang et al., "Image quality
@@ -180,42 +185,46 @@ def ssim(predicted: npt.ArrayLike, real: npt.ArrayLike, window: Window = "gaussi
     variance_x = sample * (mean(x * x) - mean_x**2)
     variance_y = sample * (mean(y * y) - mean_y**2)
     covariance = sample * (mean(x * y) - mean_x * mean_y)
-    c1, c2 = (SSIM_K1 * FULL_SCALE) ** 2, (SSIM_K2 * FULL_SCALE) ** 2
+    c1, c2 = (SSIM_K1 * span) ** 2, (SSIM_K2 * span) ** 2
     likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     return float(
         np.mean(likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)))
     )
 
 
-def score(
-    predicted: npt.ArrayLike,
-    real: npt.ArrayLike,
-    mask: npt.ArrayLike,
-    convention: str | Convention = "default",
-) -> Scores:
-    """All five metrics of one image.
+def delta_e(predicted: npt.ArrayLike, real: npt.ArrayLike, mask: npt.ArrayLike) -> float:
+    """CIEDE2000 color difference: the mean over the foreground, weighted by the mask.
+
+    Values are taken as sRGB under D65. Needs scikit-image (the extra ``evaluate``).
 
     Args:
         predicted: (H, W, 3) in [0, 255].
         real: the same.
         mask: (H, W) in [0, 1].
-        convention: a name in CONVENTIONS, or a convention of your own.
+
+    Returns:
+        The mean difference; 1 is about what an eye can just tell. Source: Sharma et al., "The
+        CIEDE2000 color-difference formula", 2005.
 
     Raises:
-        BadImage, BadMask, BadInput: sizes differ, the mask is empty, the convention is unknown.
+        BadMask: the mask is empty, of another size, or out of range.
+        MissingExtra: scikit-image is not installed.
     """
-    rule = convention if isinstance(convention, Convention) else _convention(convention)
+    try:
+        from skimage import color
+    except ModuleNotFoundError as error:
+        raise MissingExtra("evaluate", "CIEDE2000") from error
+    lab: Any = color  # in part without types
     x, y = _pair(predicted, real)
-    error, foreground = mse(x, y), fmse(x, y, mask, rule.equation)
-    peak = _peak(rule.peak, x, y)
-    decibels, inside = _decibels(peak, error), _decibels(peak, foreground)
-    return Scores(error, decibels, foreground, inside, ssim(x, y))
-
-
-def _convention(name: str) -> Convention:
-    if name not in CONVENTIONS:
-        raise BadInput(f"convention: expected one of {', '.join(CONVENTIONS)}, got {name!r}")
-    return CONVENTIONS[name]
+    m = _mask(mask, x)
+    inside = m > 0
+    first, second, weight = x[inside] / FULL_SCALE, y[inside] / FULL_SCALE, m[inside]
+    total = 0.0
+    for start in range(0, len(weight), PIXELS_AT_ONCE):
+        part = slice(start, start + PIXELS_AT_ONCE)
+        difference = lab.deltaE_ciede2000(lab.rgb2lab(first[part]), lab.rgb2lab(second[part]))
+        total += float(difference @ weight[part])
+    return total / float(weight.sum())
 
 
 def _pair(predicted: npt.ArrayLike, real: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -236,7 +245,8 @@ def _mask(mask: npt.ArrayLike, image: Floats) -> Floats:
     return m
 
 
-def _peak(peak: Peak, predicted: Floats, real: Floats) -> float:
+def peak_of(peak: Peak, predicted: Floats, real: Floats) -> float:
+    """The peak of one image; see :func:`psnr`."""
     if peak == "target":
         return float(real.max())
     if peak == "range":
@@ -247,7 +257,8 @@ def _peak(peak: Peak, predicted: Floats, real: Floats) -> float:
         raise BadInput(f"peak: expected a number, 'target' or 'range', got {peak!r}") from error
 
 
-def _decibels(peak: float, error: float) -> float:
+def decibels(peak: float, error: float) -> float:
+    """10 log10(peak^2 / error); infinity for no error, minus infinity for no peak."""
     if error == 0:
         return math.inf
     return 10 * math.log10(peak**2 / error) if peak > 0 else -math.inf

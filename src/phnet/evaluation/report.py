@@ -11,14 +11,22 @@ from typing import Any
 import numpy as np
 
 from phnet.datasets.readers import SUBSETS, Sample
-from phnet.evaluation import paper_tables, report_examples
+from phnet.evaluation import paper_tables, protocols, report_examples
 from phnet.evaluation.metrics import METRICS
 from phnet.evaluation.score import to_bytes
 from phnet.evaluation.statistics import BANDS, Scored, summary, with_interval
 
 UNTOUCHED = "composite"  # the method that changes nothing: it has no examples of its own
 MISSING = "-"
-TITLES = {"mse": "MSE ↓", "psnr": "PSNR ↑", "fmse": "fMSE ↓", "fpsnr": "fPSNR ↑", "ssim": "SSIM ↑"}
+SHOWN = ("size", "interpolation", "mask", "depth", "peak", "fmse_equation")  # of a protocol
+TITLES = {
+    "mse": "MSE ↓",
+    "psnr": "PSNR ↑",
+    "fmse": "fMSE ↓",
+    "fpsnr": "fPSNR ↑",
+    "ssim": "SSIM ↑",
+    "delta_e": "ΔE2000 ↓",
+}
 CHECK_TITLES = {
     "gradient_correlation": "detail kept ↑",
     "color_step_before": "color step before",
@@ -29,16 +37,19 @@ CHECK_TITLES = {
 }
 
 
-def page(samples: Sequence[Sample], methods: Sequence[Scored], convention: str, name: str) -> str:
+def page(samples: Sequence[Sample], methods: Sequence[Scored], protocol: str, name: str) -> str:
     """The report as an HTML page that needs no other file.
 
     Args:
         samples: of the evaluation.
         methods: what :func:`phnet.evaluation.score.evaluate` gave.
-        convention: that it was given.
+        protocol: the name that it was given.
         name: of the set, for the headings.
     """
     paper, measured = paper_tables.load(), summary(methods)
+    by_id = {sample.id: sample for sample in samples}
+    samples = [by_id[name] for name in methods[0].ids]  # those that have scores
+    rule = protocols.find(protocol, samples[0].size).about()
     own = own_facts(samples[0])
     parts = [
         _section("Measured", _measured(measured["methods"])),
@@ -46,6 +57,7 @@ def page(samples: Sequence[Sample], methods: Sequence[Scored], convention: str, 
         _section("Portrait checks, which need no true photo", _checks(measured["methods"])),
         _section("Table 3: FFHQH", _table3(paper, measured["methods"], name)),
         _section("Table 4: iHarmony4 by subset", _table4(paper, measured["methods"], name)),
+        _section("iHarmony4 at full size, from PCT-Net's figures", _pctnet(paper)),
         _section("Table 5: by the foreground's share", _table5(paper, measured["methods"], name)),
         _section("Tables 1 and 2, size and speed", _tables12(paper) + _facts(paper, own)),
         _section("What does not add up in the paper", _notes(paper)),
@@ -57,8 +69,11 @@ def page(samples: Sequence[Sample], methods: Sequence[Scored], convention: str, 
     return _template().substitute(
         title=html.escape(f"Evaluation on {name}"),
         summary=html.escape(
-            f"{len(samples):,} composites; convention {convention}; means of per-image values, "
-            "RGB in [0, 255], masks binarized at 0.5; in brackets 95% bootstrap intervals."
+            f"{len(samples):,} composites; protocol {protocol} ("
+            + ", ".join(f"{key} {value}" for key, value in rule.items() if key in SHOWN)
+            + "); means of per-image values, RGB in [0, 255]; in brackets 95% bootstrap intervals; "
+            "p of Wilcoxon's signed-rank test."
+            + "".join(f" Left out: {why}." for _, why in methods[0].failed)
         ),
         source=html.escape(paper["source"]),
         body="".join(parts),
@@ -122,8 +137,9 @@ def _measured(methods: list[dict[str, Any]]) -> str:
             means, ends = method["subsets"][subset], method["intervals"][subset]
             cells = [with_interval(m, means[m], ends[m]) for m in METRICS]
             size = str(method["subset_n"][subset])
-            rows.append(("measured", [method["name"], subset, size, *cells]))
-    return _table(["method", "subset", "n", *TITLES.values()], rows)
+            facts = [_number(method["milliseconds"], 1), _number(method["parameters"], 0)]
+            rows.append(("measured", [method["name"], subset, size, *cells, *facts]))
+    return _table(["method", "subset", "n", *TITLES.values(), "ms", "parameters"], rows)
 
 
 def _paired(pairs: list[dict[str, Any]]) -> str:
@@ -137,9 +153,10 @@ def _paired(pairs: list[dict[str, Any]]) -> str:
             cells += [
                 with_interval(metric, found["difference"], found["interval"]),
                 f"{found['better']:.0%}",
+                MISSING if found["p"] is None else f"{found['p']:.2g}",
             ]
         rows.append(("measured", [pair["first"], pair["second"], *cells]))
-    heads = [h for metric in METRICS for h in (metric, "better")]
+    heads = [h for metric in METRICS for h in (metric, "better", "p")]
     return "<p>First minus second, and on how many images the first is better.</p>" + _table(
         ["first", "second", *heads], rows
     )
@@ -208,6 +225,20 @@ def _table4(paper: dict[str, Any], measured: list[dict[str, Any]], name: str) ->
         cells,
         lambda row: cells(row["subsets"]),
         name,
+    )
+
+
+def _pctnet(paper: dict[str, Any]) -> str:
+    quoted = paper["pctnet"]
+    metrics = ["psnr", "mse", "fmse"]
+    rows = [
+        ("published", [m["name"], "quoted", *(_number(m[metric]) for metric in metrics)])
+        for m in quoted["methods"]
+    ]
+    bands = ", ".join(f"{band}%: {n:,}" for band, n in quoted["bands"].items())
+    return (
+        f"<p>{html.escape(quoted['source'])}. {quoted['images']:,} images; by the foreground's "
+        f"share {bands}.</p>" + _table(["method", "source", *(TITLES[m] for m in metrics)], rows)
     )
 
 

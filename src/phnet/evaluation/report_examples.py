@@ -11,8 +11,9 @@ import numpy.typing as npt
 from phnet.datasets.readers import Sample
 from phnet.evaluation.metrics import METRICS
 from phnet.evaluation.no_reference import CHECKS
-from phnet.evaluation.score import read_prediction, to_bytes
+from phnet.evaluation.score import to_bytes
 from phnet.evaluation.statistics import Scored
+from phnet.images import load
 
 PICTURE = 200  # height in the page, in pixels
 EXAMPLES = 2  # of each kind
@@ -53,11 +54,10 @@ def examples(samples: Sequence[Sample], method: Scored, unfolded: bool) -> str:
 
 
 def _example(sample: Sample, method: Scored, row: int) -> str:
-    real = to_bytes(sample.real)
     pictures = {
         "composite": to_bytes(sample.composite),
-        "result": read_prediction(method.paths[row], real),
-        "true photo": real,
+        "result": to_bytes(load(method.paths[row]).rgb),
+        "true photo": to_bytes(sample.real),
     }
     images = "".join(
         f'<img alt="{what} {html.escape(sample.id)}" src="{data_uri(pixels)}">'

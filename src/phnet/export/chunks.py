@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from phnet.errors import BadModel
-from phnet.files import write_bytes, write_text
+from phnet.files import json_of, write_bytes, write_text
 
 LARGEST_PIECE = 15_000_000  # bytes
 MOST_PIECES = 100
@@ -46,21 +46,26 @@ def read_pieces(path: Path) -> bytes:
         BadModel: the list is damaged, or a piece is missing or not what the list says.
     """
     try:
-        listed = json.loads(path.read_text("utf-8"))
+        listed = json_of(path.read_bytes())
         parts = [(str(p["file"]), int(p["bytes"]), str(p["sha256"])) for p in listed["parts"]]
         whole = str(listed["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise BadModel(
             f"{path}: expected a list of pieces, but it cannot be read ({error})"
         ) from error
+    if not all(size > 0 for _, size, _ in parts):
+        raise BadModel(f"{path}: expected pieces of some bytes")
     if len(parts) > MOST_PIECES:
         raise BadModel(f"{path}: expected at most {MOST_PIECES} pieces, got {len(parts)}")
     content = b""
     for name, size, digest in parts:
-        place = path.with_name(Path(name).name)  # never outside the list's folder
-        if not place.is_file() or place.stat().st_size != size:
+        place = path.parent / (Path(name).name or "(no name)")  # never outside the list's folder
+        try:
+            piece = place.read_bytes() if _is_piece(place, size) else b""
+        except OSError as error:
+            raise BadModel(f"{place}: cannot be read ({error.strerror})") from error
+        if len(piece) != size:
             raise BadModel(f"{place}: expected a piece of {size} bytes, found none of that size")
-        piece = place.read_bytes()
         if hashlib.sha256(piece).hexdigest() != digest:
             raise BadModel(
                 f"{place}: expected the piece that {path.name} describes, its sum differs"
@@ -69,3 +74,7 @@ def read_pieces(path: Path) -> bytes:
     if hashlib.sha256(content).hexdigest() != whole:
         raise BadModel(f"{path}: the joined pieces do not have the sum that the list gives")
     return content
+
+
+def _is_piece(place: Path, size: int) -> bool:
+    return place.is_file() and place.stat().st_size == size <= LARGEST_PIECE

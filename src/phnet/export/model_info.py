@@ -1,6 +1,5 @@
 """What a network or a file with one in it is: name, size, work, and how it is built."""
 
-import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from phnet.errors import BadModel
-from phnet.export.chunks import is_pieces, read_pieces
+from phnet.export.onnx_info import describe_onnx, is_onnx
 from phnet.networks import PHNet
 from phnet.networks.mattenet import MATTES, MatteNet
 from phnet.networks.phnet import CONFIGS
@@ -102,27 +101,9 @@ def describe_name(name: str) -> dict[str, Any]:
 
 
 def describe_file(path: str | Path) -> dict[str, Any]:
-    """Describe a checkpoint, a published state dict, an ONNX file, or a file of pieces."""
+    """Describe a checkpoint, a published state dict, or what :mod:`phnet.export.onnx_info` does."""
     path = Path(path)
-    if is_pieces(path):
-        return _describe_onnx(read_pieces(path), path) | {"storage_form": "pieces"}
-    if path.suffix.lower() == ".onnx":
-        from phnet.harmonization.harmonizer import Harmonizer
-
-        Harmonizer(path, threads=1)  # says what is wrong with a file that is no network of ours
-        return _describe_onnx(path.read_bytes(), path)
+    if is_onnx(path):
+        return describe_onnx(path)
     net, card = load_any(path)
     return card | {"gflop_256": gflop_256(net), "file": str(path)}
-
-
-def _describe_onnx(content: bytes, path: Path) -> dict[str, Any]:
-    import onnxruntime as ort
-
-    try:
-        session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
-        card = dict(json.loads(session.get_modelmeta().custom_metadata_map.get("phnet", "{}")))
-    except Exception as error:  # onnxruntime's exceptions have no common base
-        reason = str(error).splitlines()[0][:200]
-        raise BadModel(f"{path}: expected an ONNX network, but {reason}") from error
-    unknown = dict.fromkeys(("parameters", "gflop_256", "pn_layers", "pfe", "output"))
-    return {"name": path.stem, "kind": "onnx", **unknown, **card, "file": str(path)}

@@ -1,22 +1,29 @@
 """A decoded composite to its harmonized pixels: what every door calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from phnet.errors import BadInput
+import numpy as np
+
+from phnet.errors import BadInput, BadMask, BadOption
 from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.finishing.edges import clean_edges
 from phnet.harmonization.finishing.finish import Keep, finish
 from phnet.harmonization.look import Look
 from phnet.harmonization.persons import persons, without_others
-from phnet.harmonization.reference import in_light_of
+from phnet.harmonization.reference import in_light_of, shown
 from phnet.harmonization.tiling import Trims
-from phnet.images.arrays import Floats, Pixels, check_mask, mask_notes
-from phnet.images.masks import Mask
+from phnet.images.arrays import Floats, Pixels, check_mask
+from phnet.images.masks import Mask, turned
 from phnet.images.picture import Picture
+from phnet.images.transparency import LEAST_AROUND, filled, hidden, seen_around
+from phnet.matting.inverted import advice
 from phnet.matting.matte import Matter
 from phnet.options import HarmonizeOptions, Lift
+
+FOUND = "no mask was given; the person was found in the picture itself"
+MOST_CARRIED = 0.3  # of the person's area
 
 
 class Decides(Protocol):
@@ -42,6 +49,7 @@ class Harmonized:
     result: Pixels  # sRGB (H, W, 3), in the type of the picture's ``colors``
     mask: Floats  # (H, W) in [0, 1]
     notes: Sequence[str]  # what a person should know, a sentence each
+    seen: Pixels  # sRGB (H, W, 3), what the network was shown: nothing that is transparent
     colors: ColorMap  # that was applied; of several persons, to the largest
 
 
@@ -76,44 +84,124 @@ def harmonize_picture(
         BadInput: the mask does not fit, or no person was found.
     """
     about = f"{name}: " if name else ""
-    notes: list[str] = []
+    notes = [f"{about}{note}" for note in picture.notes]
     if mask is None:
-        try:
-            alpha = (matter or Matter(threads=harmonizer.threads)).matte(picture.colors)
-        except BadInput as error:
-            raise BadInput(f"{about}{error}; hand in a mask") from error
-        notes.append(f"{about}no mask was given; the person was found in the picture itself")
+        if options.mask_class is not None:
+            raise BadOption("mask_class: expected a mask, got none")
+        alpha = _found(picture, matter or Matter(threads=harmonizer.threads), about)
+        notes.append(f"{about}{FOUND}")
         mask_name = "matte"
     else:
+        mask = turned(mask, picture.size, picture.orientation)
         alpha = mask.alpha
         notes += [f"{mask_name}: {mask.note}"] if mask.note else []
     if options.invert_mask:
         alpha = 1 - alpha
     alpha = check_mask(alpha, picture.size, mask_name)
-    notes += [f"{mask_name}: {note}" if name else note for note in mask_notes(alpha)]
-    pixels, shown = picture.colors, alpha
+    pasted = seen = picture.colors
+    if picture.alpha is not None and hidden(picture.alpha):
+        alpha = _visible(alpha, picture.alpha, mask is None, about)
+        pasted = filled(pasted, picture.alpha, whole=False)
+        seen = filled(pasted, picture.alpha, alpha)
+    found = advice(alpha, seen, matter, harmonizer.threads) if mask is not None else []
+    notes += [f"{mask_name}: {note}" if name else note for note in found]
+    behind = None if reference is None else shown(reference)
+    made = _corrected(picture, pasted, seen, alpha, options, harmonizer, behind, look, keep)
+    return replace(made, notes=notes)
+
+
+def _corrected(
+    picture: Picture,
+    pasted: Pixels,
+    seen: Pixels,
+    mask: Floats,
+    options: HarmonizeOptions,
+    harmonizer: Decides,
+    reference: Pixels | None,
+    look: Look | None,
+    keep: Keep | None,
+) -> Harmonized:
+    """The composite, its hidden colors filled in, with clean edges, other colors and effects.
+
+    Args:
+        picture: it as it is.
+        pasted: its colors, with those filled in that are hidden.
+        seen: the same as the network is to see it, of the type of ``pasted``.
+        mask: (H, W), where the picture can be seen.
+        options: how.
+        harmonizer: the session.
+        reference: colors (h, w, 3); see :func:`harmonize_picture`.
+        look: see there.
+        keep: see there.
+    """
+    colors, clean, see_through = pasted, mask, seen is not pasted
     if edges := options.amount("clean_edges"):
-        pixels, shown = clean_edges(pixels, alpha, edges)
+        colors, clean = clean_edges(pasted, mask, edges)
+        seen = colors
+        if see_through and picture.alpha is not None:
+            seen = filled(colors, picture.alpha, clean)
         if keep:
-            keep("clean_edges", picture.colors, pixels)
-    people = persons(shown) if options.each else [shown]
-    trims, threads = Trims(options.exposure, options.warmth), harmonizer.threads
-    result, maps = pixels, []
-    for person in people:
+            keep("clean_edges", pasted, colors)
+    people = persons(clean) if options.each else [clean]
+
+    def decided(person: Floats) -> ColorMap:
         if look is not None:
-            colors = look.map_for(person)
-        else:
-            seen = pixels
-            if len(people) > 1:
-                seen = without_others(pixels, shown, shown - person)
-            seen = in_light_of(seen, person, None if reference is None else reference.colors)
-            colors = harmonizer.color_map(
-                seen, person, options.resolution, options.lift, options.light
-            )
-        maps.append(colors)
-        result = colors.apply(result, person, options.strength, threads, trims)
+            return look.map_for(person)
+        alone = seen if len(people) == 1 else without_others(seen, clean, clean - person)
+        lit = in_light_of(alone, person, reference)
+        return harmonizer.color_map(lit, person, options.resolution, options.lift, options.light)
+
+    maps = [decided(person) for person in people]
+    result = _finished(colors, people, maps, options, harmonizer.threads, keep)
+    if see_through:
+        np.copyto(result, picture.colors, where=mask[..., None] == 0)
+    return Harmonized(result, mask, [], in_light_of(seen, clean, reference), maps[0])
+
+
+def _finished(
+    colors: Pixels,
+    people: Sequence[Floats],
+    maps: Sequence[ColorMap],
+    options: HarmonizeOptions,
+    threads: int,
+    keep: Keep | None,
+) -> Pixels:
+    """The composite (H, W, 3) with each person's colors changed, and all effects after that."""
+    result, trims = colors, Trims(options.exposure, options.warmth)
+    for person, changes in zip(people, maps, strict=True):
+        result = changes.apply(result, person, options.strength, threads, trims)
     if keep:
-        keep("color", pixels, result)
+        keep("color", colors, result)
     for person in people:
         result = finish(result, person, options, threads=threads, keep=keep)
-    return Harmonized(result, alpha, notes, maps[0])
+    return result
+
+
+def _found(picture: Picture, matter: Matter, about: str) -> Floats:
+    """The person's alpha (H, W)."""
+    colors, remedy = picture.colors, "hand in a mask"
+    if picture.alpha is not None and hidden(picture.alpha):
+        colors = filled(colors, picture.alpha)
+        remedy += ", or, of a cut-out, compose it with a background"
+    try:
+        return matter.matte(colors)
+    except BadInput as error:
+        raise BadInput(f"{about}{error}; {remedy}") from error
+
+
+def _visible(mask: Floats, alpha: Pixels, was_found: bool, about: str) -> Floats:
+    """The mask (H, W) where the picture, of an alpha (H, W), can be seen.
+
+    Raises:
+        BadInput: nothing else can be seen, or nothing of the person.
+    """
+    mask = np.where(alpha > 0, mask, np.float32(0))
+    if float(mask.max()) < 0.5 / 255:
+        raise BadMask(f"{about}the mask lies where the composite is transparent")
+    # What a person holds or sits on is around the person that is found, and no background.
+    if not seen_around(alpha, mask, MOST_CARRIED if was_found else LEAST_AROUND):
+        raise BadInput(
+            f"{about}the composite is transparent around the person: there is no background to "
+            "learn colors from; compose puts a cut-out in front of one"
+        )
+    return mask

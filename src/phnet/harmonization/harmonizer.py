@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from phnet.errors import BadInput, BadModel
 from phnet.harmonization import model_file
-from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, made_of
+from phnet.matting import sessions
+from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, cores, made_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,8 +36,8 @@ class Harmonizer:
 
     Args:
         model: None for the weights inside the package, "int8" for the same in whole numbers
-            (faster on processors with VNNI), "full" for the full network of the package
-            phnet-full, or the path of an ONNX file (``phnet export`` writes them).
+            (faster on processors with VNNI), or the path of an ONNX file (``phnet export``
+            writes them).
         threads: CPU threads; None for all.
         self_ensemble: run the network on the mirror image, too, and take the mean: a little
             nearer to the true photo on average, in twice the network's time.
@@ -55,42 +56,25 @@ class Harmonizer:
         self_ensemble: bool = False,
         light: float | None = None,
     ) -> None:
-        import onnxruntime as ort
-
-        ort.disable_telemetry_events()  # for Windows, where no variable does it
         NetworkOptions(None, self_ensemble, threads)  # refuses what cannot be
         LookOptions(light=light)
-        self.threads = threads or os.cpu_count() or 1
+        self.threads = threads or cores()
         self.self_ensemble = self_ensemble
         self._matter: Matter | None = None  # loaded when a composite comes without a mask
         self.path = find_model(model)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        # Threads that wait by spinning take the cores from the lift, and from other programs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
-        # Weights outside the file are looked for below the file itself, where nothing can be:
-        # a model from a stranger must not read other files.
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(self.path / "outside")
-        )
+        inside = model is None or str(model) == "int8"
         try:
             content = self.path.read_bytes()
-            self._session = ort.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own exceptions have no common base
-            reason = str(error).splitlines()[0][:200]
-            raise BadModel(f"{self.path}: expected an ONNX network, but {reason}") from error
+        except OSError as error:
+            raise BadModel(f"{self.path}: cannot be read ({error.strerror})") from error
+        self._session = sessions.open_session(content, self.path, self.threads, outside=not inside)
         model_file.check_session(self._session, self.path)
         self.takes_light = any(i.name == "light" for i in self._session.get_inputs())
         self.has_field = any(o.name == "field" for o in self._session.get_outputs())
         self.light = light
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.card = model_file.read_card(metadata, self.path)
-        inside = model is None or str(model) in ("int8", "full")
-        self._seconds = None if inside else model_file.SECONDS_TO_RUN
+        self._seconds = None if inside else sessions.SECONDS_TO_RUN
 
     def run(self, image: Floats, mask: Floats, light: float | None = None) -> Floats:
         """Run the network itself, at the size that is handed in.
@@ -221,21 +205,26 @@ class Harmonizer:
         """
         from phnet.harmonization.harmonize_picture import harmonize_picture
         from phnet.harmonization.look import look_of, read_look, write_look
-        from phnet.images.handed_in import read_picture
+        from phnet.images.handed_in import bounded, read_picture
         from phnet.images.masks import read_mask
         from phnet.matting.matte import Matter
 
         chosen = made_of(HarmonizeOptions, options)
-        came = read_picture(composite)
+        most = chosen.max_megapixels
+        came = read_picture(bounded(composite, most))
         if mask is None and self._matter is None:
             self._matter = Matter(threads=self.threads)
         made = harmonize_picture(
             came.picture,
-            None if mask is None else read_mask(mask),
+            None
+            if mask is None
+            else read_mask(bounded(mask, most, "mask"), wanted=chosen.mask_class),
             chosen,
             harmonizer=self,
             matter=self._matter,
-            reference=None if reference is None else read_picture(reference, "reference").picture,
+            reference=None
+            if reference is None
+            else read_picture(bounded(reference, most, "reference"), "reference").picture,
             look=None if look is None else read_look(look),
         )
         if save_look is not None:
@@ -297,7 +286,7 @@ _default: Harmonizer | None = None
 
 
 def find_model(model: str | os.PathLike[str] | None) -> Path:
-    """The ONNX file that ``model`` names: None, "int8", "full", or a path.
+    """The ONNX file that ``model`` names: None, "int8", or a path.
 
     Raises:
         BadModel: there is no such file, or it is too large to be a model.
@@ -311,13 +300,6 @@ def find_model(model: str | os.PathLike[str] | None) -> Path:
                 "int8: expected weights/portrait-int8.onnx in the package, but it is not there"
             )
         return path
-    if model == "full":
-        try:
-            return Path(str(resources.files("phnet_full") / "full.onnx"))
-        except ModuleNotFoundError as error:
-            raise BadModel(
-                "full: expected the package phnet-full to be installed (packages/phnet-full)"
-            ) from error
     path = Path(model)
     if not path.is_file():
         raise BadModel(f"{path}: expected an ONNX file, but there is no such file")

@@ -1,15 +1,19 @@
 """One table of colors for the whole foreground: its fit, its use, and its ``.cube`` file."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 
 from phnet.files import write_text
 from phnet.harmonization.affine_fit import affine_fit, smooth, unblend
 from phnet.harmonization.color_map import ColorMap
-from phnet.harmonization.tiling import Changed
+from phnet.harmonization.tiling import STRIP_PIXELS, Changed, Trims
 from phnet.images.arrays import Floats, Pixels
+from phnet.options import LookOptions
 
 SIZE = 17
 SIGMA = 0.12  # how far around a table entry colors count, in [0, 1]
@@ -44,6 +48,41 @@ class Lut(ColorMap):
             return [total[..., c] for c in range(3)]
 
         return changed
+
+    def apply(
+        self,
+        composite: Pixels,
+        mask: Floats,
+        strength: float = LookOptions.strength,
+        threads: int = 1,
+        trims: Trims | None = None,
+    ) -> Pixels:
+        """See :class:`phnet.harmonization.color_map.ColorMap`.
+
+        Pictures of 8 bits go through Pillow's table of integers, and differ by at most a level;
+        what would enlarge that difference is computed in floats.
+        """
+        if composite.dtype != np.uint8 or strength > 1 or trims:
+            return super().apply(composite, mask, strength, threads, trims)
+        from PIL import Image, ImageFilter
+
+        size = self.table.shape[0]
+        entries = np.clip(self.table, 0, 1).transpose(2, 1, 0, 3).ravel()  # red changes fastest
+        table: Any = ImageFilter.Color3DLUT(size, entries.tolist())
+        output = np.array(composite)
+        rows = np.flatnonzero(mask.any(1))
+
+        def work(start: int) -> None:
+            part = slice(start, min(start + step, int(rows[-1]) + 1))
+            own = np.ascontiguousarray(composite[part])
+            changed = np.asarray(Image.fromarray(own).filter(table))
+            share = np.ascontiguousarray(mask[part] * np.float32(strength), np.float32)
+            output[part] = cv2.blendLinear(changed, own, share, 1 - share)
+
+        step = max(1, STRIP_PIXELS // mask.shape[1])
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, range(int(rows[0]), int(rows[-1]) + 1, step) if rows.size else ()))
+        return output
 
     def write_cube(self, path: str | os.PathLike[str], title: str = "phnet") -> None:
         """Write an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it); red changes fastest."""

@@ -1,9 +1,5 @@
 """Model files from outside: what their cards, their shapes and their results may be."""
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from phnet.errors import BadModel
+from phnet.files import json_of
+from phnet.matting import sessions
 
 DEFAULT_LIGHT = 0.9  # chosen on real pastes; for networks that take a light and do not say
 PLANES = 13  # of a field
-LARGEST_CARD = 1 << 20  # characters
-SECONDS_TO_RUN = 120.0  # of one run of a network from outside; ours takes less than one
+LARGEST_SIDE = 4096  # of a field
 CHANNELS = {"image": 3, "mask": 1}
 
 
@@ -37,15 +34,12 @@ def read_card(metadata: dict[str, str], path: Path) -> Card:
         BadModel: it is no JSON, or asks for what cannot be.
     """
     text = metadata.get("phnet", "{}")
-    if len(text) > LARGEST_CARD:
-        raise BadModel(f"{path}: expected a card of at most {LARGEST_CARD} characters")
     try:
-        about = json.loads(text)
+        about = json_of(text)
         resolution, multiple = int(about.get("resolution", 256)), int(about.get("multiple", 1))
         name, light = str(about.get("name", path.stem)), float(about.get("light", DEFAULT_LIGHT))
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise BadModel(f"{path}: expected a readable card in its metadata, but {reason}") from error
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise BadModel(f"{path}: expected a readable card in its metadata, but {error}") from error
     if not (16 <= resolution <= 4096 and 1 <= multiple <= 64):
         raise BadModel(
             f"{path}: expected a resolution of 16 to 4096 and a multiple of 1 to 64 in its card, "
@@ -91,7 +85,7 @@ def run(session: Any, feed: dict[str, Any], output: str, path: Path, seconds: fl
         feed: image (1, 3, h, w), mask (1, 1, h, w) and, for some, light (1,), float32.
         output: "harmonized", or "field" where the network has one.
         path: of the network, for sentences.
-        seconds: after which it is broken off, between two of its operations; None: never.
+        seconds: after which it is given up; None: never.
 
     Returns:
         Its picture (1, 3, h, w), or its field (1, 13, rows, columns), of finite numbers.
@@ -99,22 +93,11 @@ def run(session: Any, feed: dict[str, Any], output: str, path: Path, seconds: fl
     Raises:
         BadModel: it fails, takes too long, or gives something else.
     """
-    import onnxruntime as ort
-
-    options = ort.RunOptions()
-    options.log_severity_level = 4
-    with _bound(options, seconds) as late:
-        try:
-            (result,) = session.run([output], feed, options)
-        except Exception as error:  # onnxruntime's own exceptions have no common base
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            if late.is_set():
-                reason = f"it took more than {seconds:g} seconds"
-            raise BadModel(f"{path}: expected a network that runs, but {reason}") from error
+    (result,) = sessions.run(session, [output], feed, path, seconds)
     shape = getattr(result, "shape", None)
     expected = feed["image"].shape
     if output == "field" and shape is not None and len(shape) == 4:
-        expected = (1, PLANES, *(max(side, 1) for side in shape[2:]))
+        expected = (1, PLANES, *(min(max(side, 1), LARGEST_SIDE) for side in shape[2:]))
     if shape != expected or result.dtype.kind != "f":
         raise BadModel(
             f"{path}: expected numbers of the shape {expected} as the network's result, "
@@ -123,24 +106,3 @@ def run(session: Any, feed: dict[str, Any], output: str, path: Path, seconds: fl
     if not np.isfinite(result).all():
         raise BadModel(f"{path}: expected finite numbers as the network's result, got NaN or inf")
     return result
-
-
-@contextmanager
-def _bound(options: Any, seconds: float | None) -> Iterator[threading.Event]:
-    """Have a run end after some time; the event tells whether it had to."""
-    late = threading.Event()
-    if seconds is None:
-        yield late
-        return
-
-    def end() -> None:
-        late.set()
-        options.terminate = True
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()

@@ -3,7 +3,24 @@
 import cv2
 import numpy as np
 
+from phnet.errors import BadImage
 from phnet.images.arrays import FULL_SCALE, Floats, Pixels, to_float
+from phnet.images.picture import Picture
+from phnet.images.transparency import filled, hidden
+
+
+def shown(reference: Picture) -> Pixels:
+    """A reference's colors (h, w, 3), nothing of them transparent.
+
+    Raises:
+        BadImage: nothing of it can be seen.
+    """
+    alpha = reference.alpha
+    if alpha is None or not hidden(alpha):
+        return reference.colors
+    if not alpha.any():
+        raise BadImage("reference: expected one that can be seen, but it is transparent")
+    return filled(reference.colors, alpha)
 
 
 def in_light_of(composite: Pixels, mask: Floats, reference: Pixels | None) -> Pixels:

@@ -10,7 +10,8 @@ from phnet.images.arrays import (
 )
 from phnet.images.decoding import Source
 from phnet.images.encoding import check_output, encoded, merged, save
-from phnet.images.handed_in import HandedIn, read_picture
+from phnet.images.fitting import left_out
+from phnet.images.handed_in import HandedIn, bounded, read_picture
 from phnet.images.masks import Mask, load_mask, read_mask
 from phnet.images.picture import Picture, from_pil, load, quiet_readers
 
@@ -20,12 +21,14 @@ __all__ = [
     "Picture",
     "Source",
     "blend",
+    "bounded",
     "check_image",
     "check_mask",
     "check_output",
     "check_pixels",
     "encoded",
     "from_pil",
+    "left_out",
     "load",
     "load_mask",
     "mask_notes",

@@ -100,6 +100,12 @@ def check_image(image: Pixels, name: str = "composite") -> Floats:
     return to_float(image[..., :3])
 
 
+def has_aspect(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether a mask of some shape (h, w) has the aspect of ``size``, to a pixel of rounding."""
+    (rows, columns), (height, width) = shape, size
+    return min(abs(columns - width * rows / height), abs(rows - height * columns / width)) <= 1
+
+
 def check_mask(mask: Pixels, size: tuple[int, int], name: str = "mask") -> Floats:
     """A mask as float32 (H, W) in [0, 1] at the composite's ``size`` (H, W).
 
@@ -118,8 +124,7 @@ def check_mask(mask: Pixels, size: tuple[int, int], name: str = "mask") -> Float
     height, width = size
     rows, columns = mask.shape
     if (rows, columns) != size:
-        off = min(abs(columns - width * rows / height), abs(rows - height * columns / width))
-        if off > 1:
+        if not has_aspect((rows, columns), size):
             raise BadMask(
                 f"{name}: expected the composite's aspect ({width}x{height}), got {columns}x{rows}"
             )

@@ -1,7 +1,9 @@
 """Color profiles: a file's own colors to sRGB for the network, and the changes back.
 
 Little CMS (imagecodecs) computes in 16 bits, relative colorimetric. A profile that is sRGB but
-for rounding is treated as sRGB: its pixels go to the network as they are.
+for rounding is treated as sRGB: its pixels go to the network as they are. A profile that can only
+be read (a scanner's) is inverted by Newton's method. CMYK and Lab, which no output keeps, become
+sRGB.
 """
 
 from functools import lru_cache
@@ -11,7 +13,11 @@ import numpy as np
 
 from phnet.images.arrays import FULL_SCALE, Floats, Pixels
 
-RELATIVE_COLORIMETRIC = 1
+PERCEPTUAL, RELATIVE_COLORIMETRIC = 0, 1
+EXACT, HIGH_RESOLUTION = 0x0100, 0x0400  # of Little CMS: no shortcuts, fine tables
+INVERSIONS = 6  # steps of Newton's method
+INVERTED = 1 << 18  # pixels at a time
+DIFFERENCE = 512  # of 65535, for its slopes
 STRIP_PIXELS = 1 << 21  # converted at a time, which bounds the memory
 NO_DIFFERENCE = 200  # of 65535: less than a level of 8 bits
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's convert("L")
@@ -23,10 +29,23 @@ def describes(icc: bytes | None, channels: int) -> bool:
         return False
     try:
         _transform(np.zeros((1, 1, channels), np.uint16), icc, None)
-        _transform(np.zeros((1, 1, 3), np.uint16), None, icc)
     except (RuntimeError, ValueError):  # a broken profile
         return False
-    return True
+    return channels == 3 or _can_be_written(icc)
+
+
+def fault(icc: bytes | None, channels: int) -> str | None:
+    """Why a profile does not :func:`describe <describes>` pixels, where that changes their look."""
+    if not icc or describes(icc, channels):
+        return None
+    if channels == 1 and describes(icc, 3) and _is_srgb(icc):
+        return None
+    space, wanted = (
+        icc[16:20].decode("ascii", "replace").strip(),
+        "RGB" if channels == 3 else "gray",
+    )
+    kind = "cannot be used" if space.upper() == wanted.upper() else f"is for {space}, not {wanted}"
+    return f"its color profile {kind} and was left out: its colors were taken as sRGB"
 
 
 def to_srgb(pixels: Pixels, icc: bytes | None) -> Pixels:
@@ -70,6 +89,10 @@ def from_srgb(own: Pixels, colors: Pixels, result: Pixels, mask: Floats, icc: An
             continue
         after, before = deep(result[rows][inside]), deep(colors[rows][inside])
         values = deep(own[rows][inside]).astype(np.float32).reshape(len(after), -1)
+        if converts and own.ndim == 3 and not _can_be_written(icc):
+            values = _inverted(values, after, icc)
+            merged[rows][inside] = np.rint(values * np.float32(scale / 65535)).astype(own.dtype)
+            continue
         if converts:
             change = np.subtract(
                 _transform(after[None], None, icc)[0],
@@ -100,20 +123,129 @@ def _transform(pixels: Pixels, source: bytes | None, target: bytes | None) -> Pi
     import imagecodecs
 
     srgb = imagecodecs.cms_profile("srgb")
-    gray_in, gray_out = pixels.shape[2] == 1, bool(target and target[16:20] == b"GRAY")
+    gray_out = bool(target and target[16:20] == b"GRAY")
+    if pixels.shape[2] == 1 and source and not target:
+        return np.asarray(_grays(source)[pixels[..., 0]])
     converted = np.asarray(
         imagecodecs.cms_transform(
-            np.ascontiguousarray(pixels[..., 0] if gray_in else pixels),
+            np.ascontiguousarray(pixels),
             source or srgb,
             target or srgb,
-            colorspace="gray" if gray_in else "rgb",
+            colorspace="rgb",
             outcolorspace="gray" if gray_out else "rgb",
             intent=RELATIVE_COLORIMETRIC,
+            flags=HIGH_RESOLUTION if gray_out else None,
         ),
         np.uint16,
     )
     shape = (*pixels.shape[:2], 1 if gray_out else 3)
     return np.asarray(converted.reshape(shape))
+
+
+@lru_cache(maxsize=8)
+def _grays(icc: bytes) -> Pixels:
+    """The sRGB colors (65536, 3) of all grays, without the shortcuts that miss dark ones."""
+    import imagecodecs
+
+    grays = np.arange(65536, dtype=np.uint16)[None]
+    srgb = imagecodecs.cms_profile("srgb")
+    colors = imagecodecs.cms_transform(
+        *(grays, icc, srgb),
+        colorspace="gray",
+        outcolorspace="rgb",
+        intent=RELATIVE_COLORIMETRIC,
+        flags=EXACT,
+    )
+    return np.asarray(colors, np.uint16).reshape(-1, 3)
+
+
+@lru_cache(maxsize=32)
+def _can_be_written(icc: bytes) -> bool:
+    """Whether the profile leads from sRGB to its own values, too."""
+    try:
+        _transform(np.zeros((1, 1, 3), np.uint16), None, icc)
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _inverted(start: Floats, wanted: Pixels, icc: bytes) -> Floats:
+    """Values (N, 3) near ``start`` that a profile turns into ``wanted``; 65535 is full scale.
+
+    What reaches ``wanted`` already stays. Damped Gauss-Newton with a Jacobian by differences.
+    """
+    if len(start) > INVERTED:
+        parts = range(0, len(start), INVERTED)
+        several = [_inverted(start[at:][:INVERTED], wanted[at:][:INVERTED], icc) for at in parts]
+        return np.concatenate(several)
+    values, goal = start.astype(np.float64), wanted.astype(np.float64)
+
+    def forward(at: Any) -> Any:
+        return _transform(np.rint(at)[None].astype(np.uint16), icc, None)[0].astype(np.float64)
+
+    reached = forward(values)
+    for _ in range(INVERSIONS):
+        off = goal - reached
+        columns = []
+        for channel in range(3):
+            step = np.where(values[:, channel] < 32768, DIFFERENCE, -DIFFERENCE)
+            beside = values.copy()
+            beside[:, channel] += step
+            columns.append((forward(beside) - reached) / step[:, None])
+        slopes = np.stack(columns, -1)
+        squared = slopes.transpose(0, 2, 1) @ slopes + 1e-3 * np.eye(3)
+        change = np.linalg.solve(squared, slopes.transpose(0, 2, 1) @ off[..., None])[..., 0]
+        tried = np.clip(values + np.clip(change, -16384, 16384), 0, 65535)
+        landed = forward(tried)
+        nearer = ((goal - landed) ** 2).sum(1) < (off**2).sum(1)
+        values[nearer], reached[nearer] = tried[nearer], landed[nearer]
+    return values.astype(np.float32)
+
+
+def cmyk_to_rgb(pixels: Pixels, icc: bytes | None) -> tuple[Pixels, str]:
+    """Ink as sRGB of the same type, by the profile or else as ideal ink; and a note about it.
+
+    Args:
+        pixels: (H, W, 4), uint8 or uint16, full scale is full ink.
+        icc: the file's profile, if there is one.
+    """
+    if icc and icc[16:20] == b"CMYK":
+        try:
+            return _by_strips(pixels, icc, "cmyk"), "is CMYK: converted to sRGB by its profile"
+        except (RuntimeError, ValueError):  # a broken profile
+            pass
+    paper = np.iinfo(pixels.dtype).max - pixels.astype(np.uint32)
+    product = paper[..., :3] * paper[..., 3:]
+    full = np.uint32(np.iinfo(pixels.dtype).max)
+    rgb = ((product + full // 2) // full).astype(pixels.dtype)
+    return rgb, (
+        "is CMYK without a usable profile: converted to RGB as ideal ink, so that its colors may "
+        "differ from those in print"
+    )
+
+
+def lab_to_rgb(pixels: Pixels) -> Pixels:
+    """CIELab (D50) as sRGB of the same type: (H, W, 3), a and b 0 at 128/255 of full scale."""
+    import imagecodecs
+
+    return _by_strips(pixels, imagecodecs.cms_profile("lab4"), "lab")
+
+
+def _by_strips(pixels: Pixels, icc: bytes, space: str) -> Pixels:
+    import imagecodecs
+
+    result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
+    for rows in _strips(pixels):
+        result[rows] = imagecodecs.cms_transform(
+            np.ascontiguousarray(pixels[rows]),
+            icc,
+            imagecodecs.cms_profile("srgb"),
+            colorspace=space,
+            outcolorspace="rgb",
+            outdtype=pixels.dtype,
+            intent=PERCEPTUAL,
+        )
+    return result
 
 
 def deep(pixels: Pixels) -> Pixels:

@@ -1,7 +1,7 @@
 """Decode a picture's own values, with the limits checked on the header first.
 
 8-bit pictures go through Pillow; 16-bit PNG through imagecodecs and TIFF through tifffile, since
-Pillow has no 16-bit RGB.
+Pillow has no 16-bit RGB; HEIC through pillow-heif.
 """
 
 import io
@@ -9,7 +9,6 @@ import os
 import struct
 import threading
 import warnings
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +16,28 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from phnet.errors import BadImage, BadMask, MissingExtra
-from phnet.images.arrays import Pixels, to_float
+from phnet.errors import BadImage, BadMask, MissingExtra, PHNetError
+from phnet.images.arrays import Pixels
+from phnet.images.color_profiles import cmyk_to_rgb, describes, fault
+from phnet.images.declared_colors import Chunk, Declared, by_codes, by_png
+from phnet.images.limits import MOST_PIXELS, check_decoded, check_header
+from phnet.images.png_chunks import color_chunks
+from phnet.images.tiff import RAW, STARTS, TiffPage, opened_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PIL import Image
 
-MOST_PIXELS = 200_000_000
+    Opened = Image.Image | TiffPage
+
 LARGEST_FILE = 2 << 30  # bytes
-READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # MPO comes with JPEG
-MANY_IN_ONE = ("MPO", "HEIF")  # the first picture is the photo; the others are made from it
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PSD")  # MPO comes with JPEG
+RAW_STARTS = (b"FUJIFILMCCD-", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM", b"FOVb")
+MANY_IN_ONE = ("MPO", "HEIF", "PSD")  # the first is the photo, or flat; others are its parts
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"heim", b"heis")
+OLDER = (b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
+BOXES = 1 << 16  # bytes at the start of an AVIF, where its boxes are
 _limit_lock = threading.Lock()
 
 
@@ -59,24 +67,29 @@ def source_of(picture: "str | os.PathLike[str] | Source") -> Source:
 
 
 @contextmanager
-def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[Image.Image]":
+def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[Opened]":
     """Open a picture's header and check it against the limits; decoding errors get a sentence."""
     from PIL import Image, UnidentifiedImageError
 
-    broken = (
-        *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError),
-        *(struct.error, zlib.error, MemoryError, OverflowError),
-        *(Image.DecompressionBombError, Warning),  # warnings where they are errors
-    )
     if isinstance(source.place, Path):
         _check_file(source.place, source, error)
     try:
         with source.open() as handle:
             start = handle.read(12)
             handle.seek(0)
+            canon = start[4:12] == b"ftypcrx " or (start[:4] in STARTS and start[8:10] == b"CR")
+            if canon or start.startswith(RAW_STARTS):
+                raise error(f"{source}: {RAW}")
+            if start[:4] in STARTS:
+                with opened_tiff(handle, source, error) as page:
+                    _check_header(page, source, error)
+                    yield page
+                return
             formats = list(READABLE)
             if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
                 formats = _register_heif(source)
+            elif start[4:12] == b"ftypavif":
+                formats = ["AVIF"]
             with _limit_lock, warnings.catch_warnings():  # the limit below is ours, not Pillow's
                 warnings.simplefilter("ignore")
                 before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -92,7 +105,9 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[I
             f"{source}: expected an image (PNG, JPEG, WebP, TIFF), but it is of an unknown kind "
             "or its header is cut short"
         ) from problem
-    except broken as problem:
+    except PHNetError:
+        raise
+    except Exception as problem:  # whatever decoders meet; warnings, where they are errors
         reason = str(problem) or type(problem).__name__
         raise error(
             f"{source}: expected a whole image, but it cannot be decoded ({reason})"
@@ -100,21 +115,24 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[I
 
 
 def _check_file(path: Path, source: Source, error: type[BadImage] | type[BadMask]) -> None:
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "no such file"
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as problem:  # its name is too long
+        raise error(f"{source}: expected an image file, but {problem.strerror}") from problem
+    if not is_file:
+        kind = "a folder" if is_folder else "no such file"
         raise error(f"{source}: expected an image file, but there is {kind}")
     if path.stat().st_size > LARGEST_FILE:
         raise error(f"{source}: expected a file of at most {LARGEST_FILE >> 30} GiB")
 
 
-def _check_header(
-    image: "Image.Image", source: Source, error: type[BadImage] | type[BadMask]
-) -> None:
+def _check_header(image: "Opened", source: Source, error: type[BadImage] | type[BadMask]) -> None:
     if image.width * image.height > source.most_pixels:
         raise error(
             f"{source}: expected at most {source.most_pixels // 10**6} megapixels, "
             f"got {image.width}x{image.height}"
         )
+    check_header(image, source, error)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format not in MANY_IN_ONE:
         raise error(
@@ -131,30 +149,93 @@ def _register_heif(source: Source) -> list[str]:
     return ["HEIF"]
 
 
-def decode(image: "Image.Image", source: Source, error: type[BadImage] | type[BadMask]) -> Pixels:
-    """The picture's own values as uint8 or uint16: (H, W), or (H, W, C) with C of 1 to 4."""
-    if image.format == "TIFF":
-        tags: Any = image.tag_v2  # type: ignore[attr-defined]
-        bits, kinds = tags.get(258, (1,)), tags.get(339, (1,))
-        if max(bits) > 16 or set(kinds) != {1}:
-            raise error(
-                f"{source}: expected 8 or 16 bits a sample, got {bits[0]} (format {kinds[0]})"
-            )
-        if tags.get(262) in (0, 1, 2) and set(bits) in ({8}, {16}):
-            return _decode_tiff(source, error)
-    if image.format == "PNG" and _is_deep_png(source):
+@dataclass(frozen=True)
+class Decoded:
+    """A picture's own values, upright, and in which colors they are."""
+
+    values: Pixels  # uint8 or uint16, (H, W), or (H, W, C) with C of 2 to 4, alpha last
+    icc: bytes | None = None  # the profile of the values; None: sRGB
+    declared: tuple[Chunk, ...] = ()  # a PNG's chunks about colors
+    made: bool = False  # the file has no profile: it was made of what else the file declares
+    notes: tuple[str, ...] = ()
+
+
+def decode(
+    image: "Opened", source: Source, error: type[BadImage] | type[BadMask], orientation: int
+) -> Decoded:
+    """The picture's own values, turned as ``orientation`` (EXIF, 1 to 8) says.
+
+    Of a TIFF that is a mask they may be numbers of any kind. CMYK and Lab become sRGB.
+    """
+    notes: list[str] = []
+    if isinstance(image, TiffPage):
+        values, is_upright = image.values()
+        orientation = 1 if is_upright else orientation
+        notes += image.notes
+    elif image.format == "PNG" and _is_deep_png(source):
         import imagecodecs
 
-        return np.asarray(imagecodecs.png_decode(source.read()))
+        values = np.asarray(imagecodecs.png_decode(source.read()))
+        check_decoded(values, image, source, error)
+    elif image.format == "AVIF" and (bits := _avif_codes(source)[0]) > 8:
+        values = _deep_avif(source, bits)
+    elif image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
+        values = _deep_heif(source)
+    else:
+        values = _by_pillow(image, source, error, notes)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    channels = 3 if values.ndim == 3 and values.shape[2] > 2 else 1
+    icc = image.info.get("icc_profile")
+    declared = _declared(image, source, channels)
+    if problem := fault(icc, channels):
+        icc, notes = None, [*notes, problem]
+    if not describes(icc, channels):
+        icc = None
+    if declared.note:
+        notes.append(declared.note)
+    made = icc is None and declared.icc is not None
+    return Decoded(
+        *(upright(values, orientation), icc or declared.icc, declared.chunks, made, tuple(notes))
+    )
+
+
+def _by_pillow(
+    image: "Image.Image",
+    source: Source,
+    error: type[BadImage] | type[BadMask],
+    notes: list[str],
+) -> Pixels:
     image.load()
-    if image.mode in ("1", "L", "LA", "RGB", "RGBA", "P", "PA"):
-        has_alpha = image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info
+    if image.mode in ("1", "L", "LA", "RGB", "RGBA", "RGBa", "P", "PA"):
+        has_alpha = image.mode in ("LA", "RGBA", "RGBa", "PA") or "transparency" in image.info
         gray = image.mode in ("1", "L", "LA")
         wanted = ("LA" if has_alpha else "L") if gray else ("RGBA" if has_alpha else "RGB")
         return np.asarray(image if image.mode == wanted else image.convert(wanted))
-    if image.mode in ("CMYK", "YCbCr", "LAB"):
-        return np.asarray(_to_srgb_by_pillow(image))
+    if image.mode == "CMYK":
+        values, note = cmyk_to_rgb(np.asarray(image), image.info.pop("icc_profile", None))
+        notes.append(note)
+        return values
+    if image.mode == "YCbCr":
+        return np.asarray(image.convert("RGB"))
     raise error(f"{source}: expected gray or RGB samples of 8 or 16 bits, got mode {image.mode}")
+
+
+def _declared(image: "Opened", source: Source, channels: int) -> Declared:
+    """What the file says about its colors besides a profile, which comes first."""
+    has_profile = bool(image.info.get("icc_profile"))
+    if image.format == "PNG":
+        with source.open() as handle:
+            chunks = color_chunks(handle)
+        if has_profile:
+            return Declared(chunks=tuple(chunk for chunk in chunks if chunk[0] not in OLDER))
+        return by_png(chunks, channels)
+    if image.format == "AVIF" and not has_profile:
+        return by_codes(*_avif_codes(source)[1:], channels)
+    nclx = image.info.get("nclx_profile")
+    if isinstance(nclx, dict) and not has_profile:
+        return by_codes(nclx["color_primaries"], nclx["transfer_characteristics"], channels)
+    return Declared()
 
 
 def _is_deep_png(source: Source) -> bool:
@@ -163,48 +244,42 @@ def _is_deep_png(source: Source) -> bool:
     return len(head) == 25 and head[24] == 16
 
 
-def _decode_tiff(source: Source, error: type[BadImage] | type[BadMask]) -> Pixels:
-    """Gray or RGB of 8 or 16 bits, with at most one channel more, which is alpha."""
-    import tifffile
+def _deep_heif(source: Source) -> Pixels:
+    """Samples of 10 or 12 bits, which the library has at the upper end of 16, as uint16."""
+    import pillow_heif
 
-    with source.open() as handle, tifffile.TiffFile(handle) as tiff:
-        page: Any = tiff.pages.first
-        samples = int(page.samplesperpixel)
-        largest = max(page.imagewidth * page.imagelength, page.tilewidth * page.tilelength)
-        if samples > 4 or page.imagedepth != 1 or largest > source.most_pixels:
-            raise error(f"{source}: expected 1 to 4 channels of one layer, got {page.shape}")
-        values = np.asarray(page.asarray())
-        planar, photometric = int(page.planarconfig), int(page.photometric)
-        extra = [int(kind) for kind in page.extrasamples]
-    if planar == 2 and samples > 1:
-        values = np.moveaxis(values, 0, -1)
-    values = values.reshape(*values.shape[:2], samples)
-    if photometric == 0:  # white is zero
-        values = values.copy()
-        values[..., 0] = np.iinfo(values.dtype).max - values[..., 0]
-    if samples in (2, 4) and extra[:1] == [1]:  # colors multiplied by alpha
-        share = to_float(values[..., -1:])
-        straight = to_float(values[..., :-1]) / np.maximum(share, 1e-6)
-        deep = np.rint(np.clip(straight, 0, 1) * np.iinfo(values.dtype).max)
-        values = np.concatenate([deep.astype(values.dtype), values[..., -1:]], 2)
-    return values
+    heif: Any
+    with source.open() as handle:
+        whole = pillow_heif.open_heif(handle, convert_hdr_to_8bit=False)
+        heif = whole[whole.primary_index]
+        values, bits = np.asarray(heif), heif.info["bit_depth"]
+    if values.dtype != np.uint16:
+        return values
+    return np.asarray(values | values >> np.uint16(bits))  # white is 65535
 
 
-def _to_srgb_by_pillow(image: "Image.Image") -> "Image.Image":
-    """CMYK and the like to sRGB, by the file's profile where it has one."""
-    from PIL import ImageCms
+def _avif_codes(source: Source) -> tuple[int, int, int]:
+    """Bits a sample, primaries and transfer, by the boxes av1C and colr (H.273's codes)."""
+    with source.open() as handle:
+        head = handle.read(BOXES)
+    bits, primaries, transfer = 8, 2, 2
+    if (at := head.find(b"av1C")) >= 0 and len(head) > at + 6:
+        flags = head[at + 6]
+        bits = (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+    if (at := head.find(b"colrnclx")) >= 0 and len(head) >= at + 12:
+        primaries, transfer = struct.unpack_from(">HH", head, at + 8)
+    return bits, primaries, transfer
 
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in ("CMYK", "LAB"):
-        try:
-            result = ImageCms.profileToProfile(
-                image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-        except ImageCms.PyCMSError:
-            result = None
-        if result is not None:
-            return result
-    return image.convert("RGB")
+
+def _deep_avif(source: Source, bits: int) -> Pixels:
+    """Samples of 10 or 12 bits as uint16."""
+    import imagecodecs
+
+    values = np.asarray(imagecodecs.avif_decode(source.read()))
+    if values.dtype != np.uint16:
+        return values
+    most = (1 << bits) - 1
+    return np.asarray((values.astype(np.uint32) * 65535 + most // 2) // most, np.uint16)
 
 
 def upright(values: Pixels, orientation: int) -> Pixels:

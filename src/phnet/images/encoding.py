@@ -15,11 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from phnet.errors import BadOutput
+from phnet.errors import BadOutput, PHNetError
 from phnet.files import check_place, write_bytes
+from phnet.images import psd
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.color_profiles import deep, from_srgb, in_depth, to_srgb
-from phnet.images.picture import DESCRIPTIVE, SUB_IFDS, Picture
+from phnet.images.fitting import fitted, png_words, with_words
+from phnet.images.iptc import captions_of
+from phnet.images.picture import Picture
+from phnet.images.png_chunks import chunk
+from phnet.images.tiff import CAPTIONS, DESCRIPTIVE, RESOURCES, SUB_IFDS
 
 WRITABLE = {
     ".png": "PNG",
@@ -28,9 +33,11 @@ WRITABLE = {
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
+    ".psd": "PSD",
 }
-LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
+LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "PSD": psd.LONGEST_SIDE}
 LARGEST_PROFILE = 1 << 20  # bytes: Pillow reads no PNG with a larger one
+LARGEST_SEGMENT = 65_400  # bytes of metadata in one segment of a JPEG
 METRE = 39.3701  # inches
 
 
@@ -57,39 +64,72 @@ def check_output(
             f"got {path.suffix or 'none'}"
         )
     check_place(path, *inputs)
+    if kind == "PSD":
+        psd.library()
     if picture is not None:
-        if picture.alpha is not None and kind == "JPEG":
-            raise BadOutput(f"{path}: JPEG cannot keep the composite's alpha; choose .png or .webp")
+        if picture.alpha is not None and kind in ("JPEG", "PSD"):
+            raise BadOutput(
+                f"{path}: {kind} cannot keep the composite's alpha; choose .png or .webp"
+            )
         longest = LONGEST_SIDE.get(kind)
         if longest and max(picture.size) > longest:
             raise BadOutput(f"{path}: expected sides of at most {longest} pixels for {kind}")
 
 
-def save(path: str | os.PathLike[str], picture: Picture, result: Pixels, mask: Floats) -> None:
+def save(
+    path: str | os.PathLike[str],
+    picture: Picture,
+    result: Pixels,
+    mask: Floats,
+    original: Pixels | None = None,
+) -> None:
     """Write a harmonized picture with all that the composite's file had.
 
     Args:
-        path: its suffix chooses PNG, JPEG, WebP or TIFF.
+        path: its suffix chooses PNG, JPEG, WebP, TIFF or PSD.
         picture: the composite as it was read.
         result: sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
         mask: (H, W); where it is 0 the composite's own values are written.
+        original: what a PSD has as the person before harmonization, of the result's shape and
+            type, where the picture is the background alone; None: the picture.
 
     Raises:
         BadOutput: the place cannot be written, or the format cannot hold the picture.
     """
     path = Path(path)
     check_output(path, picture=picture)
-    write_bytes(path, encoded(WRITABLE[path.suffix.lower()], picture, result, mask))
+    kind = WRITABLE[path.suffix.lower()]
+    if kind == "PSD":
+        pasted = picture.colors if original is None else original
+        content = psd.psd_bytes(picture.colors, pasted, result, mask)
+    else:
+        content = encoded(kind, picture, result, mask)
+    write_bytes(path, content)
 
 
 def encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
-    """The file that :func:`save` writes; ``kind`` is PNG, JPEG, WEBP or TIFF."""
+    """The file that :func:`save` writes; ``kind`` is PNG, JPEG, WEBP or TIFF.
+
+    Raises:
+        BadOutput: the format cannot hold the picture, or what its file says about it.
+    """
+    try:
+        return _encoded(kind, picture, result, mask)
+    except PHNetError:
+        raise
+    except Exception as error:  # whatever encoders meet: their metadata come from hostile files
+        reason = str(error) or type(error).__name__
+        raise BadOutput(f"{kind}: the picture cannot be written ({reason})") from error
+
+
+def _encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
     pixels = merged(picture, result, mask)
+    picture = fitted(kind, picture)[0]
     deep_gray_alpha = picture.alpha is not None and pixels.dtype == np.uint16
     if pixels.ndim == 2 and (kind == "WEBP" or (kind == "TIFF" and deep_gray_alpha)):
         # WebP has no gray, and few readers know a TIFF of 16-bit gray with alpha.
         pixels = to_srgb(pixels, picture.icc)
-        picture = dataclasses.replace(picture, pixels=pixels, icc=None)
+        picture = dataclasses.replace(picture.as_srgb(), pixels=pixels)
     if picture.alpha is not None:
         alpha = picture.alpha if pixels.dtype == picture.alpha.dtype else deep(picture.alpha)
         pixels = np.dstack([pixels, alpha])
@@ -109,16 +149,27 @@ def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
     if pixels.dtype == np.uint16:
         pixels = in_depth(pixels, np.dtype(np.uint8))
     options: dict[str, Any] = {"icc_profile": picture.icc, "exif": picture.exif or b""}
-    if kind == "JPEG":
+    xmp = picture.xmp
+    if kind == "JPEG":  # a segment holds no more; without it the picture is still the picture
+        if len(options["exif"]) > LARGEST_SEGMENT:
+            options["exif"] = b""
+        xmp = xmp if xmp and len(xmp) <= LARGEST_SEGMENT else None
         options |= picture.jpeg or {"quality": 95, "subsampling": 0}
         options["dpi"] = picture.dpi or (0, 0)
     else:
         options |= {"lossless": picture.lossless, "quality": 95, "exact": True}
     if picture.xmp:
         options["xmp"] = picture.xmp
-    target = io.BytesIO()
-    Image.fromarray(pixels).save(target, kind, **options)
-    return target.getvalue()
+    image, target = Image.fromarray(pixels), io.BytesIO()
+    try:
+        image.save(target, kind, **options)
+    except OSError:
+        if not options.pop("progressive", False):
+            raise
+        # Pillow's buffer is too small for a whole progressive picture behind large metadata.
+        target = io.BytesIO()
+        image.save(target, kind, **options)
+    return with_words(target.getvalue(), picture.words) if kind == "JPEG" else target.getvalue()
 
 
 def _png(pixels: Pixels, picture: Picture) -> bytes:
@@ -131,15 +182,19 @@ def _png(pixels: Pixels, picture: Picture) -> bytes:
     encoded = compressed(pixels)
     header_end = 8 + 25  # the signature and IHDR
     extra = b""
-    if picture.icc:
-        extra += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
+    for name, content in picture.declared:
+        extra += chunk(name, content)
+    if picture.icc and not (picture.made_icc and picture.declared):
+        extra += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
     if picture.exif:
-        extra += _chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
+        extra += chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
     if picture.xmp:
-        extra += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + picture.xmp)
+        extra += chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + picture.xmp)
     if picture.dpi:
         across, down = (round(value * METRE) for value in picture.dpi)
-        extra += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+        extra += chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+    for name, content in png_words(picture.words):
+        extra += chunk(name, content)
     return encoded[:header_end] + extra + encoded[header_end:]
 
 
@@ -163,11 +218,6 @@ def compressed(pixels: Pixels) -> bytes:
     )
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
-    checksum = struct.pack(">I", zlib.crc32(name + content))
-    return struct.pack(">I", len(content)) + name + content + checksum
-
-
 def _tiff(pixels: Pixels, picture: Picture) -> bytes:
     """A TIFF; the EXIF and GPS tables, which tifffile does not write, are put behind the pixels."""
     import tifffile
@@ -182,6 +232,10 @@ def _tiff(pixels: Pixels, picture: Picture) -> bytes:
     ]
     if picture.xmp:
         tags.append((700, 1, len(picture.xmp), picture.xmp, True))
+    if picture.words.resources:
+        captions = captions_of(picture.words.resources)
+        blocks = {RESOURCES: picture.words.resources, CAPTIONS: captions}
+        tags += [(tag, 7, len(block), block, True) for tag, block in blocks.items() if block]
     tables = {tag: exif.get_ifd(tag) for tag in SUB_IFDS}
     tables = {tag: table for tag, table in tables.items() if table}
     # tifffile refuses to write these two: numbers beside theirs, which keep the order, stand in.

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from phnet.errors import BadImage
 from phnet.images.arrays import Floats, Pixels, check_pixels
 from phnet.images.decoding import Source
 from phnet.images.encoding import merged
+from phnet.images.limits import most_pixels
 from phnet.images.picture import Picture, from_pil, load
 
 if TYPE_CHECKING:
@@ -58,6 +60,22 @@ class HandedIn:
             image = Image.fromarray(pixels)
         image.info = dict(self.given.info)
         return image
+
+
+def bounded(given: Any, max_megapixels: int, name: str = "composite") -> Any:
+    """What is handed in, with a bound on its pixels where it is still encoded.
+
+    Args:
+        given: as for :func:`read_picture`, or a mask.
+        max_megapixels: the bound; 0: none.
+        name: of what is handed in as bytes.
+    """
+    most = most_pixels(max_megapixels)
+    if isinstance(given, bytes):
+        return Source(name, given, most)
+    if isinstance(given, str | os.PathLike):
+        return Source(str(given), Path(given), most)
+    return given
 
 
 def read_picture(given: Any, name: str = "composite") -> HandedIn:

@@ -14,17 +14,19 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadMask
-from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.images.arrays import Floats, Pixels, has_aspect, to_float
 from phnet.images.color_profiles import LUMA
 from phnet.images.decoding import Source, decode, opened, source_of, upright
-from phnet.images.picture import exif_of
+from phnet.images.mask_classes import MOST_IDS, class_of, class_of_palette, in_hex, named
+from phnet.images.metadata import exif_of
+from phnet.images.tiff import TiffPage
 
 if TYPE_CHECKING:
     from PIL import Image
 
 CLOSE = 3 / 255  # colors nearer than this are the same but for compression
-MOST_IDS = 32  # colors that can be ids of classes; more are a picture
 LARGEST_ID = 16  # grays of at most this, of 255, are ids: as a soft mask they would do nothing
+CHOOSE = "; choose one (mask_class)"
 FULL = 1 - 1.5 / 255  # taking this for 1 needs no word
 
 
@@ -36,28 +38,48 @@ class Mask:
     note: str | None = None  # what was understood, where that was not obvious
 
 
-def read_mask(mask: Any, name: str = "mask") -> Mask:
+def read_mask(mask: Any, name: str = "mask", wanted: str | None = None) -> Mask:
     """Turn whatever is handed in into a mask.
 
     Args:
         mask: a path, a :class:`Source`, bytes of a file, a PIL image, or an array: (H, W), or
             with channels (H, W, 1 to 4); integers, bools, or floats of 0 to 1 or 0 to 255.
         name: of a mask that is no file, for sentences about it.
+        wanted: the class that is the foreground, by its number or color, as
+            :attr:`phnet.options.MaskOptions.mask_class` names it; None: the only one.
 
     Raises:
-        BadMask: unreadable, of an unknown kind, or with several classes.
+        BadMask: unreadable, of an unknown kind, with several classes, or without the wanted one.
     """
     from PIL import Image
 
     if isinstance(mask, np.ndarray):
-        return _understood(mask, name)
+        return _understood(mask, name, wanted)
     if isinstance(mask, Image.Image):
-        return _of_pil(mask, name)
+        return _of_pil(mask, name, wanted)
     if isinstance(mask, bytes):
         mask = Source(name, mask)
     if isinstance(mask, str | os.PathLike | Source):
-        return _of_file(source_of(mask))
+        return _of_file(source_of(mask), wanted)
     raise BadMask(f"{name}: expected a path, a PIL image or a numpy array, got {_kind(mask)}")
+
+
+def turned(mask: Mask, size: tuple[int, int], orientation: int) -> Mask:
+    """A mask that was painted on the photo as it is stored, turned upright with the photo.
+
+    One whose aspect is that of the upright photo passes, as does one that has neither.
+
+    Args:
+        mask: as it was read.
+        size: the upright photo's (H, W).
+        orientation: the photo's, of EXIF.
+    """
+    shape, stored = mask.alpha.shape, size[::-1]
+    if orientation < 5 or has_aspect(shape, size) or not has_aspect(shape, stored):
+        return mask
+    note = "has the shape of the photo as it is stored: it was turned upright with the photo"
+    note = f"{mask.note}; it {note}" if mask.note else note
+    return Mask(upright(mask.alpha, orientation), note)
 
 
 def load_mask(path: str | os.PathLike[str] | Source) -> Floats:
@@ -69,30 +91,33 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _of_file(source: Source) -> Mask:
+def _of_file(source: Source, wanted: str | None) -> Mask:
     with opened(source, BadMask) as image:
-        orientation, _ = exif_of(image)
-        if image.mode == "P" and "transparency" not in image.info:
-            image.load()
-            made = _of_palette(image, str(source))
+        orientation = exif_of(image).orientation
+        if image.mode == "P" and (wanted or "transparency" not in image.info):
+            if isinstance(image, TiffPage):
+                made = _of_indices(*image.indices(), str(source), wanted)
+            else:
+                image.load()
+                made = _of_palette(image, str(source), wanted)
             return Mask(upright(made.alpha, orientation), made.note)
-        values = decode(image, source, BadMask)
-    return _understood(upright(values, orientation), str(source))
+        decoded = decode(image, source, BadMask, orientation)
+    return _understood(decoded.values, str(source), wanted)
 
 
-def _of_pil(image: "Image.Image", name: str) -> Mask:
+def _of_pil(image: "Image.Image", name: str, wanted: str | None) -> Mask:
     if 0 in image.size:
         raise BadMask(f"{name}: expected a PIL image with pixels, got one of {image.size}")
+    if image.mode == "P" and (wanted or "transparency" not in image.info):
+        return _of_palette(image, name, wanted)
     if "transparency" in image.info or image.mode in ("PA", "RGBa", "La"):
-        return _understood(np.asarray(image.convert("RGBA")), name)
-    if image.mode == "P":
-        return _of_palette(image, name)
+        return _understood(np.asarray(image.convert("RGBA")), name, wanted)
     if image.mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         image = image.convert("RGB")
-    return _understood(np.asarray(image), name)
+    return _understood(np.asarray(image), name, wanted)
 
 
-def _understood(values: Pixels, name: str) -> Mask:
+def _understood(values: Pixels, name: str, wanted: str | None) -> Mask:
     """An array (H, W) or (H, W, C) as a mask."""
     if values.ndim not in (2, 3) or 0 in values.shape or (values.ndim == 3 and values.shape[2] > 4):
         raise BadMask(f"{name}: expected an array (H, W), got {values.shape}")
@@ -100,6 +125,9 @@ def _understood(values: Pixels, name: str) -> Mask:
         raise BadMask(f"{name}: expected integers, bools or floats, got {values.dtype}")
     if values.dtype.kind == "u" and values.dtype.byteorder == ">":
         values = values.astype(values.dtype.newbyteorder("="))
+    if wanted:
+        depth = _depth(float(values.max()), name, values.dtype)
+        return Mask(class_of(values, wanted, depth, name))
     if values.ndim == 2:
         return _gray(values, name)
     if values.shape[2] in (2, 4):
@@ -146,7 +174,9 @@ def _gray(values: Pixels, name: str) -> Mask:
         ids = np.unique(values)
         if np.array_equal(ids, np.rint(ids)):
             found = ", ".join(f"{value:g}" for value in ids if value)
-            raise BadMask(f"{name}: expected one class besides the background, got ids {found}")
+            raise BadMask(
+                f"{name}: expected one class besides the background, got ids {found}{CHOOSE}"
+            )
     if depth == 65535 and high <= 255:
         return Mask(values.astype(np.float32) / np.float32(255), "holds 8-bit values in 16 bits")
     result = values.astype(np.float32)
@@ -175,35 +205,41 @@ def _colored(values: Pixels, name: str) -> Mask:
     if float(np.abs(floats - on_black).max()) <= CLOSE:
         levels = cv2.calcHist([np.rint(highest * 255)], [0], None, [256], [0, 256])[1:]
         if not 2 <= int((levels > 0).sum()) <= LARGEST_ID // 2:
-            note = f"is one color, {_color(peak)}, on black: taken as the foreground"
+            note = f"is one color, {in_hex(peak * 255)}, on black: taken as the foreground"
             return Mask(np.clip(highest / peak.max(), 0, 1), note)
     ids = np.unique(np.rint(floats.reshape(-1, 3) * 255).astype(np.uint8), axis=0)
     if len(ids) > MOST_IDS:
         return Mask(np.asarray(floats @ LUMA))
-    found = ", ".join(_color(color / 255) for color in ids if color.any())
-    raise BadMask(f"{name}: expected one class besides the background, got the colors {found}")
+    found = ", ".join(in_hex(color) for color in ids if color.any())
+    raise BadMask(
+        f"{name}: expected one class besides the background, got the colors {found}{CHOOSE}"
+    )
 
 
-def _of_palette(image: "Image.Image", name: str) -> Mask:
+def _of_palette(image: "Image.Image", name: str, wanted: str | None) -> Mask:
     """Indices with a palette: black, else index 0, is the background."""
-    indices = np.asarray(image)
     palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    return _of_indices(np.asarray(image), palette, name, wanted)
+
+
+def _of_indices(indices: Pixels, palette: Pixels, name: str, wanted: str | None) -> Mask:
     used = np.flatnonzero(np.bincount(indices.ravel(), minlength=256))
     if used[-1] >= len(palette):
         raise BadMask(f"{name}: expected indices below {len(palette)}, got {used[-1]}")
+    if wanted:
+        return Mask(class_of_palette(indices, palette, wanted, name))
     colors = palette[used]
     if (colors == colors[:, :1]).all():  # a gray picture that is stored with a palette
         return _gray(palette[indices][..., 0], name)
     dark = {int(index) for index in used if not palette[index].any()} or {0}
     classes = [int(index) for index in used if int(index) not in dark]
     if len(classes) == 1:
-        note = f"has a palette: class {classes[0]}, {_color(palette[classes[0]] / 255)}, was taken"
+        note = f"has a palette: class {classes[0]}, {in_hex(palette[classes[0]])}, was taken"
         return Mask(np.asarray(indices == classes[0], np.float32), note)
     if len(classes) > MOST_IDS:
         return _colored(palette[indices], name)
-    found = ", ".join(f"{index} ({_color(palette[index] / 255)})" for index in classes) or "none"
-    raise BadMask(f"{name}: expected one class besides the background, got {found}")
-
-
-def _color(color: Pixels) -> str:
-    return "#" + "".join(f"{round(float(value) * 255):02x}" for value in color)
+    found = named(palette, classes)
+    raise BadMask(
+        f"{name}: expected one class besides the background, got {found}"
+        + (CHOOSE if classes else "")
+    )

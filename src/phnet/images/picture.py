@@ -7,9 +7,8 @@ sRGB. :mod:`phnet.images.decoding` decodes and :mod:`phnet.images.encoding` writ
 
 import logging
 import os
-import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +20,13 @@ from phnet.images.arrays import (
     Pixels,
     to_float,
 )
-from phnet.images.color_profiles import describes, in_depth, to_srgb
-from phnet.images.decoding import Source, decode, opened, source_of, upright
+from phnet.images.color_profiles import cmyk_to_rgb, describes, in_depth, to_srgb
+from phnet.images.declared_colors import Chunk
+from phnet.images.decoding import Source, decode, opened, source_of
+from phnet.images.metadata import Words, dpi_of, exif_of, jpeg_of, words_of, xmp_of
 
 if TYPE_CHECKING:
     from PIL import Image
-
-ORIENTATION = 0x0112
-# IFD0 of a TIFF also tells how its pixels are stored; only these tags describe the picture:
-# description, make, model, software, date, artist, copyright.
-DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
-SUB_IFDS = (0x8769, 0x8825)  # EXIF and GPS
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,11 @@ class Picture:
     dpi: tuple[float, float] | None = None
     jpeg: dict[str, Any] | None = None  # quantization tables, subsampling, progressive
     lossless: bool = True  # the file held these very values
+    orientation: int = 1  # EXIF's, by which ``pixels`` were turned upright
+    words: Words = field(default_factory=Words)  # captions, comments, text
+    declared: tuple[Chunk, ...] = ()  # a PNG's chunks about its colors, to be written again
+    made_icc: bool = False  # the file has no profile, ``icc`` says what else it declares
+    notes: tuple[str, ...] = ()  # what a person should know of how it was read, a sentence each
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,6 +70,10 @@ class Picture:
             return self.colors
         return np.dstack([self.colors, in_depth(self.alpha, self.colors.dtype)])
 
+    def as_srgb(self) -> "Picture":
+        """The same in color, and converted to sRGB."""
+        return replace(self, pixels=self.colors, icc=None, declared=(), made_icc=False)
+
     def behind(self, result: Pixels) -> "Picture":
         """What a composition over this picture is saved with: in color, with the result's alpha.
 
@@ -79,7 +83,7 @@ class Picture:
         """
         picture = self
         if picture.pixels.ndim == 2:  # a gray background gets a person in color
-            picture = replace(picture, pixels=picture.colors, icc=None)
+            picture = picture.as_srgb()
         if picture.alpha is not None:
             picture = replace(picture, alpha=in_depth(result[..., 3], picture.alpha.dtype))
         return picture
@@ -105,27 +109,29 @@ def load(path: str | os.PathLike[str] | Source) -> Picture:
     """
     source = source_of(path)
     with opened(source, BadImage) as image:
-        kind, jpeg = image.format or "", _jpeg(image)
-        lossless = kind in ("PNG", "TIFF", "BMP", "GIF") or _is_lossless_webp(source)
-        orientation, exif = exif_of(image)
-        xmp, dpi = _xmp(image), _dpi(image)
-        icc = image.info.get("icc_profile")
-        converted = image.mode in ("CMYK", "YCbCr", "LAB")
-        values = decode(image, source, BadImage)
-    values = upright(values, orientation)
-    alpha = None
+        kind, jpeg = image.format or "", jpeg_of(image)
+        lossless = kind in ("PNG", "TIFF", "BMP", "GIF", "PSD") or _is_lossless_webp(source)
+        exif = exif_of(image)
+        xmp, dpi = xmp_of(image), dpi_of(image)
+        decoded = decode(image, source, BadImage, exif.orientation)
+        words = words_of(image, source, exif.orientation != 1)
+    alpha, values = None, decoded.values
     if values.ndim == 3 and values.shape[2] in (2, 4):
         alpha, values = np.ascontiguousarray(values[..., -1]), values[..., :-1]
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
-    if values.ndim == 3 and values.shape[2] != 3:
-        raise BadImage(f"{source}: expected 1 to 4 channels, got {values.shape[2]}")
-    if converted or not describes(icc, values.ndim if values.ndim == 3 else 1):
-        icc = None
-    if dpi and orientation > 4:
+    if dpi and exif.orientation > 4:
         dpi = dpi[::-1]
-    pixels = np.ascontiguousarray(values)
-    return Picture(pixels, alpha, kind, icc, exif, xmp, dpi, jpeg, lossless)
+    notes = (*([exif.note] if exif.note else []), *decoded.notes)
+    return Picture(
+        *(np.ascontiguousarray(values), alpha, kind, decoded.icc, exif.content, xmp, dpi, jpeg),
+        lossless=lossless,
+        words=words,
+        declared=decoded.declared,
+        made_icc=decoded.made,
+        notes=notes,
+        orientation=exif.orientation,
+    )
 
 
 def from_pil(image: "Image.Image") -> Picture:
@@ -137,6 +143,9 @@ def from_pil(image: "Image.Image") -> Picture:
     if 0 in image.size:
         raise BadImage(f"expected a PIL image with pixels, got one of {image.size}")
     has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    if image.mode == "CMYK":
+        values, note = cmyk_to_rgb(np.asarray(image), image.info.get("icc_profile"))
+        return Picture(values, notes=(note,))
     values = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
     icc = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P", "PA") else None
     return Picture(
@@ -144,22 +153,6 @@ def from_pil(image: "Image.Image") -> Picture:
         np.ascontiguousarray(values[..., 3]) if has_alpha else None,
         icc=icc if describes(icc, 3) else None,
     )
-
-
-# -- what the file says -------------------------------------------------------------------
-
-
-def _jpeg(image: "Image.Image") -> dict[str, Any] | None:
-    """What Pillow's writer must be told to compress a JPEG as this one is."""
-    from PIL import JpegImagePlugin
-
-    if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode not in ("L", "RGB"):
-        return None
-    # Subsampling that Pillow cannot name (4:1:1, 4:4:0) becomes none, which loses nothing.
-    subsampling = max(0, JpegImagePlugin.get_sampling(image))
-    progressive = bool(image.info.get("progressive"))
-    tables = dict(image.quantization)
-    return {"qtables": tables, "subsampling": subsampling, "progressive": progressive}
 
 
 def _is_lossless_webp(source: Source) -> bool:
@@ -175,46 +168,3 @@ def _is_lossless_webp(source: Source) -> bool:
             length = int.from_bytes(size, "little")
             handle.seek(length + length % 2, os.SEEK_CUR)
     return False
-
-
-def exif_of(image: "Image.Image") -> tuple[int, bytes | None]:
-    """The orientation, and the metadata with it set to upright; broken EXIF counts as none."""
-    from PIL import Image
-
-    try:
-        exif = image.getexif()
-        orientation = int(exif.get(ORIENTATION, 1))
-        if orientation not in range(1, 9) or image.format == "HEIF":  # its reader turned it
-            orientation = 1
-        if image.format == "TIFF":
-            whole, exif = exif, Image.Exif()
-            for tag in DESCRIPTIVE:
-                if tag in whole:
-                    exif[tag] = whole[tag]
-            for tag in SUB_IFDS:
-                if part := whole.get_ifd(tag):
-                    exif.get_ifd(tag).update(part)
-                    exif[tag] = part
-        if ORIENTATION in exif:
-            exif[ORIENTATION] = 1
-        return orientation, exif.tobytes() if len(exif) else None
-    except Exception:  # whatever Pillow's EXIF code meets in a hostile file
-        return 1, None
-
-
-def _xmp(image: "Image.Image") -> bytes | None:
-    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    if isinstance(packet, str):
-        packet = packet.encode()
-    if not isinstance(packet, bytes):
-        return None
-    upright = re.sub(rb'(tiff:Orientation=")[2-8]"', rb'\g<1>1"', packet)
-    return re.sub(rb"(<tiff:Orientation>)[2-8]<", rb"\g<1>1<", upright)
-
-
-def _dpi(image: "Image.Image") -> tuple[float, float] | None:
-    try:
-        across, down = (float(value) for value in image.info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (across, down) if 1 <= across <= 1e5 and 1 <= down <= 1e5 else None

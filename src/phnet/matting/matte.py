@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from phnet.errors import BadInput, BadModel, MissingExtra
-from phnet.images import load
+from phnet.images import Source, load
 from phnet.images.arrays import (
     Floats,
     Pixels,
@@ -29,14 +29,20 @@ from phnet.images.arrays import (
     to_float,
 )
 from phnet.images.guided_filter import guided_filter
+from phnet.images.transparency import filled, hidden
+from phnet.matting import sessions
 
 REFINEMENTS = ("guided", "closed-form", "none")
 LEAST_PERSON = 0.01  # share of the picture that must be person, at the network's size
+PERHAPS, SURELY = 0.1, 0.9  # probabilities of a person
+LEAST_SURE = 0.4  # share, of what is perhaps a person, that surely is; see docs/compose.md
 GUIDE_SIDE = 512  # the guided filter is fitted at this longer side and applied at full size
 GUIDE_EPSILON = 1e-3  # of the guided filter, on colors in [0, 1]
+LARGEST_MODEL = 1 << 30  # bytes
+LEAST_SIDE, LARGEST_SIDE = 4, 4096  # of a network's input, and of its output
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
 
-Photo = str | os.PathLike[str] | Image.Image | npt.NDArray[Any]
+Photo = str | os.PathLike[str] | Source | Image.Image | npt.NDArray[Any]
 
 
 class _Network(Protocol):
@@ -55,7 +61,7 @@ class Matter:
         model: path of an ONNX or tflite model; None for the embedded one. Any that maps one RGB
             picture, NCHW or NHWC, to one channel (person; picture in [0, 1]) or to several
             (the first is background; picture in [-1, 1], as MediaPipe's selfie_multiclass).
-        threads: of the network; None leaves the choice to the runtime.
+        threads: of the network; None for all cores.
     """
 
     def __init__(
@@ -64,33 +70,48 @@ class Matter:
         content, where = _model_bytes(model)
         is_lite = content[4:8] == b"TFL3"
         self._network: _Network = (
-            _Lite(content, where, threads) if is_lite else _Onnx(content, where, threads)
+            _Lite(content, where, threads)
+            if is_lite
+            else _Onnx(content, where, threads, outside=model is not None)
         )
         self.name = f"{where.name} sha256:{hashlib.sha256(content).hexdigest()[:16]}"
         """The model's file name and the start of its sum, for manifests."""
 
-    def matte(self, photo: Photo, refine: str = "guided", guide_side: int = GUIDE_SIDE) -> Floats:
+    def matte(
+        self,
+        photo: Photo,
+        refine: str = "guided",
+        guide_side: int = GUIDE_SIDE,
+        *,
+        least_sure: float = 0,
+    ) -> Floats:
         """Return the alpha of the person or persons, float32 (H, W) in [0, 1].
 
         Args:
             photo: a path, a PIL image, or an array (H, W, 3), uint8 or float in [0, 1].
             refine: "guided", "closed-form" or "none" (bilinear).
             guide_side: see :func:`refine_guided`.
+            least_sure: see :func:`sureness`.
 
         Raises:
-            BadInput: no person was found.
+            BadInput: no person was found, or none surely enough.
         """
         if refine not in REFINEMENTS:
             raise BadInput(f"refine: expected one of {', '.join(REFINEMENTS)}, got {refine!r}")
-        rgb, where = _pixels(photo)  # in its own type: a copy in floats is four times as large
+        # In its own type: a copy in floats is four times as large.
+        rgb, visible, where = _pixels(photo)
         small = self.segment(rgb)
         if (small > 0.5).mean() < LEAST_PERSON:
             raise BadInput(f"no person was found in {where}")
+        if sureness(small) < least_sure:
+            raise BadInput(f"no person was found for sure in {where}")
         if refine == "guided":
-            return refine_guided(small, rgb, guide_side)
-        if refine == "closed-form":
-            return refine_closed_form(small, rgb)
-        return _resize(small, rgb.shape[:2])
+            alpha = refine_guided(small, rgb, guide_side)
+        elif refine == "closed-form":
+            alpha = refine_closed_form(small, rgb)
+        else:
+            alpha = _resize(small, rgb.shape[:2])
+        return alpha if visible is None else alpha * to_float(visible)
 
     def segment(self, rgb: Pixels) -> Floats:
         """Return the network's own answer, at its own size.
@@ -99,6 +120,14 @@ class Matter:
             rgb: (H, W, 3): uint8, uint16, or floats in [0, 1].
         """
         return self._network(shrunk(rgb, self._network.side))
+
+
+def sureness(person: Floats) -> float:
+    """How sure a network's answer (h, w) is: what surely is a person, of what perhaps is one.
+
+    Things that are no people are mostly found by halves; a person is unsure at the edges alone.
+    """
+    return float((person > SURELY).sum()) / max(1, int((person > PERHAPS).sum()))
 
 
 def matte(
@@ -184,50 +213,37 @@ def refine_closed_form(alpha: Floats, rgb: Pixels) -> Floats:
 class _Onnx:
     """An ONNX model run by onnxruntime."""
 
-    def __init__(self, content: bytes, where: Path, threads: int | None) -> None:
-        import onnxruntime
-
-        onnxruntime.disable_telemetry_events()  # as in phnet.harmonization.harmonizer
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        # Threads that wait by spinning take the cores from the steps between two runs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
+    def __init__(self, content: bytes, where: Path, threads: int | None, *, outside: bool) -> None:
+        self._seconds = sessions.SECONDS_TO_RUN if outside else None
+        self._session = sessions.open_session(content, where, threads, outside=outside)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or not outputs:
+            raise BadModel(
+                f"{where}: expected one input and an output, got {len(inputs)} and {len(outputs)}"
             )
-        except Exception as error:  # onnxruntime's exceptions share no base of their own
-            raise BadModel(f"{where}: expected an ONNX or tflite model ({error})") from error
-        entry, *others = self._session.get_inputs()
+        (entry,) = inputs
         shape = [side if isinstance(side, int) else None for side in entry.shape]
         self._planes_first = len(shape) == 4 and shape[1] == 3
         is_rgb = len(shape) == 4 and shape[0] in (1, None) and (self._planes_first or shape[3] == 3)
-        if others or not is_rgb or entry.type != "tensor(float)":
+        if not is_rgb or entry.type != "tensor(float)":
             raise BadModel(
                 f"{where}: expected one input, a float RGB picture (1, 3, H, W) or (1, H, W, 3), "
-                f"got {entry.type} {entry.shape} and {len(others)} more"
+                f"got {entry.type} {entry.shape}"
             )
         self._where = where
         height, width = shape[2:] if self._planes_first else shape[1:3]
-        self.side = (height or 256, width or 256)
-        self._input = entry.name
-        given = self._session.get_outputs()[0].shape
+        self.side = _side((height or 256, width or 256), where)
+        self._input, self._output = entry.name, outputs[0].name
+        given = outputs[0].shape
         channels = given[1 if self._planes_first else 3] if len(given) == 4 else 1
         self._many = isinstance(channels, int) and channels > 1
 
     def __call__(self, rgb: Floats) -> Floats:
         picture = rgb * 2 - 1 if self._many else rgb
         picture = picture.transpose(2, 0, 1) if self._planes_first else picture
-        try:
-            (result, *_) = self._session.run(
-                None, {self._input: np.ascontiguousarray(picture[None])}
-            )
-        except Exception as error:  # as above
-            raise BadModel(f"{self._where}: the model cannot be run ({error})") from error
-        answer = np.asarray(result, np.float32)
-        if answer.ndim != 4:
-            raise BadModel(f"{self._where}: expected an output of one picture, got {answer.shape}")
+        feed = {self._input: np.ascontiguousarray(picture[None])}
+        (result,) = sessions.run(self._session, [self._output], feed, self._where, self._seconds)
+        answer = _checked(result, self._where)
         return _person(answer[0].transpose(1, 2, 0) if self._planes_first else answer[0])
 
 
@@ -251,7 +267,8 @@ class _Lite:
         shape = [int(side) for side in entry["shape"]]
         if len(shape) != 4 or shape[3] != 3 or entry["dtype"] is not np.float32:
             raise BadModel(f"{where}: expected an input of one RGB picture, got shape {shape}")
-        self.side = (shape[1], shape[2])
+        self.side = _side((shape[1], shape[2]), where)
+        self._where = where
         self._input, self._output = entry["index"], result["index"]
         self._many = int(result["shape"][-1]) > 1
 
@@ -259,7 +276,34 @@ class _Lite:
         picture = rgb * 2 - 1 if self._many else rgb
         self._interpreter.set_tensor(self._input, np.ascontiguousarray(picture[None], np.float32))
         self._interpreter.invoke()
-        return _person(np.asarray(self._interpreter.get_tensor(self._output), np.float32)[0])
+        return _person(_checked(self._interpreter.get_tensor(self._output), self._where)[0])
+
+
+def _side(side: tuple[int, int], where: Path) -> tuple[int, int]:
+    if not all(LEAST_SIDE <= length <= LARGEST_SIDE for length in side):
+        raise BadModel(
+            f"{where}: expected an input of {LEAST_SIDE} to {LARGEST_SIDE} pixels a side, "
+            f"got {side[0]}x{side[1]}"
+        )
+    return side
+
+
+def _checked(result: Any, where: Path) -> Floats:
+    """A network's answer, if it is one: (1, rows, columns, channels), or with channels first."""
+    shape = getattr(result, "shape", None)
+    largest = LARGEST_SIDE * LARGEST_SIDE
+    if (
+        shape is None
+        or len(shape) != 4
+        or shape[0] != 1
+        or not 0 < result.size <= largest
+        or result.dtype.kind != "f"
+    ):
+        got = type(result).__name__ if shape is None else f"{result.dtype} {shape}"
+        raise BadModel(f"{where}: expected one picture of numbers as the output, got {got}")
+    if not np.isfinite(result).all():
+        raise BadModel(f"{where}: expected finite numbers as the output, got NaN or inf")
+    return np.asarray(result, np.float32)
 
 
 def _person(answer: Floats) -> Floats:
@@ -277,19 +321,26 @@ def _model_bytes(model: str | os.PathLike[str] | None) -> tuple[bytes, Path]:
         return embedded.read_bytes(), Path("matte.onnx")
     path = Path(model)
     try:
+        if path.exists() and not path.is_file():
+            raise BadModel(f"{path}: expected a model's file, but it is none")
+        if path.stat().st_size > LARGEST_MODEL:
+            raise BadModel(f"{path}: expected a model of at most {LARGEST_MODEL >> 20} MiB")
         return path.read_bytes(), path
     except OSError as error:
         raise BadModel(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _pixels(photo: Photo) -> tuple[Pixels, str]:
-    """RGB (H, W, 3): uint8, uint16, or floats in [0, 1], and what to call it in a sentence."""
+def _pixels(photo: Photo) -> tuple[Pixels, Pixels | None, str]:
+    """RGB (H, W, 3): uint8, uint16, or floats in [0, 1]; alpha that is not opaque; and its name."""
     if isinstance(photo, Image.Image):
         photo = np.asarray(photo.convert("RGB"))
     if isinstance(photo, np.ndarray):
         check_pixels(photo)
-        return photo[..., :3], "the picture"
-    return load(photo).colors, str(photo)
+        return photo[..., :3], None, "the picture"
+    picture = load(photo)
+    if picture.alpha is None or not hidden(picture.alpha):
+        return picture.colors, None, str(photo)
+    return filled(picture.colors, picture.alpha), picture.alpha, str(photo)
 
 
 def _resize(pixels: Floats, size: tuple[int, int]) -> Floats:

@@ -1,10 +1,10 @@
-"""The network of the paper (arXiv 2402.17561, section 4), in one file.
+"""The network of the paper (arXiv 2402.17561, section 4).
 
 An encoder takes the composite down to a small map of many channels; squeeze and excitation,
 helped by the patch-based feature extractor (PFE), reweights those channels; a decoder brings
 the map up again, merging the encoder's features on the way. In the decoder's last layers these
 features first pass a patch-based normalization (PN) block, which gives the foreground the
-statistics of the background.
+statistics of the background (moments.py).
 
 Where the paper leaves something open, docs/method.md says what was chosen and why.
 
@@ -19,13 +19,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the customary name)
 from torch import Tensor, nn
 
-from phnet.networks.statistics import StatisticsBranch, blurred, membership
+from phnet.networks.color_field import COEFFICIENTS, apply_field, enlarged, shrunk
+from phnet.networks.moments import foreground_background_moments, patch_moments, transfer
+from phnet.networks.pretrained import Pretrained
+from phnet.networks.statistics import StatisticsBranch
 
 OutputForm = Literal["image", "residual", "affine", "field"]
 
 VARIANCE_EPS = 1e-5  # under every square root, so that flat images have a finite gradient
-AREA_EPS = 1e-3  # a region of less than this many pixels has no statistics of its own
-COEFFICIENTS = 13  # of a field: nine slopes, three offsets, detail
 MOST_CHANNELS = 2048  # twice the paper's; a file that asks for more is not one of ours
 LOGIT_EPS = 1 / 512  # the residual form never asks for the logit of 0 or 1
 
@@ -95,79 +96,6 @@ CONFIGS: dict[str, PHNetConfig] = {
     "portrait-small": PHNetConfig(widths=_PORTRAIT_WIDTHS, output="affine"),
     "portrait": PHNetConfig(widths=_PORTRAIT_WIDTHS, output="field", shrink=2, statistics=True),
 }
-
-
-def masked_moments(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, variance and area of ``x`` where ``weight`` is on (eq. 2 and 3, left halves).
-
-    Args:
-        x: features, (B, C, H, W).
-        weight: soft membership in [0, 1], (B, 1, H, W).
-
-    Returns:
-        mean (B, C, 1, 1), biased variance (B, C, 1, 1), area in pixels (B, 1, 1, 1).
-
-    Deviation: the paper divides by all N pixels of the canvas, zeros included; here sums run
-    over the mask's pixels, so that statistics do not depend on how large the person is.
-    """
-    area = weight.sum((2, 3), keepdim=True)  # (B, 1, 1, 1)
-    safe = area.clamp_min(AREA_EPS)
-    mean = (x * weight).sum((2, 3), keepdim=True) / safe  # (B, C, 1, 1)
-    variance = ((x - mean).square() * weight).sum((2, 3), keepdim=True) / safe
-    return mean, variance, area
-
-
-def foreground_background_moments(x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
-    """Moments of foreground and background (eq. 2, 3); an empty side takes the other's.
-
-    Returns:
-        mean_fg, variance_fg, mean_bg, variance_bg, each (B, C, 1, 1). With a full mask both
-        sides are equal, and a global transfer between them is the identity.
-    """
-    mean_fg, var_fg, area_fg = masked_moments(x, mask)
-    mean_bg, var_bg, area_bg = masked_moments(x, 1 - mask)
-    no_fg, no_bg = area_fg < AREA_EPS, area_bg < AREA_EPS
-    return (
-        torch.where(no_fg, mean_bg, mean_fg),
-        torch.where(no_fg, var_bg, var_fg),
-        torch.where(no_bg, mean_fg, mean_bg),
-        torch.where(no_bg, var_fg, var_bg),
-    )
-
-
-def patch_moments(
-    x: Tensor, weight: Tensor, grid: int, mean: Tensor, variance: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Mean and variance within each patch p(I, i) (eq. 2 and 4, right halves).
-
-    Sums over patches are two small matrix products with one-hot membership, ``R @ x @ C^T``.
-
-    Args:
-        x: features, (B, C, H, W).
-        weight: where ``x`` counts, (B, 1, H, W).
-        grid: patches along each side.
-        mean: global mean (B, C, 1, 1), for patches in which ``weight`` is nowhere on.
-        variance: global variance, likewise.
-
-    Returns:
-        mean and biased variance, each (B, C, P).
-    """
-    rows = membership(x.shape[2], grid, x)  # (g, H)
-    columns = membership(x.shape[3], grid, x).T  # (W, g)
-    centered = x - mean  # shifted by the global mean: E[d^2] - E[d]^2 stays accurate
-    area = rows @ weight @ columns  # (B, 1, g, g)
-    safe = area.clamp_min(AREA_EPS)
-    first = rows @ (centered * weight) @ columns / safe  # (B, C, g, g)
-    second = rows @ (centered.square() * weight) @ columns / safe
-    empty = area < AREA_EPS
-    patch_mean = mean + torch.where(empty, torch.zeros_like(first), first)
-    patch_variance = torch.where(empty, variance, (second - first.square()).clamp_min(0))
-    return patch_mean.flatten(2), patch_variance.flatten(2)
-
-
-def transfer(x: Tensor, mean: Tensor, std: Tensor, new_mean: Tensor, new_std: Tensor) -> Tensor:
-    """Give ``x`` another mean and deviation (the form of eq. 5, 8 and 9)."""
-    return (x - mean) * (new_std / std) + new_mean
 
 
 class PatchNormalization(nn.Module):
@@ -312,44 +240,10 @@ class DecoderLayer(nn.Module):
         return F.leaky_relu(z)
 
 
-def _shrunk(composite: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor]:
-    """Means over squares of ``factor`` pixels; the last ones may be cut off by the border."""
-
-    def mean(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, factor, ceil_mode=True, count_include_pad=False)
-
-    return mean(composite), mean(mask)
-
-
-def apply_field(composite: Tensor, field: Tensor) -> Tensor:
-    """Apply a field to a composite of its size.
-
-    Args:
-        composite: RGB in [0, 1], (B, 3, H, W).
-        field: (B, 12 or 13, H, W): planes 3k to 3k + 2 are what a unit of the composite's channel k
-            adds to red, green and blue; 9 to 11 are added as they are; 12, where there is one,
-            times the composite less its blur.
-
-    Returns:
-        The changed picture (B, 3, H, W), unclipped. Zeros everywhere change nothing.
-    """
-    changed = composite + field[:, 9:12]
-    for k in range(3):
-        changed = changed + field[:, 3 * k : 3 * k + 3] * composite[:, k : k + 1]
-    if field.shape[1] == COEFFICIENTS:
-        changed = changed + field[:, 12:] * (composite - blurred(composite))
-    return changed
-
-
-def enlarged(field: Tensor, height: int, width: int) -> Tensor:
-    """A field at a picture's size, interpolated bilinearly between its places' centers."""
-    if field.shape[2:] == (height, width):
-        return field
-    return F.interpolate(field, (height, width), mode="bilinear", align_corners=False)
-
-
-class PHNet(nn.Module):
+class PHNet(Pretrained):
     """Patch-based harmonization network."""
+
+    Config = PHNetConfig
 
     def __init__(self, config: PHNetConfig) -> None:
         super().__init__()
@@ -417,7 +311,7 @@ class PHNet(nn.Module):
         """
         full, full_mask = composite, mask
         if self.config.shrink > 1:
-            composite, mask = _shrunk(composite, mask, self.config.shrink)
+            composite, mask = shrunk(composite, mask, self.config.shrink)
         z: Tensor = composite
         features: list[Tensor] = []
         masks: list[Tensor] = []

@@ -7,6 +7,8 @@ Key names are those of the published files, so that they load strictly.
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +23,27 @@ NORMALIZER_EPS = 1e-7
 MOST_CHANNELS = 2048  # twice the large network's
 LARGE = ((3, 16, 64, 128, 256, 512, 1024), (4, 3, 2, 1))  # widths and grids of 39.9M parameters
 SMALL = ((3, 16, 32, 64, 128, 256, 512), (10, 5, 1))  # of 10.0M
+
+
+@dataclass(frozen=True)
+class ReleasedConfig:
+    """What distinguishes one released network from another."""
+
+    widths: tuple[int, ...] = SMALL[0]  # channels: input, then each stage of the encoder
+    grids: tuple[int, ...] = SMALL[1]  # cells a side, one for each normalizer, deepest last
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != 7 or self.widths[0] != 3 or min(self.widths) < 1:
+            raise ValueError(f"widths: expected 3 and six positive widths, got {self.widths}")
+        if max(self.widths) > MOST_CHANNELS or self.widths[6] < 8:
+            raise ValueError(
+                f"widths: expected at most {MOST_CHANNELS}, the last at least 8, got {self.widths}"
+            )
+        if not 2 <= len(self.grids) <= 6 or not 1 <= min(self.grids) <= max(self.grids) <= 64:
+            raise ValueError(f"grids: expected two to six of 1 to 64 cells, got {self.grids}")
+
+
+RELEASED = {"released": ReleasedConfig(*LARGE), "released-small": ReleasedConfig(*SMALL)}
 
 
 def cells(size: int, count: int, like: Tensor) -> Tensor:
@@ -55,7 +78,7 @@ class PatchHarmonizer(nn.Module):
     def __init__(self, grid: int) -> None:
         super().__init__()
         self.grid = grid
-        self.grid_weights = nn.Parameter(torch.ones(2))
+        self.grid_weights = nn.Parameter(torch.full((2,), 0.5))  # as the authors' init_weights
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Map (B, 3, H, W) to the same, the background nearly black."""
@@ -113,14 +136,14 @@ class Normalizer(nn.Module):
     def __init__(self, channels: int, grid: int) -> None:
         super().__init__()
         self.grid = grid
-        self.weights = nn.Parameter(torch.ones(2))
+        self.weights = nn.Parameter(torch.full((2,), 0.5))  # a start at means; theirs is unknown
         self.fg_var = nn.Parameter(torch.ones(1, channels, 1, 1))
         self.fg_bias = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.patched_fg_var = nn.Parameter(torch.ones(1, channels, 1, 1))
         self.patched_fg_bias = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.bg_var = nn.Parameter(torch.ones(1, channels, 1, 1))
         self.bg_bias = nn.Parameter(torch.zeros(1, channels, 1, 1))
-        self.grid_weights = nn.Parameter(torch.ones(1, channels, grid, grid))
+        self.grid_weights = nn.Parameter(torch.full((1, channels, grid, grid), 1 / grid**2))
 
     @staticmethod
     def _masked(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,6 +181,13 @@ class Skip(nn.Module):
         return F.relu(self.rconv(torch.cat([z, e], 1)))
 
 
+def _full_precision(x: Tensor) -> AbstractContextManager[Any]:
+    """No autocast: sums over many pixels overflow in half precision."""
+    if x.device.type == "meta":
+        return nullcontext()
+    return torch.autocast(x.device.type, enabled=False)
+
+
 class ReleasedPHNet(nn.Module):
     """The released network; parameters that its computation never reaches are kept."""
 
@@ -191,7 +221,7 @@ class ReleasedPHNet(nn.Module):
         self.decoder = nn.ModuleList(stages)
 
     def raw(self, image: Tensor, mask: Tensor) -> Tensor:
-        """The network's picture before blending, (B, 3, H, W)."""
+        """The network's picture before blending, (B, 3, H, W); statistics in full precision."""
         z, small = image, mask
         features: list[tuple[Tensor, Tensor]] = []
         for i, stage in enumerate(self.encoder):
@@ -199,18 +229,26 @@ class ReleasedPHNet(nn.Module):
             if i % 2 == 0:
                 small = small[..., ::2, ::2]
             features.append((z, small))
-        z = self.SE_block(z, self.feature_extractor(image, mask))
+        with _full_precision(image):
+            extracted = self.feature_extractor(image, mask)
+        z = self.SE_block(z, extracted)
         first = 7 - len(self.grids)
         for i, decode in enumerate(self.decoder):
             e, e_mask = features[5 - i]
             if i >= first:
-                e = self.normalizers[i - first](e, e_mask)
+                with _full_precision(e):
+                    e = self.normalizers[i - first](e.to(e_mask.dtype), e_mask)
             z = decode(self.skip[i](z, e))
-        return torch.sigmoid(z)
+        return torch.sigmoid(z if z.dtype == torch.float64 else z.float())
 
-    def forward(self, composite: Tensor, mask: Tensor) -> Tensor:
-        """The image shown to a user: blended with the composite, (B, 3, H, W)."""
-        return self.raw(composite, mask) * mask + composite * (1 - mask)
+    def forward(self, composite: Tensor, mask: Tensor, blended: bool = True) -> Tensor:
+        """The image shown to a user, blended with the composite; else :meth:`raw`'s."""
+        predicted = self.raw(composite, mask)
+        return predicted * mask + composite * (1 - mask) if blended else predicted
+
+    def unreached(self) -> list[nn.Module]:
+        """The parts that the computation never reaches, and that so never learn."""
+        return [self.skip[6], self.normalizers[len(self.grids) - 1]]
 
 
 def is_released(state: Any) -> bool:

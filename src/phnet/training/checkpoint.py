@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from phnet.errors import BadModel
-from phnet.files import replacing, write_bytes
+from phnet.files import json_of, replacing, write_bytes
 from phnet.networks import PHNet, PHNetConfig
 from phnet.networks.mattenet import MatteConfig
+from phnet.networks.released import ReleasedConfig
 from phnet.training.tasks import Config, Network, network
 
 FORMAT = "phnet-checkpoint-1"
@@ -50,9 +51,9 @@ def _load_tensors(path: Path) -> dict[str, Any]:
 
     try:
         with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("phnet", "null"))
+            about = json_of((file.metadata() or {}).get("phnet", "null"))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise BadModel(
             f"{path}: expected weights as safetensors, but {str(error)[:200]}"
         ) from error
@@ -100,7 +101,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def config_from(values: dict[str, Any]) -> Config:
     """The configuration that a checkpoint keeps as plain values."""
-    kinds: tuple[type[Config], ...] = (PHNetConfig, MatteConfig)
+    kinds: tuple[type[Config], ...] = (PHNetConfig, MatteConfig, ReleasedConfig)
     newer = {"shrink", "statistics"}  # not in older checkpoints; their defaults are those
     fitting = [k for k in kinds if set(values) | newer == {f.name for f in fields(k)} | newer]
     if not fitting:
@@ -138,7 +139,7 @@ def load_network(path: str | Path) -> PHNet:
     """The harmonization network of a checkpoint file, in eval mode; see :func:`network_of`."""
     net = network_of(load_checkpoint(path), path)
     if not isinstance(net, PHNet):
-        raise BadModel(f"{path}: expected a harmonization network, got one for mattes")
+        raise BadModel(f"{path}: expected a network of the paper's kind, got another")
     return net
 
 

@@ -23,10 +23,11 @@ from phnet.datasets.scene_light import (
     resized,
     traces,
 )
-from phnet.datasets.synthesis import Pixels, binarize, make_composite
+from phnet.datasets.synthesis import Pixels, Reading, binarize, make_composite
 from phnet.training.cache import Cache
 from phnet.training.recipe import Data
 from phnet.training.sources import fit
+from phnet.training.streaming import Shards
 
 VALIDATION_SEED = 2024
 
@@ -34,7 +35,7 @@ VALIDATION_SEED = 2024
 class TrainingImages(Dataset[dict[str, Any]]):
     """The endless sequence of a run's training images; index ``g`` is the place in the run."""
 
-    def __init__(self, cache: Cache, data: Data, seed: int) -> None:
+    def __init__(self, cache: Cache | Shards, data: Data, seed: int) -> None:
         self.cache = cache
         self.data = data
         self.seed = seed
@@ -47,18 +48,18 @@ class TrainingImages(Dataset[dict[str, Any]]):
         epoch, place = divmod(g, len(self.cache))
         if epoch != self._epoch:
             rng = np.random.default_rng([self.seed, 1, epoch])
-            self._epoch, self._order = epoch, rng.permutation(len(self.cache))
+            self._epoch, self._order = epoch, self.cache.order(rng)
         return int(self._order[place])
 
     def __getitem__(self, g: int) -> dict[str, Any]:
         """Composite, mask and real photo at place ``g``: uint8 (3 or 1, S, S), light and id."""
         row = self._row(g)
         rng = np.random.default_rng([self.seed, 2, g])
-        planes = np.asarray(self.cache.pixels[row])
+        planes = self.cache.row(row)
         if planes.shape[2] == 7:
-            return _tensors(*self._pair(planes, rng), self.cache.ids[row])
+            return _tensors(*self._pair(planes, rng), self.cache.name(row))
         made, light = self._synthesize(planes, row, rng)
-        return _tensors(*made, self.cache.ids[row], light)
+        return _tensors(*made, self.cache.name(row), light)
 
     def _synthesize(
         self, planes: Pixels, row: int, rng: np.random.Generator
@@ -68,7 +69,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         size = data.size
         if data.own_size and rng.random() < data.own_size:
             size = int(rng.integers(size, self.cache.size + 1))
-        photo, mask = self._photo(planes, size, rng)
+        photo, mask = self._photo(planes, row, size, rng)
         light = 0.0
         if data.backdrops and is_plain(photo, mask) and rng.random() < data.backdrops:
             light = 1.0  # what stands before nothing is lit by nothing: it stays as it is
@@ -90,7 +91,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         return (composite, fit(alpha, data.size), photo), light
 
     def _photo(
-        self, planes: Pixels, size: int, rng: np.random.Generator
+        self, planes: Pixels, row: int, size: int, rng: np.random.Generator
     ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
         """The photo of a row and its foreground, varied, at ``size``."""
         data = self.data
@@ -106,8 +107,8 @@ class TrainingImages(Dataset[dict[str, Any]]):
             photo, alpha = np.ascontiguousarray(photo[:, ::-1]), alpha[:, ::-1]
         mask = binarize(alpha)
         if rng.random() < data.masks:
-            other = self.cache.pixels[int(rng.integers(len(self.cache)))][..., 3]
-            mask = vary_mask(mask, binarize(fit(np.asarray(other), size)), rng)
+            other = self.cache.mask(self.cache.other(row, int(rng.integers(len(self.cache)))))
+            mask = vary_mask(mask, binarize(fit(other, size)), rng)
         return photo, mask
 
     def _recolored(
@@ -120,7 +121,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         if rng.random() < data.tint:
             composite = np.where(mask[..., None], vary_light(photo, rng), photo)
         else:
-            composite = make_composite(photo, mask, rng).image
+            composite = make_composite(photo, mask, rng, data.reading).image
         if data.mild and rng.random() < data.mild:
             share = float(rng.random())
             mixed = cv2.addWeighted(composite, share, photo, 1 - share, 0)
@@ -135,7 +136,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         if len(self.scenes):
             other = int(self.scenes[int(rng.integers(len(self.scenes)))])
             if other != row:
-                scene = np.asarray(self.cache.pixels[other])[..., :3]
+                scene = self.cache.row(other)[..., :3]
                 scene = fit(scene[:, ::-1] if rng.random() < 0.5 else scene, photo.shape[0])
         made, real = make_scene_light(photo, mask, rng, scene)
         return (real if rng.random() < 1 / 12 else made.image), real
@@ -157,29 +158,37 @@ class ValidationImages(Dataset[dict[str, Any]]):
         cache: the photos, or pairs.
         relit: with photos, whether a paste under foreign light stands beside each.
         scenes: backgrounds for every second one of these; None for none.
+        reading: of section 3.2, see :func:`phnet.datasets.synthesis.make_composite`.
     """
 
-    def __init__(self, cache: Cache, relit: bool = False, scenes: Cache | None = None) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        relit: bool = False,
+        scenes: Cache | None = None,
+        reading: Reading = "photo",
+    ) -> None:
         self.cache = cache
         self.relit = relit
         self.scenes = scenes
+        self.reading = reading
 
     def __len__(self) -> int:
         return len(self.cache)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         """Composite, mask and real photo ``row``; relit and relit_real where asked for."""
-        planes = np.asarray(self.cache.pixels[row])
-        name = self.cache.ids[row]
+        planes = self.cache.row(row)
+        name = self.cache.name(row)
         if planes.shape[2] == 7:
             return _tensors(planes[..., :3], _hard(planes[..., 3]), planes[..., 4:], name)
         photo = planes[..., :3]
-        made = make_composite(photo, planes[..., 3], [VALIDATION_SEED, row])
+        made = make_composite(photo, planes[..., 3], [VALIDATION_SEED, row], self.reading)
         item = _tensors(made.image, _hard(made.mask), photo, name)
         if self.relit:
             scene = None
             if self.scenes is not None:
-                scene = np.asarray(self.scenes.pixels[row % len(self.scenes)])[..., :3]
+                scene = self.scenes.row(row % len(self.scenes))[..., :3]
             relit, real = make_scene_light(photo, made.mask, [VALIDATION_SEED, 1, row], scene)
             item |= {"relit": _planes(relit.image), "relit_real": _planes(real)}
         return item

@@ -1,16 +1,19 @@
-"""What a run writes down about itself: speed, metrics.csv, TensorBoard's event files."""
+"""What a run writes down about itself: speed, metrics.csv, TensorBoard's files, a service."""
 
 import contextlib
 import csv
+import importlib
 import math
+import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
+from phnet.errors import MissingExtra
 from phnet.files import write_text
 
 if TYPE_CHECKING:
@@ -107,3 +110,44 @@ class Board:
         """Finish the files, if there are any."""
         if self.writer is not None:
             self.writer.close()
+
+
+class Tracker:
+    """A service that shows runs: Weights & Biases (extra ``track``).
+
+    It reads its own settings from the environment: WANDB_MODE=offline keeps everything here.
+
+    Args:
+        kind: "wandb".
+        folder: of the run; its ``wandb.txt`` keeps the run's id, for a resumed run to go on there.
+        name: what the run is called.
+        recipe: plain values, shown as the run's settings.
+
+    Raises:
+        MissingExtra: the service's package is not installed.
+    """
+
+    def __init__(self, kind: str, folder: Path, name: str, recipe: dict[str, Any]) -> None:
+        try:
+            self.service: Any = importlib.import_module(kind)
+        except ModuleNotFoundError as error:
+            raise MissingExtra("track", f"[run] tracker = {kind!r}") from error
+        kept = folder / f"{kind}.txt"
+        if not kept.exists():
+            write_text(kept, secrets.token_hex(8))
+        self.run = self.service.init(
+            project="phnet",
+            name=name,
+            id=kept.read_text("utf-8").strip(),
+            resume="allow",
+            dir=str(folder),
+            config=recipe,
+        )
+
+    def add(self, row: dict[str, float]) -> None:
+        """Hand over a validation's values, at their number of images."""
+        self.run.log(row, step=int(row["images"]))
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self.run.finish()

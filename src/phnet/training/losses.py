@@ -4,6 +4,8 @@ All take ``predicted`` and ``real``, RGB in [0, 1], (B, 3, H, W), and return one
 (B,): the mean over a batch is then the same however the batch is split over processes.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -45,21 +47,40 @@ def root_fmse_loss(predicted: Tensor, real: Tensor, mask: Tensor) -> Tensor:
     return (error / (3 * mask.sum((1, 2, 3))).clamp_min(1) + 1e-6).sqrt()
 
 
+def released_psnr_loss(predicted: Tensor, real: Tensor) -> Tensor:
+    """100 / PSNR in dB, peak 1: the term of the authors' trainer, see docs/training.md.
+
+    A twentieth of :func:`psnr_loss` where the target reaches 1. The PSNR is held above 1 dB.
+    """
+    error = (predicted - real).square().mean((1, 2, 3)) + TINY
+    return 100 / (-10 * torch.log10(error)).clamp_min(1.0)
+
+
+def masked_gradient_l1(predicted: Tensor, real: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute difference of the gradients of both pictures' foregrounds, cut out."""
+    error = (predicted - real) * mask
+    across = (error[..., :, 1:] - error[..., :, :-1]).abs().mean((1, 2, 3))
+    down = (error[..., 1:, :] - error[..., :-1, :]).abs().mean((1, 2, 3))
+    return across + down
+
+
 def objective(predicted: Tensor, real: Tensor, mask: Tensor, weights: dict[str, float]) -> Tensor:
     """Weighted sum of the terms named in ``weights`` (eq. 15), one value an image (B,)."""
     total = torch.zeros(predicted.shape[0], dtype=predicted.dtype, device=predicted.device)
     for name, weight in weights.items():
-        if weight == 0:
-            continue
-        if name == "psnr":
-            term = psnr_loss(predicted, real)
-        elif name == "fn_mse":
-            term = fn_mse_loss(predicted, real, mask)
-        elif name == "gradient":
-            term = gradient_loss(predicted, real)
-        elif name == "root_fmse":
-            term = root_fmse_loss(predicted, real, mask)
-        else:
-            raise ValueError(f"loss: expected psnr, fn_mse, gradient or root_fmse, got {name!r}")
-        total = total + weight * term
+        if name not in TERMS:
+            raise ValueError(f"loss: expected {', '.join(TERMS)}, got {name!r}")
+        if weight:
+            total = total + weight * TERMS[name](predicted, real, mask)
     return total
+
+
+Term = Callable[[Tensor, Tensor, Tensor], Tensor]  # of prediction, photo and mask, each (B, ...)
+TERMS: dict[str, Term] = {
+    "psnr": lambda predicted, real, _: psnr_loss(predicted, real),
+    "fn_mse": fn_mse_loss,
+    "gradient": lambda predicted, real, _: gradient_loss(predicted, real),
+    "root_fmse": root_fmse_loss,
+    "released_psnr": lambda predicted, real, _: released_psnr_loss(predicted, real),
+    "gradient_l1": masked_gradient_l1,
+}

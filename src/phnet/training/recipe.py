@@ -4,13 +4,16 @@ All problems of a file are reported at once. ``Recipe.as_dict`` is what checkpoi
 """
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from phnet.datasets.synthesis import READINGS, Reading
 from phnet.errors import BadRecipe
 from phnet.networks.mattenet import MATTES, MatteConfig
 from phnet.networks.phnet import CONFIGS
+from phnet.networks.released import RELEASED, ReleasedConfig
 from phnet.training.tasks import Config, task_of
 
 
@@ -26,6 +29,7 @@ class Data:
     vary: float = 0.0  # share of photos whose light, crop and side are changed first
     crop: float = 0.0  # share of the other photos that are cropped, their light as it is
     flip: float = 0.0  # share of all photos that are mirrored (0.5: either way alike)
+    reading: Reading = "photo"  # of section 3.2 (photos): photo, soft, object
     tint: float = 0.0  # share of composites under a mild cast of light, not the paper's recipe
     scene_light: float = 0.0  # share of composites of people pasted into another light
     traces: float = 0.0  # share of composites with blur, sharpening, noise, JPEG over the whole
@@ -35,6 +39,7 @@ class Data:
     backdrops: float = 0.0  # share of photos before a plain backdrop that scene light leaves alone
     mild: float = 0.0  # share of composites that are mixed with the photo, to a chance degree
     workers: int = 1  # loader processes
+    cache_gb: float = 100.0  # largest cache of decoded images, in 10^9 bytes
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Schedule:
     images: int = 0  # images to see in all
     warmup: int = 0  # images over which the rate rises from zero
     decay: float = 0.0  # share of the run, at its end, over which the rate falls to zero
+    shape: str = "linear"  # of that fall: linear, cosine
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Loss:
     fn_mse: float = 0.01
     gradient: float = 0.01
     root_fmse: float = 0.0
+    released_psnr: float = 0.0  # of the authors' trainer: 100 / PSNR in dB, and
+    gradient_l1: float = 0.0  # L1 of the gradients of the foreground
     bce: float = 0.0  # matting networks: cross-entropy, and
     iou: float = 0.0  # 1 - soft intersection over union
 
@@ -74,10 +82,11 @@ class Run:
     """Everything else."""
 
     batch: int = 16  # images a step, over all processes
+    accumulate: int = 1  # pieces that a process's share of a batch is cut into, one after another
     seed: int = 0
     clip: float = 0.0  # largest gradient norm; 0: no clipping
     ema: float = 0.0  # decay of the weights' moving average a step; 0: none
-    precision: str = "fp32"  # fp32, fp64, bf16 (autocast)
+    precision: str = "fp32"  # fp32, fp64, bf16 (autocast), fp16 (autocast and a loss scaler)
     channels_last: bool = False
     compile: bool = False
     sync_batchnorm: bool = False  # on GPUs: one batch statistic over all processes
@@ -85,6 +94,8 @@ class Run:
     freeze: tuple[str, ...] = ()  # parts that do not learn: encoder, attention, decoder, batchnorm
     validate_every: int = 20_000  # images between validations
     checkpoint_minutes: float = 5.0  # at most this long between checkpoints
+    keep_every: int = 0  # images between checkpoints that are kept; 0: none but last and best
+    tracker: str = ""  # a service that shows the run: wandb (extra `track`)
 
 
 @dataclass(frozen=True)
@@ -115,10 +126,13 @@ _TABLES: dict[str, Any] = {
     "loss": Loss,
     "run": Run,
 }
-_CHOICES = {
+_CHOICES: dict[tuple[str, str], set[str]] = {
     ("data", "kind"): {"photos", "pairs"},
+    ("data", "reading"): {*READINGS},
     ("optimizer", "name"): {"lion", "adamw", "sgd"},
-    ("run", "precision"): {"fp32", "fp64", "bf16"},
+    ("run", "precision"): {"fp32", "fp64", "bf16", "fp16"},
+    ("run", "tracker"): {"", "wandb"},
+    ("schedule", "shape"): {"linear", "cosine"},
 }
 _FREEZABLE = {"encoder", "attention", "decoder", "batchnorm"}
 
@@ -164,7 +178,7 @@ def _read_model(table: Any, problems: list[str]) -> Config:
         return CONFIGS["paper"]
     rest = dict(table)
     name = rest.pop("name", "paper")
-    known: dict[str, Config] = {**CONFIGS, **MATTES}
+    known: dict[str, Config] = {**CONFIGS, **MATTES, **RELEASED}
     if not isinstance(name, str) or name not in known:
         problems.append(f"[model] name should be one of {', '.join(known)}, got {name!r}")
         return CONFIGS["paper"]
@@ -181,7 +195,7 @@ def _check_values(recipe: Recipe) -> list[str]:
     problems = []
     for (table, key), choices in _CHOICES.items():
         value = getattr(getattr(recipe, table), key)
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             problems.append(f"[{table}] {key} should be one of {sorted(choices)}, got {value!r}")
     data, schedule, run = recipe.data, recipe.schedule, recipe.run
     if (schedule.epochs > 0) == (schedule.images > 0):
@@ -191,6 +205,11 @@ def _check_values(recipe: Recipe) -> list[str]:
         problems.append(f"[loss] for this network takes {', '.join(terms)}")
     if isinstance(recipe.model, MatteConfig) and data.size % 32:
         problems.append(f"[data] size should be a multiple of 32 for a matte, got {data.size}")
+    if isinstance(recipe.model, ReleasedConfig) and (data.size % 8 or run.freeze):
+        problems.append(
+            "[model] of the released network wants a [data] size that is a multiple of 8, and "
+            "nothing to freeze"
+        )
     if data.size < 16 or 0 < data.cache_size < data.size:
         problems.append("[data] size should be at least 16 and cache_size at least size (or 0)")
     problems += [
@@ -214,15 +233,20 @@ def _check_values(recipe: Recipe) -> list[str]:
         problems.append(f"[schedule] decay should lie in [0, 1], got {schedule.decay}")
     if not 0 <= run.ema < 1:
         problems.append(f"[run] ema should lie in [0, 1), got {run.ema}")
-    if run.batch < 1 or recipe.optimizer.lr <= 0:
-        problems.append("[run] batch and [optimizer] lr should be above 0")
+    if min(run.batch, run.accumulate) < 1 or recipe.optimizer.lr <= 0:
+        problems.append("[run] batch, accumulate and [optimizer] lr should be above 0")
     if not set(run.freeze) <= _FREEZABLE:
         problems.append(f"[run] freeze takes {sorted(_FREEZABLE)}, got {list(run.freeze)}")
     return problems
 
 
-def load_recipe(path: str | Path) -> Recipe:
+def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe file.
+
+    Args:
+        path: the file.
+        changes: entries to replace or add, each ``table.key=value``; the value in TOML, where
+            quotes around a plain word may be left out.
 
     Raises:
         BadRecipe: the file is missing, is not TOML, or has wrong entries (all are named).
@@ -233,7 +257,25 @@ def load_recipe(path: str | Path) -> Recipe:
         raise BadRecipe(f"{path}: expected a recipe file, but {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path}: expected a recipe in TOML, but {error}") from error
+    for change in changes:
+        _apply(tables, change)
     return parse_recipe(tables, Path(path).stem, str(path))
+
+
+def _apply(tables: dict[str, Any], change: str) -> None:
+    """Put one ``table.key=value`` into ``tables``."""
+    place, given, text = change.partition("=")
+    table, dot, key = place.strip().partition(".")
+    if not given or not dot or not table or not key:
+        raise BadRecipe(f"expected a change such as run.batch=8, got {change!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    into = tables.setdefault(table, {})
+    if not isinstance(into, dict):
+        raise BadRecipe(f"[{table}] should be a table, so {change!r} cannot change it")
+    into[key] = value
 
 
 def parse_recipe(tables: dict[str, Any], name: str, source: str) -> Recipe:

@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -23,6 +24,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from phnet.training.recipe import Recipe, load_recipe
+from phnet.training.seeds import Spread, spreads, write_spreads
+from phnet.training.sets import Sets, load_sets
 from phnet.training.trainer import Progress, Trainer
 
 LOG_SECONDS = 60.0  # between lines where there is no terminal
@@ -107,35 +110,83 @@ def train(
     minutes: float | None,
     threads: int | None,
     init: Path | None,
-) -> None:
-    """Run a recipe as the command line asks for it."""
+    changes: Sequence[str] = (),
+    seeds: int = 0,
+) -> list[Spread]:
+    """Run a recipe as the command line asks for it.
+
+    Returns:
+        With ``seeds``, the measures of those runs that have ended; else nothing.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    recipe = load_recipe(recipe_path)
+    recipe = load_recipe(recipe_path, changes)
     if folders:
         recipe = recipe.with_data([str(folder) for folder in folders])
     if init:
-        recipe = dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, init=str(init)))
+        recipe = _with_run(recipe, init=str(init))
     if threads:
         torch.set_num_threads(threads)
+    folder = output or Path("runs") / recipe_path.stem
+    sets = load_sets(recipe, cache or folder / "cache")  # hours, at times: before the group
     with _process_group() as rank, _on_signal() as stopping:
-        _run(recipe, output or Path("runs") / recipe_path.stem, cache, minutes, rank, stopping)
+        if not seeds:
+            _run(recipe, folder, sets, minutes, rank, stopping)
+            return []
+        return _run_seeds(recipe, folder, sets, minutes, rank, stopping, seeds)
+
+
+def _with_run(recipe: Recipe, **changes: Any) -> Recipe:
+    return dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, **changes))
 
 
 def _run(
     recipe: Recipe,
     output: Path,
-    cache: Path | None,
+    sets: Sets,
     minutes: float | None,
     rank: int,
     stopping: Callable[[], bool],
-) -> None:
-    """Train; on return nothing holds the trainer, nor through it the process group."""
-    trainer = Trainer(recipe, output, cache)
+) -> int | None:
+    """Train; on return nothing holds the trainer, nor through it the process group.
+
+    Returns:
+        How many images the run has seen at its end; None where it has not ended.
+    """
+    trainer = Trainer(recipe, output, sets=sets)
     batch = recipe.run.batch
-    with _shown(rank, trainer.step * batch, trainer.total) as show:
+    with _shown(rank, min(trainer.step * batch, trainer.total), trainer.total) as show:
         trainer.run(minutes, show, stopping)
     if rank == 0:
         logging.getLogger(__name__).info(
             "%d of %d images seen; checkpoints in %s",
-            *(trainer.step * batch, trainer.total, trainer.folder),
+            *(min(trainer.step * batch, trainer.total), trainer.total, trainer.folder),
         )
+    return trainer.step * batch if trainer.step == trainer.steps else None
+
+
+def _run_seeds(
+    recipe: Recipe,
+    output: Path,
+    sets: Sets,
+    minutes: float | None,
+    rank: int,
+    stopping: Callable[[], bool],
+    seeds: int,
+) -> list[Spread]:
+    """Train with the recipe's seed and those after it, one run after another."""
+    begun = time.monotonic()
+    places = [output / f"seed-{recipe.run.seed + i}" for i in range(seeds)]
+    reached: int | None = None
+    for i, place in enumerate(places):
+        left = None
+        if minutes is not None:
+            left = max(0.0, minutes - (time.monotonic() - begun) / 60)
+        seeded = _with_run(recipe, seed=recipe.run.seed + i)
+        ended = _run(seeded, place, sets, left, rank, stopping)
+        if ended is None:
+            break
+        reached = ended
+    found = spreads(places, reached) if reached is not None else []
+    if rank == 0 and found:
+        write_spreads(found, output / "seeds.csv")
+    return found if rank == 0 else []

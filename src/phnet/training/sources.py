@@ -1,6 +1,5 @@
 """Where training images come from: folders of photos with masks, packs, trees of pairs."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from phnet.datasets.archive import Packed, members, pack, read_member
 from phnet.datasets.readers import Sample, read, splits
+from phnet.datasets.shards import held_out
 from phnet.datasets.synthesis import Pixels, binarize
 from phnet.errors import BadData
 
@@ -26,6 +26,7 @@ class Source:
     id: str
     load: Callable[[], Pixels]  # planes (H, W, 4): photo, mask; or (H, W, 7): composite, mask, real
     scene: bool = False  # may stand behind any person
+    planes: int = 4
 
 
 def _decode(content: bytes, flags: int) -> Pixels:
@@ -45,6 +46,22 @@ def _photo_planes(photo: bytes, mask: bytes) -> Pixels:
     if not 0 < binarize(alpha).mean() < 1:
         raise ValueError("mask is empty or covers everything")
     return np.dstack([rgb, alpha])
+
+
+def decoded_planes(first: bytes, mask: bytes, real: bytes | None = None) -> Pixels:
+    """Encoded files as planes: photo, mask (H, W, 4); with ``real``: composite, mask, real, 7.
+
+    Raises:
+        ValueError: one cannot be decoded, they differ in size, or the mask divides nothing.
+    """
+    if real is None:
+        return _photo_planes(first, mask)
+    pictures = [_decode(content, cv2.IMREAD_COLOR) for content in (first, real)]
+    alpha = _decode(mask, cv2.IMREAD_GRAYSCALE)
+    if not pictures[0].shape[:2] == alpha.shape == pictures[1].shape[:2]:
+        raise ValueError("composite, mask and real photo differ in size")
+    hard = np.where(binarize(alpha), np.uint8(255), np.uint8(0))  # as pairs are read from a tree
+    return np.dstack([pictures[0], hard, pictures[1]])
 
 
 def _load_photo(photo: Path, mask: Path) -> Pixels:
@@ -125,10 +142,14 @@ def pair_sources(folders: Sequence[str], split: str, real: str) -> list[Source]:
         has_val = "val" in splits(folder)
         for sample in read(folder, split if has_val else "train", real=real or None):
             photo = f"{sample.subset}/{sample.real_path.stem}"
-            held_out = hashlib.sha256(photo.encode()).digest()[0] * 50 < 256
-            if has_val or held_out == (split == "val"):
+            if has_val or held_out(photo) == (split == "val"):
                 name = f"{sample.subset}/{sample.id}"
-                sources.append(Source(name, partial(_load_pair, sample)))
+                sources.append(Source(name, partial(_load_pair, sample), planes=7))
+    if split == "val" and not sources:
+        raise BadData(
+            f"{', '.join(map(str, folders))}: expected composites to validate on, but the hold-out "
+            "(one photo in 50 where there is no split val) is empty"
+        )
     return sources
 
 
@@ -174,3 +195,17 @@ def fit(pixels: Pixels, size: int) -> Pixels:
     if pixels.shape[0] == size:
         return np.ascontiguousarray(pixels)
     return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def squared(pixels: Pixels, size: int) -> Pixels:
+    """Planes (H, W, 4 or 7) as a square of ``size``: by area, or cubic where it enlarges.
+
+    OpenCV resizes at most four channels with INTER_AREA at its best speed, and enlarges with it by
+    repeating pixels.
+    """
+    method = cv2.INTER_AREA if min(pixels.shape[:2]) >= size else cv2.INTER_CUBIC
+    parts = [
+        cv2.resize(pixels[..., i : i + 4], (size, size), interpolation=method)
+        for i in range(0, pixels.shape[2], 4)
+    ]
+    return np.concatenate(parts, 2)

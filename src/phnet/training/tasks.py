@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from phnet.networks import PHNet, PHNetConfig
 from phnet.networks.mattenet import MatteConfig, MatteNet, iou, matting_loss
-from phnet.training.losses import objective
+from phnet.networks.released import ReleasedConfig, ReleasedPHNet
+from phnet.training.losses import TERMS, objective
 
-Config = PHNetConfig | MatteConfig
-Network = PHNet | MatteNet
+Config = PHNetConfig | MatteConfig | ReleasedConfig
+Network = PHNet | MatteNet | ReleasedPHNet
 Planes = dict[str, Tensor]  # composite, real (B, 3, S, S) in [0, 1]; mask (B, 1, S, S)
 
 
@@ -37,12 +38,16 @@ class Harmonizing:
     """PHNet: from composite and mask to the harmonized picture."""
 
     measures: tuple[str, ...] = ("val_mse", "val_untouched", "val_psnr")
-    objective: tuple[str, ...] = ("psnr", "fn_mse", "gradient", "root_fmse")
+    objective: tuple[str, ...] = tuple(TERMS)
 
     def predict(self, net: nn.Module, planes: Planes) -> Tensor:
         """The blended picture (B, 3, S, S)."""
         predicted: Tensor = net(planes["composite"], planes["mask"], planes.get("light"))
         return predicted
+
+    def shown(self, net: nn.Module, planes: Planes) -> Tensor:
+        """What a user is shown, (B, 3, S, S)."""
+        return self.predict(net, planes)
 
     def loss(self, predicted: Tensor, planes: Planes, weights: dict[str, float]) -> Tensor:
         """The paper's objective (eq. 15)."""
@@ -51,15 +56,29 @@ class Harmonizing:
 
     def score(self, net: nn.Module, planes: Planes) -> Tensor:
         """MSE, the composite's own MSE, and PSNR, on [0, 255]."""
-        mse = _mse_255(self.predict(net, planes), planes["real"])
+        mse = _mse_255(self.shown(net, planes), planes["real"])
         untouched = _mse_255(planes["composite"], planes["real"])
         psnr = 10 * torch.log10(255**2 / mse.clamp_min(1e-3))
         return torch.stack([mse, untouched, psnr], 1)
 
     def column(self, net: nn.Module, planes: Planes) -> Tensor:
         """Composite, harmonized, real."""
-        harmonized = self.predict(net, planes).float()
+        harmonized = self.shown(net, planes).float()
         return torch.cat([planes["composite"].float(), harmonized, planes["real"].float()], 2)[0]
+
+
+class Releasing(Harmonizing):
+    """The released network as its authors trained it: judged before its picture is blended."""
+
+    def predict(self, net: nn.Module, planes: Planes) -> Tensor:
+        """The network's own picture (B, 3, S, S), background included."""
+        predicted: Tensor = net(planes["composite"], planes["mask"], False)
+        return predicted
+
+    def shown(self, net: nn.Module, planes: Planes) -> Tensor:
+        """The blended picture (B, 3, S, S)."""
+        blended: Tensor = net(planes["composite"], planes["mask"])
+        return blended
 
 
 class Relighting(Harmonizing):
@@ -138,11 +157,18 @@ def task_of(config: Config) -> Task:
     """What a network of this configuration is trained for."""
     if isinstance(config, MatteConfig):
         return Matting()
+    if isinstance(config, ReleasedConfig):
+        return Releasing()
     return Relighting() if config.statistics else Harmonizing()
 
 
 def network(config: Config) -> Network:
     """A fresh network."""
+    if isinstance(config, ReleasedConfig):
+        net = ReleasedPHNet(config.widths, config.grids)
+        for part in net.unreached():
+            part.requires_grad_(False)  # several processes would wait for their gradients
+        return net
     return MatteNet(config) if isinstance(config, MatteConfig) else PHNet(config)
 
 

@@ -1,6 +1,5 @@
 """Training: one loop for one process or many (torchrun), resumable bit for bit."""
 
-import contextlib
 import logging
 import math
 import os
@@ -15,18 +14,18 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from phnet.errors import BadRecipe, TrainingStopped
 from phnet.networks import PHNet
-from phnet.training.cache import build_cache
 from phnet.training.checkpoint import load_checkpoint, save_checkpoint, take_weights
-from phnet.training.dataset import Places, TrainingImages, ValidationImages, loaded
-from phnet.training.logs import Board, Meter, Metrics
+from phnet.training.dataset import Places, TrainingImages, loaded
+from phnet.training.logs import Board, Meter, Metrics, Tracker
 from phnet.training.optimizers import follow, make_optimizer, rate_factor
 from phnet.training.recipe import Recipe
-from phnet.training.sources import pair_sources, photo_sources, scene_sources
+from phnet.training.sets import Sets, load_sets
+from phnet.training.stepping import Stepper
 from phnet.training.tasks import Network, network, task_of
+from phnet.training.validation import measured, sheet
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +48,28 @@ class Trainer:
     """A run of a recipe in a folder.
 
     The folder gets ``last.pt`` (to resume), ``best.pt`` (lowest first measure: MSE, or 1 - IoU),
-    ``metrics.csv``, TensorBoard's event files, and ``cache/`` with decoded photos.
+    ``metrics.csv``, TensorBoard's event files, and ``cache/`` with decoded photos. ``sets``: these
+    images, made ready before the process group, instead of the recipe's.
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path, cache: Path | None = None, pictures: bool = True
+        self,
+        recipe: Recipe,
+        folder: Path,
+        cache: Path | None = None,
+        pictures: bool = True,
+        sets: Sets | None = None,
     ) -> None:
         self.recipe = recipe
         self.task = task_of(recipe.model)
         self.folder = folder
         self.world = dist.get_world_size() if dist.is_initialized() else 1
         self.rank = dist.get_rank() if dist.is_initialized() else 0
-        if recipe.run.batch % self.world:
-            raise BadRecipe(f"batch {recipe.run.batch} does not divide over {self.world} processes")
+        if recipe.run.batch % (self.world * recipe.run.accumulate):
+            raise BadRecipe(
+                f"batch {recipe.run.batch} does not divide over {self.world} processes and "
+                f"{recipe.run.accumulate} pieces"
+            )
         local = int(os.environ.get("LOCAL_RANK", "0"))
         self.device = (
             torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
@@ -70,7 +78,12 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self.metrics = Metrics(folder)
         self.board = Board(folder) if pictures else None
-        self._load_data(cache or folder / "cache")
+        self.tracker = (
+            Tracker(recipe.run.tracker, folder, recipe.name, recipe.as_dict())
+            if recipe.run.tracker and self.rank == 0
+            else None
+        )
+        self._take(sets or load_sets(recipe, cache or folder / "cache"))
         self._build()
         self.step = 0
         self.best = math.inf
@@ -78,35 +91,20 @@ class Trainer:
 
     # -- set-up ---------------------------------------------------------------------------
 
-    def _load_data(self, cache: Path) -> None:
-        data = self.recipe.data
-
-        def sources(split: str) -> Any:
-            if data.kind == "pairs":
-                return pair_sources(data.folders, split, data.real)
-            return photo_sources(data.folders, split)
-
-        for turn in range(2):  # rank 0 decodes, the others then find the cache
-            if (turn == 0) == (self.rank == 0):
-                train = build_cache(sources("train"), data.cache_size or data.size, cache)
-                val = build_cache(sources("val"), data.size, cache)
-                backgrounds = scene_sources(data.folders, "val") if data.scene_light else []
-                scenes = build_cache(backgrounds, data.size, cache) if backgrounds else None
-                self.validation = ValidationImages(val, data.scene_light > 0, scenes)
-            if dist.is_initialized():
-                dist.barrier()
-        if train.rejected and self.rank == 0:
-            log.warning("%d images cannot be used and are skipped", len(train.rejected))
-        self.images = TrainingImages(train, data, self.recipe.run.seed)
+    def _take(self, sets: Sets) -> None:
+        if sets.train.rejected and self.rank == 0:
+            log.warning("%d images cannot be used and are skipped", len(sets.train.rejected))
+        self.validation = sets.validation
+        self.images = TrainingImages(sets.train, self.recipe.data, self.recipe.run.seed)
         schedule = self.recipe.schedule
-        self.total = schedule.images or schedule.epochs * len(train)
+        self.total = schedule.images or schedule.epochs * len(sets.train)
         self.steps = math.ceil(self.total / self.recipe.run.batch)
 
     def _build(self) -> None:
         run = self.recipe.run
         torch.manual_seed(run.seed)
         net = network(self.recipe.model)
-        begun = (self.folder / "last.pt").exists()
+        begun = self._kept() is not None
         self.images_before = take_weights(net, run.init) if run.init and not begun else 0
         if (
             isinstance(net, PHNet)
@@ -136,6 +134,9 @@ class Trainer:
             self.runner = DistributedDataParallel(net)
         if run.compile:
             self.runner.compile()
+        self.stepper = Stepper(
+            *(self.recipe, self.task, net, self.runner, self.optimizer, self.device, self.world)
+        )
 
     # -- checkpoints ----------------------------------------------------------------------
 
@@ -151,6 +152,7 @@ class Trainer:
             "images": self.step * self.recipe.run.batch,
             "images_before": self.images_before,  # seen by the weights that this run started from
             "best": self.best,
+            "scaler": self.stepper.scaler.state_dict(),
             "random": torch.get_rng_state(),
         }
 
@@ -158,9 +160,14 @@ class Trainer:
         if self.rank == 0:
             save_checkpoint(self.state(), self.folder / name)
 
+    def _kept(self) -> Path | None:
+        """The checkpoint to go on from: the last one, else the best one."""
+        places = (self.folder / "last.pt", self.folder / "best.pt")
+        return next((path for path in places if path.exists()), None)
+
     def _resume(self) -> None:
-        path = self.folder / "last.pt"
-        if not path.exists():
+        path = self._kept()
+        if path is None:
             return
         state = load_checkpoint(path)
         if state["config"] != asdict(self.recipe.model):
@@ -172,6 +179,8 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(state["ema"] or state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if state.get("scaler"):  # not in older checkpoints, empty but for fp16
+            self.stepper.scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["random"])
         self.step, self.best = state["step"], state["best"]
         self.images_before = int(state.get("images_before", 0))  # not in older checkpoints
@@ -209,19 +218,22 @@ class Trainer:
             if images // run.validate_every > (images - run.batch) // run.validate_every:
                 val = self._validate_and_log(meter)
                 meter = Meter()
+            if run.keep_every and images // run.keep_every > (images - run.batch) // run.keep_every:
+                self._save(f"images-{images:09d}.pt")
             now = time.monotonic()
             if now - saved > run.checkpoint_minutes * 60:
                 self._save("last.pt")
                 saved = now
-            show(Progress(images, self.total, loss, *rates, val))
+            show(Progress(min(images, self.total), self.total, loss, *rates, val))
             if self._together(now > deadline or stopping()):
                 break
         self._save("last.pt")
         if self.step == self.steps and not self.metrics.end_with(self.step * run.batch):
             self._validate_and_log(meter)
             self._save("last.pt")
-        if self.board is not None:
-            self.board.close()
+        for written in (self.board, self.tracker):
+            if written is not None:
+                written.close()
 
     def _planes(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """A batch on the device: pictures and masks in [0, 1], and the light asked for."""
@@ -233,39 +245,23 @@ class Trainer:
         return {name: x if name == "light" else x / 255 for name, x in found.items()}
 
     def _step(self, batch: dict[str, Any]) -> float:
-        """One step of the optimizer on one global batch; returns this process's mean loss."""
+        """One step on one global batch; returns the mean loss over all processes."""
         run, schedule = self.recipe.run, self.recipe.schedule
-        planes = self._planes(batch)
-        factor = rate_factor(self.step * run.batch, self.total, schedule.warmup, schedule.decay)
+        factor = rate_factor(
+            *(self.step * run.batch, self.total, schedule.warmup, schedule.decay, schedule.shape)
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.lr * factor
-        self.runner.train()
-        if "batchnorm" in run.freeze:
-            for module in self.net.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-        self.optimizer.zero_grad(set_to_none=True)
-        with self._autocast():
-            predicted = self.task.predict(self.runner, planes)
-        loss = self.task.loss(predicted, planes, asdict(self.recipe.loss)).mean()
-        if self._together(not bool(loss.isfinite())):
+        loss = self.stepper(self._planes(batch))
+        if loss is None:
             raise TrainingStopped(
-                f"the loss is {loss.item()} at {self.step * run.batch} images, in the batch of "
+                f"the loss is not finite at {self.step * run.batch} images, in the batch of "
                 f"{', '.join(batch['id'])}; the last good checkpoint is {self.folder / 'last.pt'}"
             )
-        torch.autograd.backward(loss)
-        if run.clip:
-            nn.utils.clip_grad_norm_(self.net.parameters(), run.clip)
-        self.optimizer.step()
         self.step += 1
         if self.average is not None:
             follow(self.average, self.net, self.step, run.ema)
-        return loss.item()
-
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        if self.recipe.run.precision == "bf16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return contextlib.nullcontext()
+        return loss
 
     def _together(self, condition: bool) -> bool:
         """Whether ``condition`` holds on any process: all then do the same."""
@@ -277,22 +273,17 @@ class Trainer:
 
     # -- validation -----------------------------------------------------------------------
 
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """The task's measures, means of per-image values over the whole validation set."""
-        net = self.average if self.average is not None else self.net
-        was_training = net.training
-        net.eval()
-        names = self.task.measures
-        places = list(range(self.rank, len(self.validation), self.world))
-        sums = torch.zeros(len(names) + 1, dtype=torch.float64, device=self.device)
-        for batch in DataLoader(self.validation, 16, sampler=places):
-            scores = self.task.score(net, self._planes(batch))
-            sums += torch.cat([scores.sum(0), sums.new_tensor([len(scores)])])
-        net.train(was_training)
-        if self.world > 1:
-            dist.all_reduce(sums)
-        return dict(zip(names, (sums[:-1] / sums[-1]).tolist(), strict=True))
+        place = (self.rank, self.world, self.device)
+        return measured(self._judged(), self.task, self.validation, self._planes, *place)
+
+    def picture_grid(self, count: int = 8) -> Tensor:
+        """Some validation images, a column of three pictures each: (3, 3 S, count S)."""
+        return sheet(self._judged(), self.task, self.validation, self._planes, count)
+
+    def _judged(self) -> nn.Module:
+        return self.average if self.average is not None else self.net
 
     def _validate_and_log(self, meter: Meter) -> float:
         result = self.validate()
@@ -310,6 +301,8 @@ class Trainer:
             shown = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
             log.info("%d images: loss %.4g, %s, %.1f images/s", images, row["loss"], shown, speed)
             self.metrics.add(row)
+            if self.tracker is not None:
+                self.tracker.add(row)
             if self.board is not None:
                 self.board.add(row, self.picture_grid())
         first = result[self.task.measures[0]]
@@ -317,20 +310,3 @@ class Trainer:
             self.best = first
             self._save("best.pt")
         return first
-
-    @torch.no_grad()
-    def picture_grid(self, count: int = 8) -> Tensor:
-        """Some validation images, a column of three pictures each: (3, 3 S, count S)."""
-        net = self.average if self.average is not None else self.net
-        was_training = net.training
-        net.eval()
-        step = max(1, len(self.validation) // count)
-        columns = []
-        for row in range(0, min(len(self.validation), step * count), step):
-            item = self.validation[row]
-            one = {
-                name: torch.as_tensor(value)[None] for name, value in item.items() if name != "id"
-            }
-            columns.append(self.task.column(net, self._planes(one)))
-        net.train(was_training)
-        return torch.cat(columns, 2).clamp(0, 1).cpu()

@@ -5,9 +5,11 @@ encodes a frame, the next is decoded and its person found. PyAV (extra ``video``
 encodes; each frame keeps its time, so a variable frame rate stays one.
 """
 
+import math
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,9 @@ from phnet.errors import BadImage, BadMask, BadOutput
 from phnet.files import check_place, replacing
 from phnet.images import load, load_mask
 from phnet.images.arrays import Floats, Pixels, check_mask
-from phnet.video.container import ENCODERS, Report, Writer, opened, pixels_of, pyav
+from phnet.video.container import Report, opened, pyav
+from phnet.video.frames import Reader, squared
+from phnet.video.writing import ENCODERS, Writer
 
 if TYPE_CHECKING:
     from phnet.video.live import Begun, Live
@@ -36,17 +40,6 @@ def check_video_output(path: Path, *inputs: Path | None) -> None:
     check_place(path, *inputs)
 
 
-def frame_count(source: Path) -> int | None:
-    """How many frames a video has by its own account; None if it does not say."""
-    with opened(source) as container:
-        stream = container.streams.video[0]
-        if stream.frames:
-            return int(stream.frames)
-        if stream.duration and stream.average_rate:
-            return round(float(stream.duration * stream.time_base * stream.average_rate))
-        return None
-
-
 def convert(
     source: Path,
     output: Path,
@@ -59,12 +52,15 @@ def convert(
 
     Args:
         source: the video.
-        output: the video to write, of the same size, times and color range.
+        output: the video to write, of the same size, pixel aspect and times.
         background: a picture or a video; a video that is shorter begins again.
         live: makes the live path from the first background picture.
-        masks: a folder with one mask a frame, in the order of their names; None: the person is
-            found.
+        masks: a folder with one mask a frame, in the order of their names; None: the video's own
+            alpha, else the person is found.
         on_frame: called after each frame.
+
+    Returns:
+        What became of it; :attr:`Report.short` says that the end could not be read.
 
     Raises:
         PHNetError: one sentence; nothing is written then.
@@ -75,42 +71,59 @@ def convert(
         opened(source) as container,
         replacing(output) as temporary,
     ):
-        scene_time, scene = next(scenes)
+        reader = Reader(container, source, report)
+        time, scene = next(scenes)
         session = live(scene)
-        alphas = None if masks is None else _masks(masks)
         try:
             with (
                 pyav().open(str(temporary), "w") as target,
-                _Second(Writer(target, container, output, report), session, on_frame) as second,
+                _Second(
+                    Writer(target, container, reader, output, report), session, on_frame
+                ) as second,
             ):
                 try:
-                    for frame in _frames(container, second, report):
-                        when = float(frame.time or 0)
-                        while scene_time <= when and background.suffix.lower() not in PICTURES:
-                            session.background = scene
-                            scene_time, scene = next(scenes)
-                        pixels = pixels_of(frame)
-                        alpha = None
-                        if alphas is not None:
-                            alpha = _next(alphas, masks, second.begun, pixels.shape[:2])
-                        second.finish(frame, session.begin(pixels, alpha))
+                    _run(reader, session, second, chain([(time, scene)], scenes), masks)
                 except KeyboardInterrupt:
                     report.stopped = True
                 second.wait()
-                report.frames = second.frames
-                if report.stopped and not report.frames:
+                if report.stopped and not second.frames:
                     raise KeyboardInterrupt
-                if not report.frames:
+                if not second.frames:
                     raise BadImage(f"{source}: expected a video, but no frame could be decoded")
                 second.writer.finish()
         except pyav().error.FFmpegError as error:
-            raise BadOutput(f"{output}: the video cannot be written ({error})") from error
-    report.cuts = session.cuts.seen
+            raise BadOutput(f"{output}: the video cannot be written ({error.strerror})") from error
+        report.frames, report.cuts = second.frames, session.cuts.seen
+        report.short = "" if report.stopped else reader.shortfall()
+    if not second.with_person:
+        report.notes.append(f"{source}: no person was found in any frame")
     return report
 
 
+def _run(
+    reader: Reader,
+    session: "Live",
+    second: "_Second",
+    scenes: Iterator[tuple[float, Pixels]],
+    folder: Path | None,
+) -> None:
+    """Begin each frame, with the scene of its time behind, and hand it to the second thread."""
+    alphas = None if folder is None else _masks(folder)
+    time, scene = next(scenes)
+    for shown in reader.frames(second.pass_on):
+        while time <= shown.seconds:
+            session.background = scene
+            time, scene = next(scenes)
+        session.pixel_aspect = float(reader.pixel_aspect)
+        alpha = shown.alpha
+        if alphas is not None:
+            alpha = _next(alphas, folder, second.begun, shown.pixels.shape[:2])
+        is_cutout = alphas is None and alpha is not None
+        second.finish(shown.pts, session.begin(shown.pixels, alpha, is_cutout=is_cutout))
+
+
 class _Second:
-    """The thread that finishes and writes frames, one at a time, in order, and passes sound on."""
+    """The thread that finishes and writes frames, one at a time, in order, and other tracks."""
 
     def __init__(self, writer: "Writer", session: "Live", on_frame: Callable[[], None]) -> None:
         self.writer = writer
@@ -118,10 +131,12 @@ class _Second:
         """Frames that are written."""
         self.begun = 0
         """Frames that are written or under way."""
+        self.with_person = 0
+        """Those of them in which there is a person."""
         self._session, self._on_frame = session, on_frame
         self._pool = ThreadPoolExecutor(1)
         self._frame: Future[None] | None = None
-        self._sound: list[Future[None]] = []
+        self._others: list[Future[None]] = []
 
     def __enter__(self) -> "_Second":
         return self
@@ -129,76 +144,50 @@ class _Second:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def finish(self, frame: Any, begun: "Begun") -> None:
+    def finish(self, pts: int, begun: "Begun") -> None:
         """Have a frame finished and written, once the one before is done."""
         self.wait()
         self.begun += 1
-        self._frame = self._pool.submit(self._write, frame, begun)
+        self.with_person += bool(begun.alpha.any())
+        self._frame = self._pool.submit(self._write, pts, begun)
 
-    def copy_sound(self, packet: Any) -> None:
-        """Have a packet of sound written after what is under way."""
-        self._sound.append(self._pool.submit(self.writer.copy_sound, packet))
+    def pass_on(self, packet: Any) -> None:
+        """Have a packet of another track written after what is under way."""
+        self._others.append(self._pool.submit(self.writer.pass_on, packet))
 
     def wait(self) -> None:
         """Until all is written; raises what went wrong."""
-        for sound in self._sound:
-            sound.result()
-        self._sound.clear()
+        for other in self._others:
+            other.result()
+        self._others.clear()
         if self._frame is not None:
             self._frame.result()
             self._frame = None
             self.frames += 1
             self._on_frame()
 
-    def _write(self, frame: Any, begun: "Begun") -> None:
-        self.writer.write(frame, self._session.finish(begun))
-
-
-def _frames(container: Any, second: _Second, report: Report) -> Iterator[Any]:
-    """The frames that can be decoded; sound goes to the second thread on the way."""
-    errors = pyav().error
-    video = container.streams.video[0]
-    video.thread_type = "AUTO"
-    streams = [video, *(s for s in container.streams.audio if s.index in second.writer.sound)]
-    packets = container.demux(streams)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except errors.FFmpegError as error:
-            report.notes.append(f"the file ends early ({error.strerror})")
-            yield from video.codec_context.decode(None)
-            return
-        if packet.stream.index != video.index:
-            second.copy_sound(packet)
-            continue
-        try:
-            decoded = packet.decode()
-        except errors.FFmpegError:
-            report.broken += 1
-            continue
-        yield from decoded
+    def _write(self, pts: int, begun: "Begun") -> None:
+        self.writer.write(pts, self._session.finish(begun))
 
 
 def _scenes(background: Path) -> Generator[tuple[float, Pixels], None, None]:
-    """Pictures and the seconds at which they begin, without end."""
+    """Pictures with square pixels and the seconds at which they begin, without end."""
     if background.suffix.lower() in PICTURES:
         picture = np.rint(load(background).rgb * 255).astype(np.uint8)
+        yield 0.0, picture
         while True:
-            yield 0.0, picture
+            yield math.inf, picture
     start = 0.0
     while True:
         end = None
         with opened(background) as container:
-            stream = container.streams.video[0]
-            length = float(1 / (stream.average_rate or 25))
-            for frame in container.decode(stream):
-                end = start + float(frame.time or 0)
-                yield end, pixels_of(frame)
+            reader = Reader(container, background, Report())
+            for shown in reader.frames():
+                end = start + shown.seconds
+                yield end, squared(shown.pixels, reader.pixel_aspect)
         if end is None:
             raise BadImage(f"{background}: expected a picture or a video, but it holds no frame")
-        start = end + length
+        start = end + float(reader.step * reader.time_base)
 
 
 def _masks(folder: Path) -> Iterator[tuple[Path, Floats]]:

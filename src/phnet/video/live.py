@@ -16,9 +16,11 @@ import numpy as np
 from phnet.errors import BadInput
 from phnet.harmonization.field import Field
 from phnet.harmonization.lift import fit_field
+from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import Floats, Pixels, check_mask, check_pixels, to_float
 from phnet.matting.foreground import blur_fusion, estimate
-from phnet.video.temporal_smoothing import STABILISE, Cuts, SteadyMap, SteadyMatte, between
+from phnet.options import LiveOptions, TrimOptions
+from phnet.video.temporal_smoothing import Cuts, SteadyMap, SteadyMatte, between
 
 if TYPE_CHECKING:
     from phnet.harmonization.harmonizer import Harmonizer
@@ -55,6 +57,11 @@ class Live:
             :mod:`phnet.video.temporal_smoothing`.
         every: the network runs once in so many frames; between, the map's parameters are
             interpolated towards its last answer.
+        light: how much of the scene's light the person takes on, in [0, 1]; None: the network's
+            own.
+        strength: how much of the change to take, in [0, 2].
+        exposure: brighter or darker after the match, in stops.
+        warmth: warmer or colder after the match; 1 is 100 mireds.
         harmonizer: None for the embedded network.
         matter: None for the embedded network.
         foreground: see :class:`phnet.compositing.composer.Composer`.
@@ -67,8 +74,12 @@ class Live:
         self,
         background: Pixels,
         *,
-        stabilise: float = STABILISE,
-        every: int = 1,
+        stabilise: float = LiveOptions.stabilise,
+        every: int = LiveOptions.every,
+        light: float | None = LiveOptions.light,
+        strength: float = LiveOptions.strength,
+        exposure: float = LiveOptions.exposure,
+        warmth: float = LiveOptions.warmth,
         harmonizer: "Harmonizer | None" = None,
         matter: "Matter | None" = None,
         foreground: str = "blur-fusion",
@@ -78,12 +89,15 @@ class Live:
         from phnet.harmonization.harmonizer import Harmonizer
         from phnet.matting.matte import Matter
 
-        if every < 1:
-            raise BadInput(f"every: expected a whole number of 1 or more, got {every}")
+        self.options = LiveOptions(
+            light, strength, exposure, warmth, stabilise=stabilise, every=every
+        )
+        """What it was made with; ``light`` to ``warmth`` may be replaced between frames."""
+        self.pixel_aspect = 1.0
+        """Width of a frame's pixel over its height: how the background is squeezed."""
         self.harmonizer = harmonizer or Harmonizer(threads=threads)
         self.matter = matter or Matter(threads=threads)
         self.foreground = foreground
-        self.every = every
         self.look_side = look_side
         self.maps = SteadyMap(stabilise)
         self.mattes = SteadyMatte(stabilise)
@@ -107,6 +121,7 @@ class Live:
             raise BadInput(f"background: expected uint8, got {background.dtype}")
         self._background = background[..., :3]
         self._covering: Pixels | None = None
+        self._covered: tuple[float, ...] = ()  # the size and pixel aspect that it was made for
 
     @property
     def latency(self) -> float:
@@ -128,21 +143,30 @@ class Live:
         self._seconds.append(time.perf_counter() - start)
         return result
 
-    def begin(self, frame: Pixels, mask: Pixels | None = None) -> Begun:
-        """The first half of :meth:`process`: find the person and the person's own colors."""
+    def begin(self, frame: Pixels, mask: Pixels | None = None, *, is_cutout: bool = False) -> Begun:
+        """The first half of :meth:`process`: find the person and the person's own colors.
+
+        Args:
+            frame: RGB uint8 (H, W, 3).
+            mask: see :meth:`process`.
+            is_cutout: the frame's colors are the person's own wherever the mask is not 0, so
+                nothing of a background is in them.
+        """
         check_pixels(frame, "frame")
         if frame.dtype != np.uint8 or frame.shape[2] != 3:
             raise BadInput(f"frame: expected uint8 (H, W, 3), got {frame.dtype} {frame.shape}")
         size = (frame.shape[0], frame.shape[1])
-        if self._covering is None or self._covering.shape[:2] != size:
-            self._covering = cover(self._background, size)
+        wanted = (*size, self.pixel_aspect)
+        if self._covering is None or self._covered != wanted:
+            self._covering = cover(self._background, size, self.pixel_aspect)
+            self._covered = wanted
         is_cut = self.cuts.is_cut(frame, self._covering)
         if is_cut:
             self.mattes.forget()
         rgb = to_float(frame)
         self.alpha = self._alpha(frame, rgb, mask)
         box = box_around(self.alpha)
-        colors = self._own_colors(rgb[box], self.alpha[box])
+        colors = rgb[box] if is_cutout else self._own_colors(rgb[box], self.alpha[box])
         return Begun(self._covering, self.alpha, box, colors, is_cut)
 
     def finish(self, begun: Begun) -> Pixels:
@@ -157,6 +181,7 @@ class Live:
         look = self.maps.smooth(self._look(begun))
         assert isinstance(look, Field)
         colors = map_colors(look, begun.colors, begun.box, begun.alpha.shape)
+        colors = trimmed(colors, begun.colors, self.options)
         result[begun.box] = blended(colors, alpha, begun.scene[begun.box])
         return result
 
@@ -185,7 +210,7 @@ class Live:
     def _look(self, begun: Begun) -> Field:
         """The network's color map for this frame; between its answers, one on the way."""
         self._since += 1
-        if self._goals is None or self._since >= self.every:
+        if self._goals is None or self._since >= self.options.every:
             composite = begun.scene.copy()
             alpha = begun.alpha[begun.box]
             composite[begun.box] = blended(begun.colors, alpha, begun.scene[begun.box])
@@ -193,16 +218,17 @@ class Live:
             self._goals = (answer, self._goals[0] if self._goals else answer)
             self._since = 0
         after, before = self._goals
-        way = between(before, after, (self._since + 1) / self.every)
+        way = between(before, after, (self._since + 1) / self.options.every)
         assert isinstance(way, Field)
         return way
 
     def _answer(self, composite: Pixels, alpha: Floats) -> Field:
         """The colors that the network decides for a composite; detail stays as filmed."""
         if self.harmonizer.has_field:
-            return Field(self.harmonizer.field(composite, alpha, self.look_side).coefficients)
+            field = self.harmonizer.field(composite, alpha, self.look_side, self.options.light)
+            return Field(field.coefficients)
         small, mask = self.harmonizer.small(composite, alpha, self.look_side)
-        return fit_field(small, self.harmonizer.run(small, mask), mask)
+        return fit_field(small, self.harmonizer.run(small, mask, self.options.light), mask)
 
 
 def box_around(alpha: Floats) -> tuple[slice, slice]:
@@ -249,6 +275,21 @@ def map_colors(
     return np.asarray(np.clip(cv2.merge(channels), 0, 1), np.float32)
 
 
+def trimmed(colors: Floats, own: Floats, options: TrimOptions) -> Floats:
+    """New colors (h, w, 3) in [0, 1] at a strength and with trims, as pictures get them.
+
+    Args:
+        colors: of the match.
+        own: the person's, before it.
+        options: what of them is wanted.
+    """
+    trims = Trims(options.exposure, options.warmth)
+    if options.strength == 1 and not trims:
+        return colors
+    made = own + np.float32(options.strength) * (colors - own)
+    return np.asarray(np.clip(made * np.array(trims.gains, np.float32), 0, 1), np.float32)
+
+
 def blended(colors: Floats, alpha: Floats, scene: Pixels) -> Pixels:
     """Blend (eq. 1) colors in [0, 1] over a scene in uint8, (h, w, 3) both."""
     share = cv2.merge([alpha, alpha, alpha])
@@ -257,12 +298,16 @@ def blended(colors: Floats, alpha: Floats, scene: Pixels) -> Pixels:
     return np.asarray(cv2.add(below, step, dtype=cv2.CV_8U))
 
 
-def cover(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    """A picture resized to cover (H, W), its middle kept."""
+def cover(picture: Pixels, size: tuple[int, int], pixel_aspect: float = 1.0) -> Pixels:
+    """A picture resized to cover (H, W), its middle kept.
+
+    With a ``pixel_aspect`` (width over height) it is right where such pixels are shown.
+    """
     height, width = size
-    scale = max(height / picture.shape[0], width / picture.shape[1])
+    sides = picture.shape[0], picture.shape[1] / pixel_aspect
+    scale = max(height / sides[0], width / sides[1])
     rows, columns = (
-        max(least, round(side * scale)) for side, least in zip(picture.shape[:2], size, strict=True)
+        max(least, round(side * scale)) for side, least in zip(sides, size, strict=True)
     )
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     large = cv2.resize(picture, (columns, rows), interpolation=how)

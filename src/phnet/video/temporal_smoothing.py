@@ -7,12 +7,12 @@ pictures' own pixels are never mixed with those of other frames, so nothing smea
 import cv2
 import numpy as np
 
-from phnet.errors import BadInput
 from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.field import Field
 from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.options import LiveOptions
 
-STABILISE = 0.85  # share of color map and matte that comes from the frames before
+STABILISE = LiveOptions.stabilise  # share of color map and matte that comes from the frames before
 CUT = 0.15  # mean change of a thumbnail, of colors in [0, 1], from which it is another shot
 THUMBNAIL = (32, 18)  # width, height
 WATCHED_SIDE = 320  # motion is looked for at this longer side
@@ -26,8 +26,7 @@ QUARTER = 0.9  # deviations: the largest of three channels' noise is less in a q
 
 def check_stabilise(stabilise: float) -> None:
     """Raises BadInput: not a number between 0 and 1."""
-    if not 0 <= stabilise <= 1:
-        raise BadInput(f"stabilise: expected a number between 0 and 1, got {stabilise}")
+    LiveOptions(stabilise=stabilise)
 
 
 class Cuts:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phnet.version import __version__
 from phnet.web import forms, guards, metrics, page, problems
+from phnet.web.accepting import accepted
 from phnet.web.forms import Chosen, Fields
 from phnet.web.limits import Limits
 from phnet.web.pool import Pool
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 NOTES = "PHNet-Notes"  # a header of the answer
 CHUNK = 256 << 10  # bytes of an answer that are handed to the connection at once
 LEAST_RATE = 64 << 10  # bytes of an answer that a client must read in a second
-REFUSALS = (400, 408, 413, 415, 422, 429, 500, 503)
+REFUSALS = (400, 406, 408, 413, 415, 422, 429, 500, 503)
 
 
 def create_app(
@@ -75,7 +76,7 @@ def create_app(
         tags=["operation"],
         responses={
             200: {"content": {"application/json": {"example": {"status": "ok"}}}},
-            **answers(503),
+            **answers(421, 503),
         },
     )
     async def healthz() -> dict[str, str]:
@@ -88,7 +89,7 @@ def create_app(
         summary="Counters for Prometheus",
         tags=["operation"],
         response_class=Response,
-        responses={200: {"content": {"text/plain": metrics.DESCRIBED}}},
+        responses={200: {"content": {"text/plain": metrics.DESCRIBED}}, **answers(421)},
     )
     async def metrics_() -> Response:
         return Response(counters.text(), media_type=metrics.MEDIA_TYPE)
@@ -111,7 +112,7 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
             raise Problem(401, "expected the server's bearer token", {"WWW-Authenticate": "Bearer"})
 
     guards = [] if token is None else [Depends(allowed)]
-    refusals = answers() if token is None else answers(401)
+    refusals = answers(421) if token is None else answers(401, 421)
     router = APIRouter(prefix="/v1", tags=["harmonize"], dependencies=guards, responses=refusals)
 
     @router.get("/models", summary="The networks that can be chosen")
@@ -142,7 +143,7 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
         description=(
             "The pasted person's colors become those of the photo; pixels outside the mask stay "
             "as they are. The answer has the composite's size and type, PNG where that type "
-            f"cannot be written. {bounds}"
+            f"cannot be written, another where the Accept header does not take it. {bounds}"
         ),
         openapi_extra={"requestBody": forms.HARMONIZE.schema()},
         response_class=Response,
@@ -156,7 +157,8 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
         summary="Put a person in front of another background",
         description=(
             "The portrait's person is placed in the background and harmonized with it. The answer "
-            f"has the background's size and type, PNG where that type cannot be written. {bounds}"
+            "has the background's size and type, PNG where that type cannot be written, another "
+            f"where the Accept header does not take it. {bounds}"
         ),
         openapi_extra={"requestBody": forms.COMPOSE.schema()},
         response_class=Response,
@@ -193,10 +195,12 @@ async def _answered(
     limits: Limits,
 ) -> Response:
     """Read the form and have a worker's service do ``work`` with it, within the limits."""
+    kinds = [MEDIA_TYPES["PNG"]] if work == "matte" else list(MEDIA_TYPES.values())
+    types = accepted(",".join(request.headers.getlist("accept")), kinds)
     with pool.place(forms.size(request, limits)):
         try:
             async with asyncio.timeout(limits.seconds):
-                form = await forms.read(request, fields, limits)
+                form = await forms.read(request, fields, limits, types)
         except TimeoutError as error:
             late = f"expected the whole request within {limits.seconds:g} seconds"
             raise Problem(408, late) from error

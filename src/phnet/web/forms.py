@@ -1,7 +1,7 @@
 """Read a multipart form into memory: its files never touch the disk, its size is bounded."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, Optional, TypeVar
 
@@ -40,7 +40,8 @@ class ComposeOptions(options.ComposeOptions):
 
 # What a request may cost is less than what a person's own machine may do.
 NARROWER: dict[str, dict[str, Any]] = {"resolution": {"le": 1024}}
-LEFT_OUT = {"foreground"}  # one of its ways needs an extra, and is slow
+# One of the ways of the first needs an extra, and is slow; the server has its own bound.
+LEFT_OUT = {"foreground", "max_megapixels"}
 EXAMPLES = {"place": ["120,40,0.5"]}
 
 
@@ -128,6 +129,7 @@ class Form(Generic[Chosen]):
 
     files: dict[str, bytes]
     options: Chosen
+    types: Sequence[str] = ()  # of the answer that the client takes, the most wanted first
 
 
 HARMONIZE = Fields(
@@ -154,8 +156,10 @@ COMPOSE = Fields(
 MATTE = Fields({"photo": "A photo of a person: PNG, JPEG, WebP or TIFF."}, {}, MatteOptions)
 
 
-async def read(request: Request, fields: Fields[Chosen], limits: Limits) -> Form[Chosen]:
-    """Read the request's form.
+async def read(
+    request: Request, fields: Fields[Chosen], limits: Limits, types: Sequence[str] = ()
+) -> Form[Chosen]:
+    """Read the request's form; ``types`` are kept in it.
 
     Raises:
         Problem: 413, 415 or 422, with a sentence.
@@ -178,7 +182,7 @@ async def read(request: Request, fields: Fields[Chosen], limits: Limits) -> Form
     except ClientDisconnect as error:
         raise Problem(400, "the connection was closed before the form was whole") from error
     try:
-        return await _checked(form.multi_items(), fields)
+        return replace(await _checked(form.multi_items(), fields), types=types)
     finally:
         await form.close()
 

@@ -1,7 +1,6 @@
 """What one request may cost, and how much may be worked on at once."""
 
 import math
-import os
 import threading
 import time
 from collections import deque
@@ -9,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from phnet.options import cores
+
 
 def _workers() -> int:
-    return min(4, os.cpu_count() or 1)
+    return min(4, cores())
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Limits:
     @property
     def threads(self) -> int:
         """CPU threads for each worker."""
-        return max(1, (os.cpu_count() or 1) // self.workers)
+        return max(1, cores() // self.workers)
 
 
 class Deadline:

@@ -47,9 +47,17 @@ MEANINGS = {
         "the connection was closed before the form was whole",
     ),
     401: ("The token is missing or wrong.", "expected the server's bearer token"),
+    406: (
+        "The client takes none of the types that there are.",
+        "expected an Accept header that takes image/png or image/jpeg",
+    ),
     408: ("The request arrives too slowly.", "expected the whole request within 30 seconds"),
     413: ("The request is too large.", "expected a request of at most 64 MiB"),
     415: ("The request is no form.", "expected a form of the type multipart/form-data"),
+    421: (
+        "The Host header names another server.",
+        "expected the Host header to name 127.0.0.1 or localhost",
+    ),
     422: ("A picture or an option cannot be used.", "composite: expected a picture, got none"),
     429: (
         "There are too many requests; ask again after Retry-After seconds.",

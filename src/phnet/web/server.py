@@ -33,6 +33,7 @@ def run(
     token: str | None,
     limits: Limits | None = None,
     make: Maker = Service,
+    names: Iterable[str] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT; requests that are running then get their answers.
 
@@ -42,6 +43,7 @@ def run(
         token: what ``/v1`` asks for; None: nothing.
         limits: what a request may cost.
         make: the service of each worker process.
+        names: for the Host header, besides those that the variable PHNET_HOSTS has; ``*``: any.
 
     Raises:
         BadInput: the address cannot be listened on.
@@ -56,7 +58,8 @@ def run(
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"{host}:{port}: cannot listen there ({reason})") from error
-    app = create_app(token, limits, make, hosts(host, os.environ.get(HOSTS, "")))
+    known = hosts(host, ",".join([os.environ.get(HOSTS, ""), *names]))
+    app = create_app(token, limits, make, known)
     shown = f"[{host}]" if ":" in host else host
     logging.getLogger(__name__).info("http://%s:%d", shown, listener.getsockname()[1])
     _Ending(configured(app, limits)).run(sockets=[listener])
@@ -81,13 +84,13 @@ def hosts(host: str, more: str) -> Iterable[str] | None:
         host: what is listened on. Where that is not this machine alone, any name may be right.
         more: names with commas between them, besides this machine's own; ``*``: any.
     """
-    if more.strip() == "*":
-        return None
     try:
         local = ipaddress.ip_address(host).is_loopback
     except ValueError:
         local = host == "localhost"
     named = [name.strip() for name in more.split(",") if name.strip()]
+    if "*" in named:
+        return None
     return [*LOCAL, *named] if local else named or None
 
 

@@ -12,7 +12,7 @@ from phnet.errors import BadModel
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
 from phnet.harmonization.look import Look, read_look
-from phnet.images import Mask, Picture, encoded, load, read_mask
+from phnet.images import Mask, Picture, encoded, left_out, load, read_mask
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.decoding import Source
 from phnet.images.encoding import compressed
@@ -41,6 +41,10 @@ class Model(BaseModel):
     parameters: int | None = Field(
         description="How many numbers it has learned.", examples=[1066242]
     )
+    light: float | None = Field(
+        description="The light that it takes where a request names none; null: it takes none.",
+        examples=[0.9],
+    )
 
 
 class Models(BaseModel):
@@ -65,9 +69,8 @@ class Service:
         self._limits = limits
         self._matter = Matter(threads=limits.threads)
         files = {DEFAULT: find_model(None)}
-        for name in ("int8", "full"):
-            with suppress(BadModel):  # not every package has the first, not everybody the second
-                files[name] = find_model(name)
+        with suppress(BadModel):  # not every package has it
+            files["int8"] = find_model("int8")
         self._harmonizers = {name: Harmonizer(file, limits.threads) for name, file in files.items()}
 
     def models(self) -> Models:
@@ -79,6 +82,7 @@ class Service:
                     default=name == DEFAULT,
                     resolution=harmonizer.card.resolution,
                     parameters=harmonizer.card.about.get("parameters"),
+                    light=harmonizer.card.light if harmonizer.takes_light else None,
                 )
                 for name, harmonizer in self._harmonizers.items()
             ]
@@ -95,13 +99,13 @@ class Service:
         harmonizer = self._chosen(options.model)
         picture = self._picture(form.files, "composite")
         made = harmonize_picture(
-            *(picture, self._mask(form.files), options),
+            *(picture, self._mask(form), options),
             harmonizer=harmonizer,
             matter=self._matter,
             reference=self._reference(form.files),
             look=_look(form.files),
         )
-        return _answer(picture, made.result, made.mask, made.notes)
+        return _answer(form.types, picture, made.result, made.mask, made.notes)
 
     def compose(self, form: Form[ComposeOptions]) -> Answer:
         """Put a portrait's person in front of another background, in harmony with it.
@@ -115,15 +119,15 @@ class Service:
         portrait = self._picture(form.files, "portrait")
         scene = self._picture(form.files, "background")
         done = compose_pictures(
-            *(portrait, scene, self._mask(form.files), options),
+            *(portrait, scene, self._mask(form), options),
             composer=composer,
             reference=self._reference(form.files),
             look=_look(form.files),
         )
-        notes = []
+        notes = [*portrait.notes, *scene.notes, *done.notes]
         if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
-        return _answer(done.picture, done.result, done.made.changed, notes)
+        return _answer(form.types, done.picture, done.result, done.made.changed, notes)
 
     def matte(self, form: Form[MatteOptions]) -> Answer:
         """Find the person: a gray PNG, white where the person is.
@@ -146,18 +150,33 @@ class Service:
     def _reference(self, files: dict[str, bytes]) -> Picture | None:
         return self._picture(files, "reference") if "reference" in files else None
 
-    def _mask(self, files: dict[str, bytes]) -> Mask | None:
-        if "mask" not in files:
+    def _mask(self, form: Form[HarmonizeOptions] | Form[ComposeOptions]) -> Mask | None:
+        if "mask" not in form.files:
             return None
-        return read_mask(Source("mask", files["mask"], self._limits.pixels))
+        source = Source("mask", form.files["mask"], self._limits.pixels)
+        return read_mask(source, wanted=form.options.mask_class)
 
 
 def _look(files: dict[str, bytes]) -> Look | None:
     return read_look(files["look"]) if "look" in files else None
 
 
-def _answer(picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]) -> Answer:
-    """The result in the picture's own type, PNG where that cannot be written."""
+def _answer(
+    types: Sequence[str], picture: Picture, result: Pixels, mask: Floats, notes: Sequence[str]
+) -> Answer:
+    """The result in the picture's own type, PNG where that cannot be written, or as is asked for.
+
+    Args:
+        types: media types that the client takes, the most wanted first; none: any.
+        picture: the composite.
+        result: as for :func:`phnet.images.save`.
+        mask: likewise.
+        notes: what a person should know.
+    """
     kind = "JPEG" if picture.format == "MPO" else picture.format
     kind = kind if kind in MEDIA_TYPES else "PNG"
+    if types and MEDIA_TYPES[kind] not in types:
+        taken = [name for name, media in MEDIA_TYPES.items() if media in types]
+        kind = next((name for name in taken if name != "JPEG" or picture.alpha is None), taken[0])
+    notes = [*notes, *left_out("", kind, picture)]
     return Answer(encoded(kind, picture, result, mask), MEDIA_TYPES[kind], notes)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from phnet.errors import BadInput, BadOutput
-from phnet.files import write_bytes
-from phnet.harmonization.model_file import DEFAULT_LIGHT
+from phnet.files import json_of, write_bytes
+from phnet.options import LookOptions, controls
 from phnet.web.graphs.compose import composing_model
 from phnet.web.graphs.harmonize import harmonizing_model
 from phnet.web.graphs.matte import matting_model
@@ -119,12 +119,12 @@ def runtime_files() -> dict[str, bytes]:
 
 
 def model_files(models: Sequence[str | os.PathLike[str] | None]) -> dict[str, bytes]:
-    """The networks as whole graphs, and their list ``models.json``, by name."""
+    """The networks as whole graphs, their list ``models.json`` and what can be set, by name."""
     files: dict[str, bytes] = {}
     listed: list[dict[str, Any]] = []
     for model in models:
         made = harmonizing_model(model)
-        card = json.loads(made.metadata_props[0].value)
+        card = json_of(made.metadata_props[0].value)
         name = str(card.get("name") or "model")
         file = re.sub(r"[^A-Za-z0-9_-]", "-", name) + ".onnx"
         if file in files or file in ("matte.onnx", "compose.onnx"):
@@ -136,10 +136,12 @@ def model_files(models: Sequence[str | os.PathLike[str] | None]) -> dict[str, by
                 "resolution": card.get("resolution", 256),
                 "default": not listed,
                 "file": file,
-                "light": card.get("light", DEFAULT_LIGHT),
+                "light": card["light"],
             }
         )
     files["matte.onnx"] = matting_model().SerializeToString()
     files["compose.onnx"] = composing_model().SerializeToString()
+    shown = controls(harmonize=LookOptions, compose=LookOptions)  # what the graphs take
+    files["options.json"] = json.dumps(shown, indent=1).encode()
     files["models.json"] = json.dumps(listed, indent=1).encode()
     return files

@@ -1,7 +1,7 @@
 """One graph that harmonizes a picture of any size: what :class:`phnet.Harmonizer` does.
 
 Inputs: ``composite`` uint8 (H, W, 4), RGB and an alpha that passes through; ``mask`` float32 in [0,
-1], resized if it is of another size of that aspect; ``strength`` float32, a scalar in [0, 1];
+1], resized if it is of another size of that aspect; ``strength`` float32, a scalar in [0, 2];
 ``lift`` int32, a scalar: the place of the lift in :data:`LIFTS`; ``light`` float32, a scalar in [0,
 1], which only counts where the network takes one; ``gains`` float32 (3,), what the trims multiply
 red, green and blue by (:class:`phnet.harmonization.tiling.Trims`). For a person in a scene
@@ -21,7 +21,7 @@ import onnx
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.options import Lift
 from phnet.web.graphs.builder import Graph, Value
-from phnet.web.graphs.lift import enlarging, field, in_strips, unblended
+from phnet.web.graphs.lift import enlarging, enlarging_linearly, field, in_strips, unblended
 from phnet.web.graphs.lut3d import fitted_table, looked_up
 from phnet.web.graphs.resizing import area_or_linear, area_taps, cubic_taps, linear_taps, resize
 
@@ -80,18 +80,26 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
         )
         return colors.part(0, 3) / 255
 
-    def in_composite(change: Callable[[Value, Value], Value]) -> Value:
-        """Blend ``change``, from rows and colors (3, S, W) to colors, over the background."""
+    def in_composite(change: Callable[[Value, Value], Value], around: int = 0) -> Value:
+        """Blend ``change``, from rows and colors (3, S, W) to colors, over the background.
+
+        With rows ``around``, the change gets colors (3, S + 2 around, W).
+        """
 
         def piece(rows: Value, pixels: Value) -> Value:
             own, below = given(foreground, rows, pixels), given(background, rows, pixels)
-            new = own + (change(rows, own).between(0, 1) - own) * strength
+            more = own
+            if around:
+                end = rows.side(0) - around
+                rows, own = rows.part(around, end), own.part(around, end, 1)
+                below, pixels = below.part(around, end, 1), pixels.part(around, end, 1)
+            new = own + (change(rows, more).between(0, 1) - own) * strength
             new = (new * gains).between(0, 1)
             mixed = below + (new - below) * mask.take(rows).wider(0)
-            mixed = (mixed.between(0, 1) * 255).rounded()
+            mixed = (mixed * 255).rounded()  # within the bytes, as its two parts and the mask are
             return graph.join([mixed, pixels.part(3, 4)], 0).cast(np.uint8).transpose(1, 2, 0)
 
-        return in_strips(composite, piece)
+        return in_strips(composite, piece, around)
 
     def plain() -> Value:
         predicted, _ = unblended(picture, result, small_mask)
@@ -109,33 +117,26 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
 
         return in_composite(change)
 
-    def own_rows(rows: Value) -> Value:
-        """Rows (3, S, W) in [0, 1] of what is changed."""
-        picture = graph.choose(
-            foreground.side(0).equals(0),
-            lambda: composite.take(rows).cast(np.float32),
-            lambda: foreground.take(rows).cast(np.float32),
-        )
-        return picture.transpose(2, 0, 1).part(0, 3) / 255
-
     def by_field() -> Value:
         """See :meth:`phnet.harmonization.field.Field.apply`."""
         planes = fields[0].reshape([13, fields[0].side(2), fields[0].side(3)])
-        enlarged = enlarging(composite, planes, 13, linear_taps)
-        columns = graph.count(width)
-        left, right = (columns - 1).at_least(0), (columns + 1).at_most(width - 1)
+        groups = [planes.part(k, k + 3) for k in (0, 3, 6, 9)]
+        enlarged = enlarging_linearly(composite, [*groups, planes.part(12, 13)])
 
-        def change(rows: Value, colors: Value) -> Value:
-            at = enlarged(rows)
-            above, below = (rows - 1).at_least(0), (rows + 1).at_most(height - 1)
-            lines = (own_rows(above) + colors * 2 + own_rows(below)) / 4
-            blurred = (lines.take(left, 2) + lines * 2 + lines.take(right, 2)) / 4
-            new = colors + at.part(9, 12) + at.part(12, 13) * (colors - blurred)
-            for k in range(3):
-                new = new + at.part(3 * k, 3 * k + 3) * colors.part(k, k + 1)
+        def change(rows: Value, more: Value) -> Value:
+            end = rows.side(0) + 1
+            *slopes, offset, detail = enlarged(rows)
+            colors = more.part(1, end, 1)
+            edges = [more.part(0, 1, 2), more, more.part(-1, 1 << 20, 2)]
+            blurred = graph.join(edges, 2).wider(0)
+            for _ in range(2):  # twice the mean of two by two is the binomial blur
+                blurred = graph.op("AveragePool", blurred, kernel_shape=[2, 2])
+            new = colors + offset + detail * (colors - blurred.take(0))
+            for k, slope in enumerate(slopes):
+                new = new + slope * colors.part(k, k + 1)
             return new
 
-        return in_composite(change)
+        return in_composite(change, around=1)
 
     def by_table() -> Value:
         table = fitted_table(picture, result, small_mask)
@@ -162,7 +163,8 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
         "light": (np.float32, []),
         "gains": (np.float32, [3]),
     }
-    metadata = {"phnet": json.dumps(card.about, sort_keys=True)}
+    about = card.about | {"light": card.light if harmonizer.takes_light else None}
+    metadata = {"phnet": json.dumps(about, sort_keys=True)}
     return graph.model(inputs, {"harmonized": (output, PICTURE)}, metadata)
 
 

@@ -14,7 +14,7 @@ from phnet.harmonization.affine_fit import LEAST_WEIGHT, RIDGE, SMOOTHING
 from phnet.harmonization.lift import GRID, RADIUS
 from phnet.harmonization.tiling import STRIP_PIXELS
 from phnet.web.graphs.builder import Graph, Value
-from phnet.web.graphs.resizing import Kind
+from phnet.web.graphs.resizing import Kind, linear_taps
 
 BLUR_REACH = 2  # rows to each side that OpenCV's Gaussian of SMOOTHING takes in
 
@@ -161,12 +161,14 @@ def field(composite: Value, result: Value, mask: Value) -> Value:
     return grid.sum(planes * trust) / grid.sum(trust)
 
 
-def in_strips(composite: Value, piece: Callable[[Value, Value], Value]) -> Value:
+def in_strips(composite: Value, piece: Callable[[Value, Value], Value], around: int = 0) -> Value:
     """Work on a strip of rows at a time, which bounds the memory.
 
     Args:
         composite: uint8 (H, W, 4).
         piece: (rows (S,), pixels (4, S, W) in [0, 255]) -> (S, W, ...).
+        around: so many rows more, above and below, come with the pixels and their rows; the
+            picture's edges are repeated there.
 
     Returns:
         (H, W, ...), of the pieces' type.
@@ -175,7 +177,9 @@ def in_strips(composite: Value, piece: Callable[[Value, Value], Value]) -> Value
     height, step = composite.side(0), strip_rows(composite)
 
     def strip(number: Value) -> Value:
-        rows = (number * step + graph.count(step)).at_most(height - 1)
+        rows = number * step - around + graph.count(step + 2 * around)
+        rows = rows.at_most(height - 1)
+        rows = rows.at_least(0) if around else rows
         return piece(rows, composite.take(rows).cast(np.float32).transpose(2, 0, 1))
 
     strips = graph.stacked((height + step - 1) // step, strip)
@@ -208,5 +212,37 @@ def enlarging(
             return wide.take(index.take(rows), 1) * weight.take(rows).wider(0, 2)
 
         return graph.summed(lines.count, graph.zeros([channels, step, width]), term)
+
+    return enlarged
+
+
+def enlarging_linearly(composite: Value, groups: list[Value]) -> Callable[[Value], list[Value]]:
+    """Groups of planes (3 or 1, h, w) at the composite's size, as bilinear :func:`enlarging`.
+
+    A strip sees few rows of the planes: its rows are a product of matrices of that many columns,
+    one pass over the memory where a sum over taps takes seven.
+
+    Returns:
+        for rows (S,), which follow each other, each group as (3 or 1, S, W).
+    """
+    graph = composite.graph
+    height, width = composite.side(0), composite.side(1)
+    least = groups[0].side(1)
+    wide = []
+    for planes in groups:
+        begin = graph.zeros([planes.side(0), least, width])
+        wide.append(linear_taps(graph, planes.side(2), width).apply(planes, 2, begin))
+    lines = linear_taps(graph, least, height)
+    low, share = lines.tap(graph.whole(0))
+    high = (low + 1).at_most(least - 1)
+    seen = (strip_rows(composite) * least // height + 3).at_most(least)
+
+    def enlarged(rows: Value) -> list[Value]:
+        upper, lower, lean = low.take(rows), high.take(rows), share.take(rows).wider(1)
+        first = upper.take(0).at_most(least - seen)
+        place = (graph.count(seen) + first).wider(0)
+        weights = upper.wider(1).equals(place).cast(np.float32) * lean
+        weights = weights + lower.wider(1).equals(place).cast(np.float32) * (1 - lean)
+        return [weights @ planes.part(first, first + seen, 1) for planes in wide]
 
     return enlarged

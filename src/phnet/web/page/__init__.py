@@ -1,12 +1,20 @@
 """The page at ``/``: plain files that load nothing from another host."""
 
+import json
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
 
 from fastapi import APIRouter, Response
 
-MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+from phnet.options import ComposeOptions, HarmonizeOptions, controls
+
+MEDIA_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+}
 FILES = (
     "index.html",
     "page.css",
@@ -16,6 +24,7 @@ FILES = (
     "engine.js",
     "intake.js",
     "mask.js",
+    "options.js",
     "pictures.js",
     "placing.js",
     "progress.js",
@@ -35,11 +44,13 @@ HEADERS = {
 
 
 def router() -> APIRouter:
-    """The page's files, read once."""
+    """The page's files, read once, and what can be set on it."""
     made = APIRouter()
-    for name in FILES:
+    files = {name: (resources.files(__name__) / name).read_bytes() for name in FILES}
+    shown = controls(harmonize=HarmonizeOptions, compose=ComposeOptions)
+    files["options.json"] = json.dumps(shown, indent=1).encode()
+    for name, content in files.items():
         media_type = MEDIA_TYPES[Path(name).suffix]
-        content = (resources.files(__name__) / name).read_bytes()
         made.add_api_route(
             "/" if name == "index.html" else f"/{name}",
             _answering(content, media_type),

@@ -30,6 +30,9 @@ export async function take(name, file) {
       pictures.set(name, picture);
       thumbnail.hidden = false;
       show(thumbnail, file);
+    } else {
+      say(`Your browser cannot show this file as the ${name}. ` + (engine.local
+        ? "Choose a PNG, a JPEG or a WebP." : "What the server can read is used all the same."));
     }
   }
   const own = Object.values(MODES).find((each) => Object.values(each).includes(name));

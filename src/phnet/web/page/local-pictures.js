@@ -41,7 +41,11 @@ export async function decoded(blob, name) {
 
 // -> { data: floats from 0 to 1, width, height }: its alpha where that says something, else its gray.
 export async function decodedMask(blob) {
-  const { data, width, height, opaque } = await decoded(blob, "mask");
+  return maskOf(await decoded(blob, "mask"));
+}
+
+// The same of a decoded picture.
+export function maskOf({ data, width, height, opaque }) {
   const plane = new Float32Array(width * height);
   for (let i = 0; i < plane.length; i++) {
     const at = 4 * i;
@@ -56,7 +60,7 @@ function bytesOf({ data, width, height }) {
   return { data: new Uint8Array(data.buffer), width, height };
 }
 
-function withOpaque(picture) {
+export function withOpaque(picture) {
   let opaque = true;
   for (let i = 3; opaque && i < picture.data.length; i += 4) opaque = picture.data[i] === 255;
   return { ...picture, opaque };

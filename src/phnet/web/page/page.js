@@ -4,6 +4,7 @@
 import { files, find, form, masks, mode, pictures } from "./chosen.js";
 import { engine } from "./engine.js";
 import { take } from "./intake.js";
+import { build, lightOf, values } from "./options.js";
 import { canvas, png } from "./pictures.js";
 import { begin, end, isCurrent, refused, say, stop, tell, underWay } from "./progress.js";
 import { hasResult, present, stale } from "./result.js";
@@ -40,8 +41,7 @@ async function harmonize() {
 // What the engine makes of what was chosen.
 async function made(own, job) {
   const drawn = masks.get(own.subject);
-  const { strength, lift, model } = form.elements;
-  const options = { strength: Number(strength.value), lift: lift.value, model: model.value };
+  const options = { ...values(form.elements.mode.value), model: form.elements.model.value };
   const mask = drawn && !drawn.isEmpty ? await drawn.blob() : files.get(own.mask) ?? null;
   const { signal } = job.controller;
   const onprogress = (far) => tell(job, far);
@@ -64,12 +64,16 @@ function asPlaced(scene) {
   return png(pasted);
 }
 
+let models = [];
+const chosenModel = () => models.find((each) => each.name === form.elements.model.value);
+
 async function listModels() {
   const select = form.elements.model;
-  const models = await engine.models();
+  models = await engine.models();
   select.replaceChildren(...models.map((each) => new Option(
     `${each.name} (${each.resolution} pixels)`, each.name, each.default, each.default)));
   find("models").hidden = models.length < 2;
+  lightOf(chosenModel());
 }
 
 function cancel() {
@@ -80,14 +84,10 @@ function cancel() {
 }
 
 form.addEventListener("submit", (event) => { event.preventDefault(); harmonize(); });
-form.elements.strength.addEventListener("input", (event) => {
-  find("strength-shown").textContent = `${Math.round(100 * event.target.value)}%`;
+find("options").addEventListener("change", (event) => {
+  if (event.target.name === "model") lightOf(chosenModel());
+  if (event.target.name && (hasResult() || underWay() === "harmonize")) harmonize();
 });
-for (const name of ["strength", "lift", "model"]) {
-  form.elements[name].addEventListener("change", () => {
-    if (hasResult() || underWay() === "harmonize") harmonize();
-  });
-}
 for (const input of form.elements.mode) {
   input.addEventListener("change", () => { stop(); stale(); say(""); arrange(); });
 }
@@ -100,6 +100,7 @@ find("token").querySelector("input").addEventListener("change", (event) => {
   listModels().then(() => say("The server knows this token."), refused);
 });
 
+await build();
 find("local").hidden = !engine.local;
 if (!engine.compose) find("modes").hidden = true;
 arrange();

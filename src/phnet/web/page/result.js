@@ -26,6 +26,7 @@ export function present(name, picture, before, middle) {
   const stem = (files.get(name).name ?? "picture").replace(/\.[^.]*$/, "");
   find("download").download = `${stem}-harmonized.${ENDINGS[picture.type] ?? "png"}`;
   find("frame").hidden = !pictures.has(name);
+  find("unshown").hidden = pictures.has(name);
   if (divided !== files.get(name)) {
     divided = files.get(name);
     find("divide").value = 100 * middle;

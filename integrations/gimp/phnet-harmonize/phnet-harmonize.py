@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""Filters > Enhance > Harmonize Person: PHNet in GIMP 3.
+
+The mask is the selection, else the active layer's mask, else its alpha; where there is none of
+these, phnet finds the person. The active layer and what lies below it are the composite. The
+result is a layer above, and one step to undo. The work is done by the installed ``phnet``
+command (or the one that the variable PHNET names), so that nothing is installed into GIMP.
+"""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+import gi
+
+gi.require_version("Gegl", "0.4")
+gi.require_version("Gimp", "3.0")
+from gi.repository import Gegl, Gimp, Gio, GLib, GObject  # noqa: E402
+
+NAME = "plug-in-phnet-harmonize"
+MISSING = (
+    "PHNet: expected the command phnet, but it is not installed. Install it with "
+    "'pipx install phnet', or let the variable PHNET name it."
+)
+NUMBERS = (  # name, label, tooltip, lowest, highest, default: as docs/options.md has them
+    ("light", "_Light", "How much of the scene's light the person takes on", 0, 1, 0.9),
+    ("strength", "_Strength", "How much of the change to take; above 1 it goes on", 0, 2, 1),
+    ("exposure", "_Exposure", "Brighter or darker after the match, in stops", -3, 3, 0),
+    ("warmth", "_Warmth", "Warmer or colder after the match; 1 is 100 mireds", -1, 1, 0),
+)
+LIFTS = (
+    ("auto", "Automatic (follows the place)"),
+    ("guided", "Guided (a map fitted again)"),
+    ("lut", "One color table"),
+    ("none", "None (the network's own)"),
+)
+
+
+class FailedError(Exception):
+    """What the user is told."""
+
+
+def phnet() -> str:
+    """The command."""
+    home = Path.home() / ".local" / "bin"
+    found = os.environ.get("PHNET") or shutil.which("phnet") or shutil.which("phnet", path=home)
+    if not found:
+        raise FailedError(MISSING)
+    return found
+
+
+# -- pixels ---------------------------------------------------------------------------------
+
+
+def write_png(
+    path: Path, pixels: bytes, width: int, height: int, channels: int, deep: bool
+) -> None:
+    """Write samples as a PNG; of 16 bits in this machine's byte order."""
+    if deep and sys.byteorder == "little":
+        pixels = swapped(pixels)
+    row = width * channels * (2 if deep else 1)
+    lines = b"".join(b"\0" + pixels[i : i + row] for i in range(0, len(pixels), row))
+    kind = {1: 0, 3: 2}[channels]
+    head = struct.pack(">IIBBBBB", width, height, 16 if deep else 8, kind, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(lines, 1)), (b"IEND", b"")]
+    with path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for name, content in parts:
+            file.write(struct.pack(">I", len(content)) + name + content)
+            file.write(struct.pack(">I", zlib.crc32(name + content)))
+
+
+def swapped(pixels: bytes) -> bytes:
+    """The two bytes of each sample in the other order."""
+    other = bytearray(pixels)
+    other[::2], other[1::2] = pixels[1::2], pixels[::2]
+    return bytes(other)
+
+
+def samples(drawable: Gimp.Drawable, layout: str) -> bytes:
+    """All of a drawable of the image's size, as babl's format ``layout`` in sRGB."""
+    buffer = drawable.get_buffer()
+    area = Gegl.Rectangle.new(0, 0, drawable.get_width(), drawable.get_height())
+    return bytes(buffer.get(area, 1.0, layout, Gegl.AbyssPolicy.CLAMP))
+
+
+# -- what GIMP has --------------------------------------------------------------------------
+
+
+def siblings(image: Gimp.Image, item: Gimp.Item) -> list:
+    """The layers beside one, itself among them, uppermost first."""
+    parent = item.get_parent()
+    return parent.get_children() if parent else image.get_layers()
+
+
+def way_to(image: Gimp.Image, layer: Gimp.Layer) -> list[int]:
+    """Where a layer is: positions from the top of the tree down to it."""
+    way, item = [], layer
+    while item:
+        way.insert(0, image.get_item_position(item))
+        item = item.get_parent()
+    return way
+
+
+def composite_of(image: Gimp.Image, layer: Gimp.Layer, layout: str) -> bytes:
+    """The layer and what lies below it, as they show; what lies above is left out."""
+    way, copy = way_to(image, layer), image.duplicate()
+    try:
+        Gimp.Selection.none(copy)
+        layers = copy.get_layers()
+        for step in way:
+            item = layers[step]
+            for above in layers[:step]:
+                copy.remove_layer(above)
+            item.set_visible(True)
+            layers = item.get_children() if item.is_group() else []
+        return samples(copy.flatten(), layout)
+    finally:
+        copy.delete()
+
+
+def mask_of(image: Gimp.Image, layer: Gimp.Layer, layout: str) -> bytes | None:
+    """Where the person is: selection, layer mask with alpha, or alpha; None: nothing says so."""
+    copy = image.duplicate()
+    try:
+        if Gimp.Selection.is_empty(copy):
+            one, layers = None, copy.get_layers()
+            for step in way_to(image, layer):
+                one = layers[step]
+                layers = one.get_children() if one.is_group() else []
+            mask = one.get_mask()
+            if not mask and not one.has_alpha():
+                return None
+            copy.select_item(Gimp.ChannelOps.REPLACE, one)
+            if mask:
+                copy.select_item(Gimp.ChannelOps.INTERSECT, mask)
+        found = samples(Gimp.Selection.save(copy), layout)
+        return None if found.count(0xFF) == len(found) else found
+    finally:
+        copy.delete()
+
+
+# -- the work -------------------------------------------------------------------------------
+
+
+def harmonized(image: Gimp.Image, layer: Gimp.Layer, words: list[str]) -> Gimp.Layer:
+    """The result as a layer that is not yet in the image."""
+    deep = image.get_precision() not in (Gimp.Precision.U8_LINEAR, Gimp.Precision.U8_NON_LINEAR)
+    kind, width, height = "u16" if deep else "u8", image.get_width(), image.get_height()
+    mask = mask_of(image, layer, "Y " + kind)
+    with tempfile.TemporaryDirectory(prefix="phnet-") as folder:
+        here = Path(folder)
+        pixels = composite_of(image, layer, "R'G'B' " + kind)
+        write_png(here / "composite.png", pixels, width, height, 3, deep)
+        command = [phnet(), "harmonize", str(here / "composite.png")]
+        if mask is not None:
+            write_png(here / "mask.png", mask, width, height, 1, deep)
+            command.append(str(here / "mask.png"))
+        ours = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+        command += ["-o", str(here / "harmonized.png"), *words]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, env=ours, check=False)
+        except OSError as error:
+            raise FailedError(f"PHNet: {command[0]} cannot be run ({error.strerror})") from error
+        if done.returncode:
+            lines = done.stderr.strip().splitlines()
+            raise FailedError(lines[-1] if lines else f"phnet ended with {done.returncode}")
+        return layer_from(here / "harmonized.png", image, mask, deep)
+
+
+def layer_from(path: Path, image: Gimp.Image, mask: bytes | None, deep: bool) -> Gimp.Layer:
+    """The picture as a layer, opaque where the mask is not 0, else transparent."""
+    loaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(path)))
+    try:
+        layer = Gimp.Layer.new_from_drawable(loaded.get_layers()[0], image)
+    finally:
+        loaded.delete()
+    layer.set_name("Harmonized")
+    if not layer.has_alpha():
+        layer.add_alpha()
+    if mask is not None:
+        size = 2 if deep else 1
+        pixels = bytearray(samples(layer, "R'G'B'A " + ("u16" if deep else "u8")))
+        inside = (
+            mask if not deep else bytes(a | b for a, b in zip(mask[::2], mask[1::2], strict=True))
+        )
+        alpha = inside.translate(bytes([0] + [255] * 255))
+        for byte in range(size):
+            pixels[3 * size + byte :: 4 * size] = alpha
+        area = Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
+        layout = "R'G'B'A " + ("u16" if deep else "u8")
+        layer.get_buffer().set(area, layout, bytes(pixels))
+    return layer
+
+
+class PHNet(Gimp.PlugIn):
+    """The plug-in as GIMP knows it."""
+
+    def do_query_procedures(self):
+        """See GIMP."""
+        return [NAME]
+
+    def do_set_i18n(self, _name):
+        """No translations."""
+        return False
+
+    def do_create_procedure(self, name):
+        """The entry in the menu and its options."""
+        made = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, self.run, None)
+        made.set_image_types("RGB*, GRAY*")
+        made.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
+        made.set_menu_label("_Harmonize Person...")
+        made.add_menu_path("<Image>/Filters/Enhance")
+        about = "Make a pasted person's colors belong to the photo"
+        made.set_documentation(about, __doc__, name)
+        made.set_attribution("PHNet contributors", "PHNet contributors", "2026")
+        both = GObject.ParamFlags.READWRITE
+        for option in NUMBERS:
+            made.add_double_argument(*option, both)
+        choice = Gimp.Choice.new()
+        for number, (nick, label) in enumerate(LIFTS):
+            choice.add(nick, number, label, "")
+        about = "How the network's small result comes to full size"
+        made.add_choice_argument("lift", "L_ift", about, choice, "auto", both)
+        return made
+
+    def run(self, procedure, run_mode, image, drawables, config, _data):
+        """Ask, work, put the layer in."""
+        failed = Gimp.PDBStatusType.EXECUTION_ERROR
+        if run_mode == Gimp.RunMode.INTERACTIVE and not asked(procedure, config):
+            return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
+        try:
+            layer = drawables[0] if len(drawables) == 1 else None
+            if isinstance(layer, Gimp.LayerMask):
+                layer = Gimp.Layer.from_mask(layer)
+            if not isinstance(layer, Gimp.Layer):
+                raise FailedError("PHNet: expected one active layer")
+            Gimp.progress_init("Harmonizing")
+            words = [f"--{n}={config.get_property(n)!r}" for n, *_ in NUMBERS]
+            words.append(f"--lift={config.get_property('lift')}")
+            new = harmonized(image, layer, words)
+        except FailedError as error:
+            return procedure.new_return_values(failed, GLib.Error(str(error)))
+        image.undo_group_start()
+        try:
+            image.insert_layer(new, layer.get_parent(), image.get_item_position(layer))
+        finally:
+            image.undo_group_end()
+        Gimp.displays_flush()
+        return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
+
+
+def asked(procedure, config) -> bool:
+    """Show the dialog; whether the user wants it done."""
+    gi.require_version("GimpUi", "3.0")
+    from gi.repository import GimpUi
+
+    GimpUi.init(NAME)
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, "Harmonize Person")
+    for name, *_ in NUMBERS:
+        dialog.get_scale_entry(name, 1.0)
+    dialog.fill(None)
+    wanted = dialog.run()
+    dialog.destroy()
+    return wanted
+
+
+Gimp.main(PHNet.__gtype__, sys.argv)

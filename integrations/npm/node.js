@@ -1,0 +1,15 @@
+// PHNet in Node. See index.d.ts for what is offered.
+
+import { readFile } from "node:fs/promises";
+import * as ort from "onnxruntime-web";
+import { made } from "./package.js";
+
+export const { configure, harmonize, compose, matte } = made(ort, {
+  publicPath: new URL("./models/", import.meta.url).href,
+  async read(address) {
+    if (address.startsWith("file:")) return new Uint8Array(await readFile(new URL(address)));
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(`${address} cannot be loaded (status ${answer.status})`);
+    return new Uint8Array(await answer.arrayBuffer());
+  },
+});

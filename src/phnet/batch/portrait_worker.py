@@ -1,0 +1,222 @@
+"""One portrait's file to a composed one, or to its matte; and workers that do it for many."""
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from phnet.batch.file_worker import Settings, handed_in, recorded, write
+from phnet.compositing.composer import Composer, Composition, compose_pictures
+from phnet.errors import BadInput, BadMask, BadOption
+from phnet.files import replacing
+from phnet.harmonization.finishing.finish import Keep
+from phnet.harmonization.harmonizer import Harmonizer
+from phnet.harmonization.look import Look, look_of, write_look
+from phnet.images import (
+    Picture,
+    Source,
+    bounded,
+    check_output,
+    left_out,
+    load,
+    quiet_readers,
+    read_mask,
+)
+from phnet.images.encoding import compressed
+from phnet.matting.matte import Matter
+from phnet.options import ComposeOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+File = Path | Source
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What composing one file came to."""
+
+    made: Composition
+    size: tuple[int, int]  # (H, W)
+    notes: Sequence[str]  # what a person should know, a sentence each
+
+
+def compose_file(
+    composer: Composer,
+    portrait: File,
+    background: File,
+    mask: File | None,
+    output: Path | BinaryIO,
+    options: ComposeOptions,
+    *,
+    reference: Picture | None = None,
+    look: Look | None = None,
+    save_look: Path | None = None,
+    keep: Keep | None = None,
+) -> Composed:
+    """Put the person of one file in front of another one.
+
+    Args:
+        composer: the sessions.
+        portrait: with the person.
+        background: of any size.
+        mask: where the person is in the portrait; None: the person is found.
+        output: the file to write, whole or not at all, or a stream.
+        options: how.
+        reference: a picture that the light is read from instead of the background.
+        look: a correction that is applied instead of a new one.
+        save_look: where to write the correction.
+        keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
+
+    Raises:
+        PHNetError: one sentence; nothing was written then.
+    """
+    if isinstance(output, Path):
+        files = [path for path in (portrait, background, mask) if isinstance(path, Path)]
+        check_output(output, *files)
+    most = options.max_megapixels
+    scene, photo = load(bounded(background, most)), load(bounded(portrait, most))
+    if isinstance(output, Path):
+        check_output(output, picture=scene)
+    with _named(portrait, mask):
+        alpha = None if mask is None else read_mask(bounded(mask, most), wanted=options.mask_class)
+        done = compose_pictures(
+            *(photo, scene, alpha, options),
+            composer=composer,
+            reference=reference,
+            look=look,
+            keep=keep,
+        )
+    applied = look_of(done.made.colors, done.made.mask) if save_look else None
+    kind = write(
+        *(output, done.picture, done.result, done.made.changed),
+        bare=done.made.composite[..., :3],
+    )
+    if save_look and applied:
+        write_look(save_look, applied)
+    notes = [f"{mask}: {note}" for note in done.notes]
+    notes += [f"{portrait}: {note}" for note in photo.notes]
+    notes += [f"{background}: {note}" for note in scene.notes]
+    notes += left_out(str(output) if isinstance(output, Path) else "", kind, done.picture)
+    if done.cut_sides:
+        notes.append(
+            f"{portrait}: the photo's frame cuts the person off ({', '.join(done.cut_sides)}), "
+            "which shows unless that side lies at the picture's edge"
+        )
+    return Composed(done.made, scene.size, notes)
+
+
+@contextmanager
+def _named(portrait: File, mask: File | None) -> "Iterator[None]":
+    """Sentences about the portrait or its mask get the file's name."""
+    try:
+        yield
+    except BadOption:
+        raise
+    except BadMask as error:
+        name = str(mask or portrait)
+        if str(error).startswith(name):
+            raise
+        raise BadMask(f"{name}: {error}") from error
+    except BadInput as error:
+        if mask is not None or not str(error).startswith("no person"):
+            raise
+        raise BadInput(f"{portrait}: {error}; hand in a mask (mask)") from error
+
+
+@dataclass(frozen=True)
+class ComposeSettings(Settings):
+    """What all portraits of one run have in common."""
+
+    compose: ComposeOptions = ComposeOptions()
+
+
+class ComposeWorker:
+    """Composes files one after another, or from several threads, with the same sessions.
+
+    Raises:
+        BadModel: a model cannot be used.
+    """
+
+    def __init__(self, settings: ComposeSettings) -> None:
+        quiet_readers()
+        harmonizer = Harmonizer(
+            settings.model, settings.threads, self_ensemble=settings.self_ensemble
+        )
+        finds = settings.finds_people
+        matter = Matter(settings.matte, settings.threads) if finds else None
+        self._composer = Composer(harmonizer, matter)
+        self._options = settings.compose
+        self._reference, self._look = handed_in(settings, settings.compose.max_megapixels)
+
+    def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Compose one file; a task has a "background" besides what file_worker says."""
+
+        def work(portrait: Path, mask: Path | None, output: Path) -> Sequence[str]:
+            background = Path(task["background"])
+            done = compose_file(
+                *(self._composer, portrait, background, mask, output, self._options),
+                reference=self._reference,
+                look=self._look,
+            )
+            return done.notes
+
+        return recorded(task, work)
+
+
+def matte_file(matter: Matter, photo: File, output: Path | BinaryIO, refine: str) -> float:
+    """Write the alpha of the person in one file; returns the person's share of the picture.
+
+    Args:
+        matter: the session.
+        photo: the file to read.
+        output: the file to write, whole or not at all; or a stream, to which goes a PNG.
+        refine: see :meth:`phnet.matting.matte.Matter.matte`.
+
+    Raises:
+        PHNetError: one sentence; nothing was written then.
+    """
+    if isinstance(output, Path):
+        check_output(output, *([photo] if isinstance(photo, Path) else []))
+    alpha = matter.matte(photo, refine)
+    gray = np.rint(alpha * 255).astype(np.uint8)
+    if isinstance(output, Path):
+        with replacing(output) as temporary:
+            Image.fromarray(gray).save(temporary, lossless=True)
+    else:
+        output.write(compressed(gray))
+        output.flush()
+    return float(alpha.mean())
+
+
+@dataclass(frozen=True)
+class MatteSettings(Settings):
+    """What all photos of one run have in common."""
+
+    refine: str = "guided"
+
+
+class MatteWorker:
+    """Writes the alphas of files one after another, or from several threads, with one session.
+
+    Raises:
+        BadModel: the model cannot be used.
+    """
+
+    def __init__(self, settings: MatteSettings) -> None:
+        quiet_readers()
+        self._matter = Matter(settings.matte, settings.threads)
+        self._refine = settings.refine
+
+    def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Find the person of one file; tasks as file_worker says."""
+
+        def work(photo: Path, _: Path | None, output: Path) -> Sequence[str]:
+            matte_file(self._matter, photo, output, self._refine)
+            return []
+
+        return recorded(task, work)

@@ -1,0 +1,71 @@
+"""``-`` on the command line: standard input and output in the place of files."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from phnet.images import Source
+
+DASH = Path("-")
+
+
+def sources(*paths: Path | None) -> "list[Path | Source | None]":
+    """Paths, one of which may be ``-``: what stands on standard input, read whole.
+
+    Raises:
+        BadInput: there is nothing on it, too much, or it is to be two files.
+    """
+    from phnet.errors import BadInput
+    from phnet.images import Source
+    from phnet.images.decoding import LARGEST_FILE
+
+    if paths.count(DASH) > 1:
+        raise BadInput("-: expected one file from standard input, got several")
+    found: list[Path | Source | None] = []
+    for path in paths:
+        if path != DASH:
+            found.append(path)
+            continue
+        content = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        if not 0 < len(content) <= LARGEST_FILE:
+            raise BadInput(
+                f"standard input: expected a picture of at most {LARGEST_FILE >> 30} GiB, "
+                f"got {'more' if content else 'nothing'}"
+            )
+        found.append(Source("standard input", content))
+    return found
+
+
+def target(output: Path, source: Path) -> Path | BinaryIO:
+    """Where a result goes: standard output for ``-``; into a folder that exists, by its name.
+
+    Args:
+        output: as it was given.
+        source: what the result is called after.
+
+    Raises:
+        BadOutput: standard output is a terminal, or there is no name for a file in a folder.
+    """
+    from phnet.batch.matching import result_name
+    from phnet.errors import BadOutput
+
+    if output == DASH:
+        if sys.stdout.isatty():
+            raise BadOutput("-: expected standard output to go to a file or a program")
+        return sys.stdout.buffer
+    if output.is_dir():
+        if source == DASH:
+            raise BadOutput(f"{output}: expected a file name for what comes from standard input")
+        return output / result_name(source)
+    return output
+
+
+def say(sentence: str, output: Path | BinaryIO) -> None:
+    """Print what was done: on standard error where the picture went to standard output."""
+    print(sentence, file=sys.stdout if isinstance(output, Path) else sys.stderr)
+
+
+def name_of(output: Path | BinaryIO) -> str:
+    """What to call the place of a result."""
+    return str(output) if isinstance(output, Path) else "standard output"
