@@ -164,12 +164,7 @@ class TrimOptions(Checked):
         unit="%",
     )
     exposure: float = option(
-        0.0,
-        "Brighter or darker after the match, in stops.",
-        low=-3,
-        high=3,
-        step=0.1,
-        unit="stops",
+        0.0, "Brighter or darker after the match, in stops.", low=-3, high=3, step=0.1, unit="stops"
     )
     warmth: float = option(
         0.0,
@@ -204,6 +199,11 @@ def effect(text: str, finish: float) -> Any:
     """A field for an effect: its strength in [0, 1], and the default that ``finish`` sets."""
     unset = f"0; with finish {finish:g}"
     return option(None, text, low=0, high=1, step=0.05, unit="%", unset=unset, finish=finish)
+
+
+def guess(text: str, low: float, high: float) -> Any:
+    """A field for a number that is guessed where it is not given; a page has no slider for it."""
+    return option(None, text, low=low, high=high, unset="guessed from the scene")
 
 
 @dataclass(frozen=True)
@@ -258,27 +258,11 @@ class SceneOptions(FinishOptions):
     """How a person is fitted into a scene."""
 
     shadow: float | None = effect("A shadow under those who stand or sit on the ground.", 0.7)
-    shadow_angle: float | None = option(
-        None,
-        "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.",
-        low=-85,
-        high=85,
-        unset="guessed from the scene",
+    shadow_angle: float | None = guess(
+        "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.", -85, 85
     )
-    shadow_length: float | None = option(
-        None,
-        "Its length, in heights of the person.",
-        low=0,
-        high=3,
-        unset="guessed from the scene",
-    )
-    shadow_softness: float | None = option(
-        None,
-        "0 as in clear sun, 1 as under clouds.",
-        low=0,
-        high=1,
-        unset="guessed from the scene",
-    )
+    shadow_length: float | None = guess("Its length, in heights of the person.", 0, 3)
+    shadow_softness: float | None = guess("0 as in clear sun, 1 as under clouds.", 0, 1)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.look import Look, look_of, read_look, write_look
 from phnet.harmonization.lut3d import Lut
 from phnet.images import (
+    Mask,
     Picture,
     Source,
     bounded,
@@ -78,18 +79,10 @@ def harmonize_file(
     """
     if save_lut and look is not None:
         raise BadInput(f"{save_lut}: expected a look that is found, but one is handed in")
-    if isinstance(output, Path):
-        check_output(output, *(path for path in (composite, mask) if isinstance(path, Path)))
-    picture = load(bounded(composite, options.max_megapixels))
-    if isinstance(output, Path):
-        check_output(output, picture=picture)
+    picture, its_mask = _opened(composite, mask, output, options)
     layers = Layers() if save_parts else None
     made = harmonize_picture(
-        picture,
-        None
-        if mask is None
-        else read_mask(bounded(mask, options.max_megapixels), wanted=options.mask_class),
-        options,
+        *(picture, its_mask, options),
         harmonizer=harmonizer,
         matter=matter,
         name=str(composite),
@@ -114,6 +107,21 @@ def harmonize_file(
         _write_cube(save_lut, harmonizer, made, options)
     place = output if isinstance(output, Path) else None
     return Done(place, picture.size, float(alpha.mean()), notes)
+
+
+def _opened(
+    composite: Path | Source, mask: Path | Source | None, output: Any, options: HarmonizeOptions
+) -> tuple[Picture, Mask | None]:
+    """The composite and its mask, read, where the output can be written."""
+    if isinstance(output, Path):
+        check_output(output, *(path for path in (composite, mask) if isinstance(path, Path)))
+    most = options.max_megapixels
+    picture = load(bounded(composite, most))
+    if isinstance(output, Path):
+        check_output(output, picture=picture)
+    if mask is None:
+        return picture, None
+    return picture, read_mask(bounded(mask, most), wanted=options.mask_class)
 
 
 def write(

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 File = Path | Source
+CUT = (
+    "the photo's frame cuts the person off ({}), which shows unless that side lies at the "
+    "picture's edge"
+)
 
 
 @dataclass(frozen=True)
@@ -92,21 +96,15 @@ def compose_file(
             keep=keep,
         )
     applied = look_of(done.made.colors, done.made.mask) if save_look else None
-    kind = write(
-        *(output, done.picture, done.result, done.made.changed),
-        bare=done.made.composite[..., :3],
-    )
+    bare = done.made.composite[..., :3]
+    kind = write(output, done.picture, done.result, done.made.changed, bare)
     if save_look and applied:
         write_look(save_look, applied)
     notes = [f"{mask}: {note}" for note in done.notes]
     notes += [f"{portrait}: {note}" for note in photo.notes]
     notes += [f"{background}: {note}" for note in scene.notes]
     notes += left_out(str(output) if isinstance(output, Path) else "", kind, done.picture)
-    if done.cut_sides:
-        notes.append(
-            f"{portrait}: the photo's frame cuts the person off ({', '.join(done.cut_sides)}), "
-            "which shows unless that side lies at the picture's edge"
-        )
+    notes += [f"{portrait}: {CUT.format(', '.join(done.cut_sides))}"] if done.cut_sides else []
     return Composed(done.made, scene.size, notes)
 
 

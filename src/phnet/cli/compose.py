@@ -146,6 +146,7 @@ def _compose_one(
         keep=layers,
     )
     if save_parts and layers:
+        _make_folder(save_parts)
         _write_parts(save_parts, done.made)
         layers.write(save_parts)
     for sentence in done.notes:

@@ -175,9 +175,9 @@ class Composer:
             keep("color", composite, result)
         finished = finish(_plain(result), mask, options, threads=threads, keep=keep)
         np.copyto(result[..., :3], finished, where=mask[..., None] > 0)
-        changed = mask
-        standing = stands(cutout.alpha, cutout.alpha.shape[0] - (size[0] - place.y) / place.scale)
-        if standing and (dark := options.amount("shadow")):
+        changed, dark = mask, options.amount("shadow")
+        below = cutout.alpha.shape[0] - (size[0] - place.y) / place.scale
+        if dark and stands(cutout.alpha, below):
             light = chosen_light(_plain(scene), options)
             lit, (result, missing) = result, cast_shadow(result, mask, dark, light)
             changed = np.maximum(mask, missing)

@@ -212,6 +212,7 @@ class Harmonizer:
         chosen = made_of(HarmonizeOptions, options)
         most = chosen.max_megapixels
         came = read_picture(bounded(composite, most))
+        behind = None if reference is None else bounded(reference, most, "reference")
         if mask is None and self._matter is None:
             self._matter = Matter(threads=self.threads)
         made = harmonize_picture(
@@ -222,9 +223,7 @@ class Harmonizer:
             chosen,
             harmonizer=self,
             matter=self._matter,
-            reference=None
-            if reference is None
-            else read_picture(bounded(reference, most, "reference"), "reference").picture,
+            reference=None if behind is None else read_picture(behind, "reference").picture,
             look=None if look is None else read_look(look),
         )
         if save_look is not None:
