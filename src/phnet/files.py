@@ -48,7 +48,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        files = [place for place in (folder, *folder.parents) if place.is_file()]
+        files = [place for place in (folder, *folder.parents) if os.path.isfile(place)]  # noqa: PTH113 (raises nothing)
         if files:
             reason = "it is a file" if files[0] == folder else f"{files[0]} is a file"
         raise BadOutput(f"{folder}: expected a folder to write to, but {reason}") from error
@@ -123,7 +123,7 @@ def sweep(paths: Iterable[Path]) -> None:
     for path in paths:
         names[path.parent].add(path.name)
     for folder, wanted in names.items():
-        for path in list(folder.iterdir()) if folder.is_dir() else []:
+        for path in list(folder.iterdir()) if os.path.isdir(folder) else []:  # noqa: PTH112 (raises nothing)
             match = _TEMPORARY.fullmatch(path.name)
             if match and any(_is_of(match, name) for name in wanted):
                 path.unlink(missing_ok=True)

@@ -220,6 +220,7 @@ def test_a_link_in_the_folder_of_results_leads_nowhere(tmp_path: Path) -> None:
     assert "but a link leads to" in str(items[0].problem)
 
 
+@pytest.mark.usefixtures("run")
 def test_a_manifest_that_is_written_can_be_read(tmp_path: Path) -> None:
     Path("masks/b.png").unlink()
     items = match(tmp_path / "composites", tmp_path / "masks", tmp_path / "out")

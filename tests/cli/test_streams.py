@@ -26,6 +26,9 @@ class Binary:
     def isatty(self) -> bool:
         return self._terminal
 
+    def flush(self) -> None:
+        """Everything is there at once."""
+
 
 @pytest.fixture
 def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:

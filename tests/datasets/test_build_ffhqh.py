@@ -316,7 +316,7 @@ def test_ray_is_an_extra(
     portraits: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtra, match=r"phnet\[scale\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[scale\]'"):
         build_ffhqh.build(portraits[0], tmp_path, masks=portraits[1], engine="ray")
 
 

@@ -96,6 +96,7 @@ def _deep_tiff(rng: random.Random, values: np.ndarray) -> bytes:
     more: dict[str, object] = {"compression": rng.choice((None, "deflate", "lzw"))}
     if rng.random() < 0.3:
         more["tile"] = (16, 16)
+    more["photometric"] = "rgb" if channels > 2 else "minisblack"
     tifffile.imwrite(target, pixels, metadata=None, **more)
     return target.getvalue()
 

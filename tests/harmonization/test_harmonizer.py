@@ -78,7 +78,10 @@ def test_alpha_is_kept(harmonizer: Harmonizer) -> None:
     alpha = np.arange(400 * 300, dtype=np.uint8).reshape(400, 300, 1)
     out = harmonizer.harmonize(np.concatenate([PHOTO, alpha], 2), MASK)
     np.testing.assert_array_equal(out[..., 3:], alpha)
-    np.testing.assert_array_equal(out[..., :3], harmonizer.harmonize(PHOTO, MASK))
+    np.testing.assert_array_equal(out[..., :3][MASK == 0], PHOTO[MASK == 0])
+    full = np.concatenate([PHOTO, np.full_like(alpha, 255)], 2)
+    opaque = harmonizer.harmonize(full, MASK)
+    np.testing.assert_array_equal(opaque[..., :3], harmonizer.harmonize(PHOTO, MASK))
 
 
 def test_several_threads_get_the_same_bits(harmonizer: Harmonizer) -> None:

@@ -186,10 +186,10 @@ def test_models_of_another_kind_are_refused(tmp_path: Path) -> None:
 
 def test_extras_that_are_missing_are_named(matter: Matter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pymatting", None)
-    with pytest.raises(MissingExtra, match=r"closed-form matting .*phnet\[matte\]"):
+    with pytest.raises(MissingExtra, match=r"closed-form matting .*'\.\[matte\]'"):
         matter.matte(astronaut(), "closed-form")
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    with pytest.raises(MissingExtra, match=r"selfie_segmentation\.tflite.*phnet\[matte\]"):
+    with pytest.raises(MissingExtra, match=r"selfie_segmentation\.tflite.*'\.\[matte\]'"):
         Matter(TFLITE)
 
 

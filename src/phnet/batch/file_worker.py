@@ -91,14 +91,11 @@ def harmonize_file(
         look=look,
         keep=layers,
     )
-    notes, alpha = list(made.notes), made.mask
-    applied = look_of(made.colors, alpha) if save_look else None
+    applied = look_of(made.colors, made.mask) if save_look else None
     if save_parts:
         make_folder(save_parts)
-    kind = write(output, picture, made.result, alpha)
-    notes += left_out(str(output) if isinstance(output, Path) else "", kind, picture)
-    if picture.pixels.itemsize > 1 and kind in ("JPEG", "WEBP"):
-        notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
+    kind = write(output, picture, made.result, made.mask)
+    notes = [*made.notes, *_lost(output, kind, picture)]
     if save_parts and layers:
         layers.write(save_parts)
     if save_look and applied:
@@ -106,7 +103,15 @@ def harmonize_file(
     if save_lut:
         _write_cube(save_lut, harmonizer, made, options)
     place = output if isinstance(output, Path) else None
-    return Done(place, picture.size, float(alpha.mean()), notes)
+    return Done(place, picture.size, float(made.mask.mean()), notes)
+
+
+def _lost(output: Path | BinaryIO, kind: str, picture: Picture) -> list[str]:
+    """What a file of some kind does not keep, a sentence each."""
+    notes = list(left_out(str(output) if isinstance(output, Path) else "", kind, picture))
+    if picture.pixels.itemsize > 1 and kind in ("JPEG", "WEBP"):
+        notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
+    return notes
 
 
 def _opened(

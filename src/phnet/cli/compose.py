@@ -131,6 +131,7 @@ def _compose_one(
         check_place(save_look, *inputs)
     if save_parts:
         _check_parts(save_parts, *inputs)
+        _make_folder(save_parts)
     person, scene, its_mask = sources(portrait, background, mask)
     assert person is not None
     assert scene is not None
@@ -146,7 +147,6 @@ def _compose_one(
         keep=layers,
     )
     if save_parts and layers:
-        _make_folder(save_parts)
         _write_parts(save_parts, done.made)
         layers.write(save_parts)
     for sentence in done.notes:

@@ -175,15 +175,22 @@ class Composer:
             keep("color", composite, result)
         finished = finish(_plain(result), mask, options, threads=threads, keep=keep)
         np.copyto(result[..., :3], finished, where=mask[..., None] > 0)
-        changed, dark = mask, options.amount("shadow")
+        changed = mask
         below = cutout.alpha.shape[0] - (size[0] - place.y) / place.scale
-        if dark and stands(cutout.alpha, below):
-            light = chosen_light(_plain(scene), options)
-            lit, (result, missing) = result, cast_shadow(result, mask, dark, light)
-            changed = np.maximum(mask, missing)
-            if keep:
-                keep("shadow", lit, result)
+        if options.amount("shadow") and stands(cutout.alpha, below):
+            result, changed = _with_shadow(result, scene, mask, options, keep)
         return Composition(result, bare, colors, mask, place, applied, changed)
+
+
+def _with_shadow(
+    lit: Pixels, scene: Pixels, mask: Floats, options: SceneOptions, keep: Keep | None
+) -> tuple[Pixels, Floats]:
+    """The picture with the person's shadow, and (H, W) above 0 where the scene is not as it was."""
+    light = chosen_light(_plain(scene), options)
+    result, missing = cast_shadow(lit, mask, options.amount("shadow"), light)
+    if keep:
+        keep("shadow", lit, result)
+    return result, np.maximum(mask, missing)
 
 
 def _plain(pixels: Pixels) -> Pixels:

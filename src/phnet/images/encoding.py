@@ -123,6 +123,11 @@ def encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
 
 
 def _encoded(kind: str, picture: Picture, result: Pixels, mask: Floats) -> bytes:
+    if kind == "PNG" and picture.icc and len(picture.icc) > LARGEST_PROFILE:
+        raise BadOutput(
+            f"PNG: expected a color profile of at most {LARGEST_PROFILE} bytes, "
+            f"got {len(picture.icc)}; choose .tif"
+        )
     pixels = merged(picture, result, mask)
     picture = fitted(kind, picture)[0]
     deep_gray_alpha = picture.alpha is not None and pixels.dtype == np.uint16
@@ -174,11 +179,6 @@ def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
 
 def _png(pixels: Pixels, picture: Picture) -> bytes:
     """The file: what imagecodecs encodes, with chunks right behind the header (PNG, 5.6, 11.3)."""
-    if picture.icc and len(picture.icc) > LARGEST_PROFILE:
-        raise BadOutput(
-            f"PNG: expected a color profile of at most {LARGEST_PROFILE} bytes, "
-            f"got {len(picture.icc)}; choose .tif"
-        )
     encoded = compressed(pixels)
     header_end = 8 + 25  # the signature and IHDR
     extra = b""

@@ -5,6 +5,7 @@ format has no place for it, with one sentence.
 """
 
 import os
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,10 @@ def _small_exif(content: bytes) -> bytes | None:
     from PIL import Image
 
     exif = Image.Exif()
-    exif.load(content)
+    try:
+        exif.load(content)
+    except (SyntaxError, ValueError, struct.error):  # it is no EXIF
+        return None
     sizes: list[tuple[int, Any, int]] = []
     places: dict[int | None, Any] = {None: exif, **{tag: exif.get_ifd(tag) for tag in SUB_IFDS}}
     for table, part in places.items():
