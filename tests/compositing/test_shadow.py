@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import phnet
 from phnet.compositing.shadow import Light, cast_shadow, estimate_light, stands
 from phnet.images.arrays import Floats
 
@@ -49,3 +50,18 @@ def test_light_from_the_left_casts_to_the_right() -> None:
     scene[:50, :40] = 250
     assert estimate_light(scene).angle > 10
     assert estimate_light(scene[:, ::-1]).angle < -10
+
+
+def test_where_the_scene_is_transparent_there_is_no_ground_and_no_light() -> None:
+    portrait = np.full((300, 300, 4), 120, np.uint8)
+    portrait[..., 3] = 255 * standing()
+    made = []
+    for hidden in (0, 255):
+        scene = np.full((300, 300, 4), 160, np.uint8)
+        scene[..., 3] = 255
+        scene[:, 150:, :3], scene[:, 150:, 3] = hidden, 0
+        result = phnet.compose(portrait, scene, place=(0, 0, 1), finish=True, shadow_angle=80)
+        np.testing.assert_array_equal(result[:, 171:], scene[:, 171:])
+        assert result[238:244, 100:129, :3].min() < 150
+        made.append(result[:, :171][result[:, :171, 3] > 0])
+    np.testing.assert_array_equal(*made)

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import phnet
+from phnet.batch.file_worker import harmonize_file
 from phnet.errors import BadInput
 from phnet.harmonization.field import Field
 from phnet.harmonization.look import look_of, read_look, write_look
 from phnet.harmonization.persons import persons, without_others
+from phnet.options import HarmonizeOptions
 
 COMPOSITE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
 MASK = np.zeros((64, 64), np.float32)
@@ -108,3 +111,15 @@ def test_each_is_corrected_by_themselves() -> None:
     hidden = without_others(scene, mask, mask - alone)
     one = phnet.harmonize(hidden, alone)
     assert np.abs(both[alone > 0].astype(int) - one[alone > 0]).max() <= 1
+
+
+def test_a_look_that_is_handed_in_makes_no_cube(tmp_path: Path) -> None:
+    write_look(tmp_path / "l.json", look_of(Field(np.ones((12, 4, 4), np.float32)), MASK))
+    Image.fromarray(COMPOSITE).save(tmp_path / "c.png")
+    with pytest.raises(BadInput, match=r"look.cube: expected a look that is found"):
+        harmonize_file(
+            *(phnet.Harmonizer(), tmp_path / "c.png", None, tmp_path / "o.png", HarmonizeOptions()),
+            save_lut=tmp_path / "look.cube",
+            look=read_look(tmp_path / "l.json"),
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.png", "l.json"]
