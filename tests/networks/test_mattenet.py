@@ -88,7 +88,7 @@ def test_recipe_trains_until_it_knows_its_photos(
     code, out, _ = command_line("model", best)
     assert code == 0
     assert "matte" in out
-    with pytest.raises(BadModel, match="expected a harmonization network"):
+    with pytest.raises(BadModel, match="expected a network of the paper's kind"):
         load_network(best)
 
 

@@ -170,5 +170,5 @@ def test_a_tracker_gets_the_validations_and_the_runs_id(
     assert begun[0]["id"] == begun[1]["id"]
     assert begun[0]["config"] == tracked.as_dict()
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(MissingExtra, match=r"phnet\[track\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[track\]'"):
         Trainer(replace(tracked, name="other"), tmp_path / "other", pictures=False)

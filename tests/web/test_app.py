@@ -358,6 +358,7 @@ def test_v1_asks_for_the_token_where_there_is_one() -> None:
         "default": True,
         "resolution": card.resolution,
         "parameters": card.about["parameters"],
+        "light": card.light,
     }
 
 
@@ -488,7 +489,7 @@ def test_what_is_safe_or_wanted_is_served(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "token").write_text("s3cret\n")
     served: list[tuple[Any, ...]] = []
-    monkeypatch.setattr("phnet.web.server.run", lambda *given: served.append(given))
+    monkeypatch.setattr("phnet.web.server.run", lambda *given, names: served.append(given))  # noqa: ARG005
     monkeypatch.setattr(sys, "argv", ["phnet", "serve", *arguments])
     with pytest.raises(SystemExit) as caught:
         main()

@@ -560,7 +560,7 @@ def test_files_can_be_dropped(opened: Opener) -> None:
         assert page.input_value(f'[name="{name}"]').endswith(f"{name}.png")
     page.locator("#brush").wait_for()
     page.click('button[type="submit"]')
-    says(page, "Done. Note: the mask's white part looks like the background")
+    says(page, "Done.")
     page.check('[name="view"][value="mask"]')
     page.click("#invert")
     page.click('button[type="submit"]')

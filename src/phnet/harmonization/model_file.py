@@ -10,7 +10,7 @@ from phnet.errors import BadModel
 from phnet.files import json_of
 from phnet.matting import sessions
 
-DEFAULT_LIGHT = 0.9  # chosen on real pastes; for networks that take a light and do not say
+DEFAULT_LIGHT = 0.95  # chosen on real pastes; for networks that take a light and do not say
 PLANES = 13  # of a field
 LARGEST_SIDE = 4096  # of a field
 CHANNELS = {"image": 3, "mask": 1}
