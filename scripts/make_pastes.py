@@ -66,8 +66,10 @@ def plan(folders: list[Path], backgrounds: Path, count: int, seed: int) -> list[
     return pairs
 
 
-def render(pair: dict[str, Any], composer: Composer, options: dict[str, Any], seed: int) -> Any:
-    """The paste and its harmonized version, uint8 (SIDE, SIDE, 3) each."""
+def render(
+    pair: dict[str, Any], composer: Composer, options: dict[str, Any], seed: int, against: str
+) -> Any:
+    """The paste (or what it is without finishing) and its harmonized version, uint8 RGB."""
     scene = cv2.cvtColor(cv2.imread(pair["background"]), cv2.COLOR_BGR2RGB)
     side = min(scene.shape[:2])
     left = (scene.shape[1] - side) // 2
@@ -79,18 +81,26 @@ def render(pair: dict[str, Any], composer: Composer, options: dict[str, Any], se
         scene = np.asarray(np.rint(lit * 255), np.uint8)
     photo = cv2.cvtColor(cv2.imread(pair["person"]), cv2.COLOR_BGR2RGB)
     mask = cv2.imread(pair["mask"], cv2.IMREAD_GRAYSCALE)
-    made = composer.compose(composer.cut_out(photo, mask), scene, **options)
-    return made.composite, made.result
+    cutout = composer.cut_out(photo, mask)
+    made = composer.compose(cutout, scene, **options)
+    if against == "paste":
+        return made.composite, made.result
+    return composer.compose(cutout, scene, **{**options, "finish": False}).result, made.result
 
 
 def pages(
-    pairs: list[dict[str, Any]], output: Path, composer: Composer, options: Any, seed: int
+    pairs: list[dict[str, Any]],
+    output: Path,
+    composer: Composer,
+    options: Any,
+    seed: int,
+    against: str,
 ) -> None:
     """Write the sheets: two pairs a row, the same four on every page but the last."""
     for start in range(0, len(pairs), PAIRS_A_PAGE):
         cells = []
         for pair in pairs[start : start + PAIRS_A_PAGE]:
-            bare, changed = render(pair, composer, options, seed)
+            bare, changed = render(pair, composer, options, seed, against)
             two = [changed, bare] if pair["changed_side"] == "left" else [bare, changed]
             cell = np.concatenate(two, 1)
             text = f"{pair['pair']}  {pair['light'] or 'own light'}"
@@ -130,18 +140,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=40)
     parser.add_argument("--model", help="an ONNX file instead of the embedded weights")
     parser.add_argument("--option", action="append", default=[], help="NAME=NUMBER of compose")
+    parser.add_argument("--finish", action="store_true", help="with all effects")
+    parser.add_argument("--against", choices=("paste", "unfinished"), default="paste")
     parser.add_argument("--count", action="store_true", help="make the tally of verdicts.csv")
     given = parser.parse_args()
     if given.count:
         print(json.dumps(tally(given.output)))
         return 0
-    options = {name: float(value) for name, value in (o.split("=") for o in given.option)}
+    options: dict[str, Any] = {
+        name: float(value) for name, value in (o.split("=") for o in given.option)
+    }
+    if given.finish:
+        options["finish"] = True
     try:
         pairs = plan(given.people, given.backgrounds, given.pairs, given.seed)
         given.output.mkdir(parents=True, exist_ok=True)
         (given.output / "key.json").write_text(json.dumps(pairs, indent=1) + "\n")
         composer = Composer(phnet.Harmonizer(given.model))
-        pages(pairs, given.output, composer, options, given.seed)
+        pages(pairs, given.output, composer, options, given.seed, given.against)
     except PHNetError as error:
         sys.exit(str(error))
     print(f"{len(pairs)} pairs in {given.output}; look at sheet-*.png before key.json")

@@ -42,6 +42,7 @@ class About:
     pattern: str | None = None  # of that text
     parse: Callable[[str], Any] | None = None  # that text to the value
     flag: str | None = None  # on the command line, where it is not its name
+    finish: float | None = None  # what the option ``finish`` sets, where nothing is said
 
 
 @dataclass(frozen=True)
@@ -163,12 +164,7 @@ class TrimOptions(Checked):
         unit="%",
     )
     exposure: float = option(
-        0.0,
-        "Brighter or darker after the match, in stops.",
-        low=-3,
-        high=3,
-        step=0.1,
-        unit="stops",
+        0.0, "Brighter or darker after the match, in stops.", low=-3, high=3, step=0.1, unit="stops"
     )
     warmth: float = option(
         0.0,
@@ -199,6 +195,38 @@ class LookOptions(TrimOptions):
     )
 
 
+def effect(text: str, finish: float) -> Any:
+    """A field for an effect: its strength in [0, 1], and the default that ``finish`` sets."""
+    unset = f"0; with finish {finish:g}"
+    return option(None, text, low=0, high=1, step=0.05, unit="%", unset=unset, finish=finish)
+
+
+def guess(text: str, low: float, high: float) -> Any:
+    """A field for a number that is guessed where it is not given; a page has no slider for it."""
+    return option(None, text, low=low, high=high, unset="guessed from the scene")
+
+
+@dataclass(frozen=True)
+class FinishOptions(LookOptions):
+    """What is matched besides the colors, each with a strength: 0 leaves it out."""
+
+    clean_edges: float | None = effect("Take what the old background left out of the edge.", 0.7)
+    match_sharpness: float | None = effect("Blur, or mildly sharpen, to the scene's sharpness.", 1)
+    match_grain: float | None = effect("Bring noise and block traces to the scene's.", 1)
+    light_wrap: float | None = effect("Let bright surroundings bleed over the edge.", 0.3)
+    finish: bool = option(
+        False, "Set the effects to their measured defaults; a strength given beside it wins."
+    )
+
+    def amount(self, name: str) -> float:
+        """The strength of an effect, in [0, 1]."""
+        given = getattr(self, name)
+        if given is not None:
+            return float(given)
+        (about,) = (one.about for one in options_of(type(self)) if one.name == name)
+        return float(about.finish or 0) if self.finish else 0.0
+
+
 @dataclass(frozen=True)
 class MaskOptions(Checked):
     """How a mask is read."""
@@ -215,17 +243,30 @@ class MaskOptions(Checked):
 
 
 @dataclass(frozen=True)
-class HarmonizeOptions(MaskOptions, LookOptions):
+class HarmonizeOptions(MaskOptions, FinishOptions):
     """How to harmonize."""
 
     resolution: int | None = option(
         None, "Side that the network sees.", low=16, high=4096, unset="the model's own"
     )
     invert_mask: bool = option(False, "The mask is white where the background is.")
+    each: bool = option(False, "Correct every separate person of the mask by themselves.")
 
 
 @dataclass(frozen=True)
-class ComposeOptions(MaskOptions, LookOptions):
+class SceneOptions(FinishOptions):
+    """How a person is fitted into a scene."""
+
+    shadow: float | None = effect("A shadow under those who stand or sit on the ground.", 0.7)
+    shadow_angle: float | None = guess(
+        "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.", -85, 85
+    )
+    shadow_length: float | None = guess("Its length, in heights of the person.", 0, 3)
+    shadow_softness: float | None = guess("0 as in clear sun, 1 as under clouds.", 0, 1)
+
+
+@dataclass(frozen=True)
+class ComposeOptions(MaskOptions, SceneOptions):
     """How to compose."""
 
     place: XYScale | None = option(
@@ -350,32 +391,3 @@ def table(*kinds: type[Checked]) -> str:
         default = one.about.unset if one.default is None else f"`{one.default}`"
         lines.append(f"| `{one.name}` | {one.expected} | {default} | {one.about.help} |")
     return "\n".join(lines) + "\n"
-
-
-def controls(**kinds: type[Checked]) -> list[dict[str, Any]]:
-    """What a page needs to show sliders, boxes and choices, ready for JSON.
-
-    Args:
-        kinds: classes of options by the name of the mode of the page that they belong to.
-
-    Returns:
-        One for each number with a step and each choice with labels: name, help, default, modes;
-        low, high, step and unit, or the choices with their labels.
-    """
-    made: dict[str, dict[str, Any]] = {}
-    for mode, kind in kinds.items():
-        for one in options_of(kind):
-            about = one.about
-            if about.step is None and not about.labels:
-                continue
-            shown = made.setdefault(
-                one.name,
-                {"name": one.name, "help": about.help, "default": one.default, "modes": []},
-            )
-            shown["modes"].append(mode)
-            if about.step is None:
-                shown["choices"] = list(zip(one.choices, about.labels, strict=True))
-            else:
-                numbers = {"low": about.low, "high": about.high, "step": about.step}
-                shown |= numbers | {"unit": about.unit}
-    return list(made.values())

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -52,6 +53,46 @@ def test_one_without_a_person_fails_alone(command_line: Run) -> None:
     assert "note: in: passed over 1 folder inside it (--recursive)" in err
     assert f"{Path('in/nobody.png')}: no person was found" in err
     assert "hand in a mask (--mask)" in err
+
+
+def test_a_folder_takes_a_look_and_a_reference_but_saves_none(command_line: Run) -> None:
+    flags = ("--look", "look.json", "--shadow", 1)
+    one = ("compose", "in/a.png", "scene.png")
+    assert command_line(*one, "-o", "saved.png", "--save-look", "look.json")[0] == 0
+    status, _, err = command_line("compose", "in", "scene.png", "-o", "out", *flags)
+    assert status == 0, err
+    assert command_line(*one, "-o", "one.png", *flags)[0] == 0
+    assert Path("one.png").read_bytes() == Path("out/a.png").read_bytes()
+    photo = Image.open("scene.png").rotate(180)
+    Image.eval(photo, lambda value: value // 3).save("dark.png")
+    status, _, err = command_line(
+        "compose", "in", "scene.png", "-o", "d", "--reference", "dark.png"
+    )
+    assert status == 0, err
+    means = [np.asarray(Image.open(file)).mean() for file in ("d/a.png", "saved.png")]
+    assert means[0] < means[1]
+    for flag in ("--save-look", "--save-parts"):
+        status, _, err = command_line("compose", "in", "scene.png", "-o", "none", flag, "x")
+        assert (status, err) == (2, f"phnet: {flag}: expected one portrait, got a folder\n")
+    assert not Path("none").exists()
+
+
+def test_the_shadow_beyond_the_mask_is_saved(command_line: Run) -> None:
+    alpha = np.zeros((80, 60), np.uint8)
+    alpha[10:60, 20:40] = 255
+    cutout = np.dstack([np.full((80, 60, 3), 90, np.uint8), alpha])
+    Image.fromarray(cutout).save("cutout.png")
+    Image.new("RGB", (60, 80), (150, 160, 170)).save("plain.png")
+    place = ("--place", "0,0,1", "--shadow", 1, "--save-parts", "parts")
+    status, _, err = command_line("compose", "cutout.png", "plain.png", "-o", "out.png", *place)
+    assert status == 0, err
+    made = np.asarray(Image.open("out.png"))
+    assert made[61, 30, 0] < 140
+    np.testing.assert_array_equal(made[:5], np.asarray(Image.open("plain.png"))[:5])
+    below = np.asarray(Image.open("parts/composite.png")).astype(float) / 255
+    for layer in ("layer-1-color.png", "layer-2-shadow.png"):
+        below += imagecodecs.imread(Path("parts") / layer) / 65535 * 2 - 1
+    assert np.abs(below * 255 - made).max() <= 1.5
 
 
 def test_mattes_of_a_folder(command_line: Run) -> None:

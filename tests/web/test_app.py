@@ -412,7 +412,8 @@ def test_the_openapi_describes_the_form_and_the_refusals(client: Client) -> None
     operation = described["paths"]["/v1/harmonize"]["post"]
     content = operation["requestBody"]["content"]["multipart/form-data"]
     names = {"composite", "mask", "lift", "strength", "resolution", "invert_mask", "model"}
-    names |= {"light", "exposure", "warmth", "mask_class"}
+    names |= {"light", "exposure", "warmth", "mask_class", "reference", "look", "each", "finish"}
+    names |= {"clean_edges", "match_sharpness", "match_grain", "light_wrap"}
     assert set(content["schema"]["properties"]) == names
     assert content["examples"]
     assert {"200", "413", "415", "422", "429", "500", "503"} <= set(operation["responses"])

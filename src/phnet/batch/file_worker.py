@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from phnet.errors import PHNetError
+from phnet.errors import BadInput, PHNetError
 from phnet.files import make_folder
+from phnet.harmonization.finishing.finish import Layers
 from phnet.harmonization.harmonize_picture import Harmonized, harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer
+from phnet.harmonization.look import Look, look_of, read_look, write_look
 from phnet.harmonization.lut3d import Lut
 from phnet.images import (
+    Mask,
     Picture,
     Source,
     bounded,
@@ -50,6 +53,10 @@ def harmonize_file(
     *,
     matter: Matter | None = None,
     save_lut: Path | None = None,
+    reference: Picture | None = None,
+    look: Look | None = None,
+    save_look: Path | None = None,
+    save_parts: Path | None = None,
 ) -> Done:
     """Harmonize one file into another; the seam for whoever works on many.
 
@@ -62,35 +69,64 @@ def harmonize_file(
         options: how.
         matter: the matting session; needed where there is no mask.
         save_lut: where to write the look as a ``.cube`` file.
+        reference: a picture that the light is read from instead of the background.
+        look: a correction that is applied instead of a new one.
+        save_look: where to write the correction.
+        save_parts: a folder, made where there is none, for a layer of each step.
 
     Raises:
         PHNetError: one sentence; nothing was written then.
     """
-    if isinstance(output, Path):
-        check_output(output, *(path for path in (composite, mask) if isinstance(path, Path)))
-    picture = load(bounded(composite, options.max_megapixels))
-    if isinstance(output, Path):
-        check_output(output, picture=picture)
+    if save_lut and look is not None:
+        raise BadInput(f"{save_lut}: expected a look that is found, but one is handed in")
+    picture, its_mask = _opened(composite, mask, output, options)
+    layers = Layers() if save_parts else None
     made = harmonize_picture(
-        picture,
-        None
-        if mask is None
-        else read_mask(bounded(mask, options.max_megapixels), wanted=options.mask_class),
-        options,
+        *(picture, its_mask, options),
         harmonizer=harmonizer,
         matter=matter,
         name=str(composite),
         mask_name=str(mask),
+        reference=reference,
+        look=look,
+        keep=layers,
     )
-    notes, alpha = list(made.notes), made.mask
-    kind = write(output, picture, made.result, alpha)
-    notes += left_out(str(output) if isinstance(output, Path) else "", kind, picture)
-    if picture.pixels.itemsize > 1 and kind in ("JPEG", "WEBP"):
-        notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
+    applied = look_of(made.colors, made.mask) if save_look else None
+    if save_parts:
+        make_folder(save_parts)
+    kind = write(output, picture, made.result, made.mask)
+    notes = [*made.notes, *_lost(output, kind, picture)]
+    if save_parts and layers:
+        layers.write(save_parts)
+    if save_look and applied:
+        write_look(save_look, applied)
     if save_lut:
         _write_cube(save_lut, harmonizer, made, options)
     place = output if isinstance(output, Path) else None
-    return Done(place, picture.size, float(alpha.mean()), notes)
+    return Done(place, picture.size, float(made.mask.mean()), notes)
+
+
+def _lost(output: Path | BinaryIO, kind: str, picture: Picture) -> list[str]:
+    """What a file of some kind does not keep, a sentence each."""
+    notes = list(left_out(str(output) if isinstance(output, Path) else "", kind, picture))
+    if picture.pixels.itemsize > 1 and kind in ("JPEG", "WEBP"):
+        notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
+    return notes
+
+
+def _opened(
+    composite: Path | Source, mask: Path | Source | None, output: Any, options: HarmonizeOptions
+) -> tuple[Picture, Mask | None]:
+    """The composite and its mask, read, where the output can be written."""
+    if isinstance(output, Path):
+        check_output(output, *(path for path in (composite, mask) if isinstance(path, Path)))
+    most = options.max_megapixels
+    picture = load(bounded(composite, most))
+    if isinstance(output, Path):
+        check_output(output, picture=picture)
+    if mask is None:
+        return picture, None
+    return picture, read_mask(bounded(mask, most), wanted=options.mask_class)
 
 
 def write(
@@ -137,6 +173,21 @@ class Settings:
     self_ensemble: bool = NetworkOptions.self_ensemble
     finds_people: bool = False  # some composites come without a mask
     matte: str | None = None  # another matting model
+    reference: str | None = None  # a picture that the light is read from
+    look: str | None = None  # a saved correction
+
+
+def handed_in(settings: Settings, max_megapixels: int) -> tuple[Picture | None, Look | None]:
+    """The reference and the look that the settings name.
+
+    Raises:
+        BadInput: one of them cannot be used.
+    """
+    reference = settings.reference
+    return (
+        load(bounded(reference, max_megapixels)) if reference else None,
+        read_look(settings.look) if settings.look else None,
+    )
 
 
 class FileWorker:
@@ -153,6 +204,7 @@ class FileWorker:
     def __init__(self, settings: Settings) -> None:
         quiet_readers()
         self._options = settings.options
+        self._reference, self._look = handed_in(settings, settings.options.max_megapixels)
         self._harmonizer = Harmonizer(
             settings.model, settings.threads, self_ensemble=settings.self_ensemble
         )
@@ -172,7 +224,10 @@ class FileWorker:
 
         def work(composite: Path, mask: Path | None, output: Path) -> Sequence[str]:
             done = harmonize_file(
-                self._harmonizer, composite, mask, output, self._options, matter=self._matter
+                *(self._harmonizer, composite, mask, output, self._options),
+                matter=self._matter,
+                reference=self._reference,
+                look=self._look,
             )
             return done.notes
 

@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from phnet.batch.file_worker import Settings, recorded, write
+from phnet.batch.file_worker import Settings, handed_in, recorded, write
 from phnet.compositing.composer import Composer, Composition, compose_pictures
 from phnet.errors import BadInput, BadMask, BadOption
 from phnet.files import replacing
+from phnet.harmonization.finishing.finish import Keep
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.images import Source, bounded, check_output, left_out, load, quiet_readers, read_mask
+from phnet.harmonization.look import Look, look_of, write_look
+from phnet.images import (
+    Picture,
+    Source,
+    bounded,
+    check_output,
+    left_out,
+    load,
+    quiet_readers,
+    read_mask,
+)
 from phnet.images.encoding import compressed
 from phnet.matting.matte import Matter
 from phnet.options import ComposeOptions
@@ -23,6 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 File = Path | Source
+CUT = (
+    "the photo's frame cuts the person off ({}), which shows unless that side lies at the "
+    "picture's edge"
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,11 @@ def compose_file(
     mask: File | None,
     output: Path | BinaryIO,
     options: ComposeOptions,
+    *,
+    reference: Picture | None = None,
+    look: Look | None = None,
+    save_look: Path | None = None,
+    keep: Keep | None = None,
 ) -> Composed:
     """Put the person of one file in front of another one.
 
@@ -51,6 +71,10 @@ def compose_file(
         mask: where the person is in the portrait; None: the person is found.
         output: the file to write, whole or not at all, or a stream.
         options: how.
+        reference: a picture that the light is read from instead of the background.
+        look: a correction that is applied instead of a new one.
+        save_look: where to write the correction.
+        keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
 
     Raises:
         PHNetError: one sentence; nothing was written then.
@@ -64,20 +88,23 @@ def compose_file(
         check_output(output, picture=scene)
     with _named(portrait, mask):
         alpha = None if mask is None else read_mask(bounded(mask, most), wanted=options.mask_class)
-        done = compose_pictures(photo, scene, alpha, options, composer=composer)
-    kind = write(
-        *(output, done.picture, done.result, done.made.mask),
-        bare=done.made.composite[..., :3],
-    )
+        done = compose_pictures(
+            *(photo, scene, alpha, options),
+            composer=composer,
+            reference=reference,
+            look=look,
+            keep=keep,
+        )
+    applied = look_of(done.made.colors, done.made.mask) if save_look else None
+    bare = done.made.composite[..., :3]
+    kind = write(output, done.picture, done.result, done.made.changed, bare)
+    if save_look and applied:
+        write_look(save_look, applied)
     notes = [f"{mask}: {note}" for note in done.notes]
     notes += [f"{portrait}: {note}" for note in photo.notes]
     notes += [f"{background}: {note}" for note in scene.notes]
     notes += left_out(str(output) if isinstance(output, Path) else "", kind, done.picture)
-    if done.cut_sides:
-        notes.append(
-            f"{portrait}: the photo's frame cuts the person off ({', '.join(done.cut_sides)}), "
-            "which shows unless that side lies at the picture's edge"
-        )
+    notes += [f"{portrait}: {CUT.format(', '.join(done.cut_sides))}"] if done.cut_sides else []
     return Composed(done.made, scene.size, notes)
 
 
@@ -122,13 +149,18 @@ class ComposeWorker:
         matter = Matter(settings.matte, settings.threads) if finds else None
         self._composer = Composer(harmonizer, matter)
         self._options = settings.compose
+        self._reference, self._look = handed_in(settings, settings.compose.max_megapixels)
 
     def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
         """Compose one file; a task has a "background" besides what file_worker says."""
 
         def work(portrait: Path, mask: Path | None, output: Path) -> Sequence[str]:
             background = Path(task["background"])
-            done = compose_file(self._composer, portrait, background, mask, output, self._options)
+            done = compose_file(
+                *(self._composer, portrait, background, mask, output, self._options),
+                reference=self._reference,
+                look=self._look,
+            )
             return done.notes
 
         return recorded(task, work)

@@ -36,6 +36,9 @@ def benchmark(
     color_models: Annotated[
         bool, typer.Option("--color-models", help="What families of color maps could do at best.")
     ] = False,
+    finishing: Annotated[
+        bool, typer.Option("--finishing", help="Edges, sharpness, grain: errors, and times.")
+    ] = False,
     photos: Annotated[
         Path, typer.Option(help="For all but times: a folder of NAME.jpg with NAME.png.")
     ] = Path("tests/portraits"),
@@ -57,6 +60,10 @@ def benchmark(
         from phnet.benchmarks.lift_loss import lift_figures
 
         figures = lift_figures(photos)
+    elif finishing:
+        from phnet.benchmarks.finishing import finishing_figures
+
+        figures = {"machine": machine(), **finishing_figures(photos)}
     elif invariance:
         from phnet.benchmarks.invariance import invariance_figures
 

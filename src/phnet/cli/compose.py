@@ -7,7 +7,7 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, finds_people, note, work
-from phnet.cli.options import Matte, takes
+from phnet.cli.options import LookFile, Matte, Reference, SaveLook, takes
 from phnet.cli.streams import DASH, name_of, say, sources, target
 from phnet.options import ComposeOptions, NetworkOptions, cores
 
@@ -59,9 +59,13 @@ def compose(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help=f"Also write {', '.join(PARTS)} there, all of the background's size.",
+            help=f"Also write {', '.join(PARTS)} there, all of the background's size, and a layer "
+            "(linear light, 16 bits) for each step.",
         ),
     ] = None,
+    reference: Reference = None,
+    look: LookFile = None,
+    save_look: SaveLook = None,
     network: NetworkOptions,
     matte: Matte = None,
     jobs: Jobs = 1,
@@ -70,43 +74,81 @@ def compose(
     as_json: AsJson = False,
 ) -> None:
     """Put the person of PORTRAIT in front of BACKGROUND, in harmony with it."""
-    from phnet.batch.portrait_worker import ComposeSettings, compose_file
-    from phnet.compositing.composer import Composer
+    from phnet.batch.portrait_worker import ComposeSettings
     from phnet.errors import BadInput
-    from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.images import check_output, quiet_readers
-    from phnet.matting.matte import Matter
+    from phnet.images import quiet_readers
 
     quiet_readers()
-    if portrait.is_dir():
-        if save_parts or output == DASH:
-            raise BadInput(f"{portrait}: expected one portrait for parts or -, got a folder")
-        settings = ComposeSettings(
-            model=network.model,
-            threads=network.threads,
-            self_ensemble=network.self_ensemble,
-            matte=str(matte) if matte else None,
-            compose=options,
-        )
-        folders = (portrait, background, mask, output)
-        _compose_folder(*folders, settings, jobs, resume, recursive, as_json)
+    settings = ComposeSettings(
+        model=network.model,
+        threads=network.threads,
+        self_ensemble=network.self_ensemble,
+        matte=str(matte) if matte else None,
+        reference=str(reference) if reference else None,
+        look=str(look) if look else None,
+        compose=options,
+    )
+    files = (portrait, background, mask, output)
+    if not portrait.is_dir():
+        _compose_one(*files, settings, save_parts, save_look)
         return
+    for flag, given in (
+        ("--save-parts", save_parts),
+        ("--save-look", save_look),
+        ("-o -", output == DASH),
+    ):
+        if given:
+            raise BadInput(f"{flag}: expected one portrait, got a folder")
+    _compose_folder(*files, settings, jobs, resume, recursive, as_json)
+
+
+def _compose_one(
+    portrait: Path,
+    background: Path,
+    mask: Path | None,
+    output: Path,
+    settings: "ComposeSettings",
+    save_parts: Path | None,
+    save_look: Path | None,
+) -> None:
+    """Compose a file, or standard input."""
+    from phnet.batch.file_worker import handed_in
+    from phnet.batch.portrait_worker import compose_file
+    from phnet.compositing.composer import Composer
+    from phnet.files import check_place
+    from phnet.harmonization.finishing.finish import Layers
+    from phnet.harmonization.harmonizer import Harmonizer
+    from phnet.images import check_output
+    from phnet.matting.matte import Matter
+
     place = target(output, portrait)
-    inputs = [portrait, background, mask, Path(network.model) if network.model else None, matte]
+    named = (settings.model, settings.matte, settings.reference, settings.look)
+    inputs = [portrait, background, mask, *(Path(name) for name in named if name)]
     if isinstance(place, Path):
         check_output(place, *inputs)
         inputs.append(place)
+    if save_look:
+        check_place(save_look, *inputs)
     if save_parts:
         _check_parts(save_parts, *inputs)
         _make_folder(save_parts)
     person, scene, its_mask = sources(portrait, background, mask)
     assert person is not None
     assert scene is not None
-    matter = Matter(matte, network.threads) if mask is None else None
-    harmonizer = Harmonizer(network.model, network.threads, self_ensemble=network.self_ensemble)
-    done = compose_file(Composer(harmonizer, matter), person, scene, its_mask, place, options)
-    if save_parts:
+    reference, look = handed_in(settings, settings.compose.max_megapixels)
+    matter = Matter(settings.matte, settings.threads) if mask is None else None
+    harmonizer = Harmonizer(settings.model, settings.threads, self_ensemble=settings.self_ensemble)
+    layers = Layers() if save_parts else None
+    done = compose_file(
+        *(Composer(harmonizer, matter), person, scene, its_mask, place, settings.compose),
+        reference=reference,
+        look=look,
+        save_look=save_look,
+        keep=layers,
+    )
+    if save_parts and layers:
         _write_parts(save_parts, done.made)
+        layers.write(save_parts)
     for sentence in done.notes:
         note(sentence)
     height, width = done.size

@@ -8,7 +8,7 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, finds_people, note, work
-from phnet.cli.options import takes
+from phnet.cli.options import LookFile, Reference, SaveLook, takes
 from phnet.cli.streams import DASH, name_of, say, sources, target
 from phnet.options import HarmonizeOptions, NetworkOptions, cores
 
@@ -60,6 +60,15 @@ def harmonize(
         Path | None,
         typer.Option(help="Also write the look, at full strength, as a .cube file (sRGB)."),
     ] = None,
+    save_parts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write a layer (linear light, 16 bits) there for each step."
+        ),
+    ] = None,
+    reference: Reference = None,
+    look: LookFile = None,
+    save_look: SaveLook = None,
     network: NetworkOptions,
     matte: Annotated[
         Path | None,
@@ -91,33 +100,49 @@ def harmonize(
         *(options, network.model, network.threads),
         self_ensemble=network.self_ensemble,
         matte=str(matte) if matte else None,
+        reference=str(reference) if reference else None,
+        look=str(look) if look else None,
     )
+    places = {"--save-lut": save_lut, "--save-parts": save_parts, "--save-look": save_look}
     if not (composite.is_dir() or composite.suffix.lower() == ".jsonl"):
-        _harmonize_one(composite, mask, output, settings, save_lut)
+        _harmonize_one(composite, mask, output, settings, *places.values())
         return
-    if save_lut:
-        raise BadInput("--save-lut: expected one composite, got a folder")
+    for flag, given in places.items():
+        if given:
+            raise BadInput(f"{flag}: expected one composite, got a folder")
     if output == DASH:
         raise BadInput("-: expected a folder to write to, for a folder of composites")
     _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, recursive, as_json)
 
 
 def _harmonize_one(
-    composite: Path, mask: Path | None, output: Path, settings: "Settings", save_lut: Path | None
+    composite: Path,
+    mask: Path | None,
+    output: Path,
+    settings: "Settings",
+    save_lut: Path | None,
+    save_parts: Path | None,
+    save_look: Path | None,
 ) -> None:
     """Harmonize a file, or standard input."""
-    from phnet.batch.file_worker import harmonize_file
+    from phnet.batch.file_worker import handed_in, harmonize_file
+    from phnet.files import check_place
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.images import check_output
     from phnet.matting.matte import Matter
 
     place = target(output, composite)
+    inputs = [composite, mask, settings.model, settings.matte, settings.reference, settings.look]
     if isinstance(place, Path):
-        check_output(place, composite, mask, settings.model, settings.matte)
+        check_output(place, *inputs)
+        inputs.append(place)
     if save_lut:
         check_cube(save_lut)
+    if save_look:
+        check_place(save_look, *inputs)
     picture, its_mask = sources(composite, mask)
     assert picture is not None
+    reference, look = handed_in(settings, settings.options.max_megapixels)
     done = harmonize_file(
         Harmonizer(settings.model, settings.threads, self_ensemble=settings.self_ensemble),
         picture,
@@ -126,6 +151,10 @@ def _harmonize_one(
         settings.options,
         matter=Matter(settings.matte, settings.threads) if mask is None else None,
         save_lut=save_lut,
+        reference=reference,
+        look=look,
+        save_look=save_look,
+        save_parts=save_parts,
     )
     for sentence in done.notes:
         note(sentence)
@@ -202,7 +231,7 @@ def _items(
 
 
 def _for_other_machines(settings: "Settings") -> "Settings":
-    """The same settings, with models named from the root of the file system."""
+    """The same settings, with files named from the root of the file system."""
     from dataclasses import replace
 
     model, matte = settings.model, settings.matte
@@ -210,6 +239,8 @@ def _for_other_machines(settings: "Settings") -> "Settings":
         settings,
         model=str(Path(model).resolve()) if model and Path(model).is_file() else model,
         matte=str(Path(matte).resolve()) if matte else None,
+        reference=str(Path(settings.reference).resolve()) if settings.reference else None,
+        look=str(Path(settings.look).resolve()) if settings.look else None,
     )
 
 

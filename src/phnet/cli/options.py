@@ -103,3 +103,14 @@ Matte = Annotated[
         show_default="the embedded one",
     ),
 ]
+Reference = Annotated[
+    Path | None,
+    typer.Option(help="A picture that the light is read from instead of the background."),
+]
+LookFile = Annotated[
+    Path | None,
+    typer.Option("--look", help="A look that was saved: it is applied, and none is found."),
+]
+SaveLook = Annotated[
+    Path | None, typer.Option(help="Also write the correction as JSON, for --look.")
+]

@@ -19,7 +19,13 @@ from phnet.compositing.placement import (
     default_place,
     put,
 )
+from phnet.compositing.shadow import cast_shadow, chosen_light, stands
 from phnet.errors import BadImage, BadMask, BadOption
+from phnet.harmonization.color_map import ColorMap
+from phnet.harmonization.finishing.edges import clean_colors
+from phnet.harmonization.finishing.finish import Keep, finish
+from phnet.harmonization.look import Look, look_of, read_look, write_look
+from phnet.harmonization.reference import in_light_of, shown
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import (
     FULL_SCALE,
@@ -36,7 +42,7 @@ from phnet.images.picture import Picture
 from phnet.images.transparency import filled, hidden, seen_around
 from phnet.matting.foreground import estimate, without_ghosts
 from phnet.matting.inverted import advice
-from phnet.options import ComposeOptions, Foreground, LookOptions, made_of
+from phnet.options import ComposeOptions, Foreground, SceneOptions, made_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,6 +62,8 @@ class Composition:
     foreground: Floats  # the person's colors before harmonization, (H, W, 3)
     mask: Floats  # (H, W)
     place: Place
+    colors: ColorMap  # that was applied
+    changed: Floats  # (H, W), above 0 where the scene is not as it was: the mask, and the shadow
 
 
 class Composer:
@@ -117,7 +125,11 @@ class Composer:
         cutout: Cutout,
         scene: Pixels,
         place: Place | None = None,
-        options: LookOptions | None = None,
+        options: SceneOptions | None = None,
+        *,
+        reference: Pixels | None = None,
+        look: Look | None = None,
+        keep: Keep | None = None,
         **more: Any,
     ) -> Composition:
         """Put a person into a scene.
@@ -127,27 +139,66 @@ class Composer:
             scene: the background, (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1].
             place: None for :func:`default_place`.
             options: how to harmonize; None: as ``more`` says, such as ``strength=0.5``.
-            more: the fields of :class:`phnet.options.LookOptions` by name.
+            reference: a picture (h, w, 3) that the light is read from instead of the scene.
+            look: a correction that is applied instead of a new one.
+            keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
+            more: the fields of :class:`phnet.options.SceneOptions` by name.
 
         Raises:
             BadMask: nothing of the person would be in the picture.
             BadImage: nothing of the scene can be seen around the person.
         """
-        options = options or made_of(LookOptions, more)
+        options = options or made_of(SceneOptions, more)
         check_pixels(scene, "background")
         size = (scene.shape[0], scene.shape[1])
         place = place or default_place(cutout.alpha, size)
         colors, mask = put(cutout, size, place)
         if float(mask.max(initial=0)) < 0.5 / 255:
             raise BadMask(f"place {place}: expected to see the person, but it is outside")
-        composite = over(colors, mask, scene)
-        look = self.harmonizer.color_map(
-            _seen(composite, scene, mask), mask, lift=options.lift, light=options.light
-        )
+        bare = over(colors, mask, scene)
+        composite = bare
+        if edges := options.amount("clean_edges"):
+            colors, mask = clean_colors(colors, mask, edges)
+            composite = over(colors, mask, scene)
+            if keep:
+                keep("clean_edges", bare, composite)
+        if look is not None:
+            applied = look.map_for(mask)
+        else:
+            seen = in_light_of(_seen(composite, scene, mask), mask, reference)
+            applied = self.harmonizer.color_map(seen, mask, lift=options.lift, light=options.light)
         inside = (mask > 0).astype(np.float32)
-        trims = Trims(options.exposure, options.warmth)
-        harmonized = look.apply(colors, inside, options.strength, self.harmonizer.threads, trims)
-        return Composition(over(harmonized, mask, scene), composite, colors, mask, place)
+        trims, threads = Trims(options.exposure, options.warmth), self.harmonizer.threads
+        harmonized = applied.apply(colors, inside, options.strength, threads, trims)
+        result = over(harmonized, mask, scene)
+        if keep:
+            keep("color", composite, result)
+        finished = finish(_plain(result), mask, options, threads=threads, keep=keep)
+        np.copyto(result[..., :3], finished, where=mask[..., None] > 0)
+        changed = mask
+        below = cutout.alpha.shape[0] - (size[0] - place.y) / place.scale
+        if options.amount("shadow") and stands(cutout.alpha, below):
+            result, changed = _with_shadow(result, scene, mask, options, keep)
+        return Composition(result, bare, colors, mask, place, applied, changed)
+
+
+def _with_shadow(
+    lit: Pixels, scene: Pixels, mask: Floats, options: SceneOptions, keep: Keep | None
+) -> tuple[Pixels, Floats]:
+    """The picture with the person's shadow, and (H, W) above 0 where the scene is not as it was."""
+    light = chosen_light(_plain(scene), options)
+    result, missing = cast_shadow(lit, mask, options.amount("shadow"), light)
+    if keep:
+        keep("shadow", lit, result)
+    return result, np.maximum(mask, missing)
+
+
+def _plain(pixels: Pixels) -> Pixels:
+    """RGB (H, W, 3) of pixels that may have an alpha, with what lies hidden filled in."""
+    colors = np.ascontiguousarray(pixels[..., :3])
+    if pixels.shape[2] == 3 or not hidden(pixels[..., 3]):
+        return colors
+    return filled(colors, pixels[..., 3], whole=False)
 
 
 def _seen(composite: Pixels, scene: Pixels, mask: Floats) -> Pixels:
@@ -182,6 +233,9 @@ def compose_pictures(
     options: ComposeOptions,
     *,
     composer: Composer,
+    reference: Picture | None = None,
+    look: Look | None = None,
+    keep: Keep | None = None,
 ) -> Composed:
     """Put the person of a portrait in front of a background: what every door calls.
 
@@ -191,6 +245,9 @@ def compose_pictures(
         mask: where the person is in the portrait; None: its alpha, or the person is found.
         options: how.
         composer: the sessions.
+        reference: a picture that the light is read from instead of the background.
+        look: a correction that is applied instead of a new one.
+        keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
 
     Raises:
         BadInput: what is handed in cannot be used, or no person was found.
@@ -206,7 +263,15 @@ def compose_pictures(
     elif options.mask_class is not None:
         raise BadOption("mask_class: expected a mask, got none")
     cutout = composer.cut_out(portrait.colors_with_alpha, alpha, options.foreground)
-    made = composer.compose(cutout, background.colors_with_alpha, place, options)
+    made = composer.compose(
+        cutout,
+        background.colors_with_alpha,
+        place,
+        options,
+        reference=None if reference is None else shown(reference),
+        look=look,
+        keep=keep,
+    )
     return Composed(made, background.behind(made.result), cut_sides(cutout.alpha), notes)
 
 
@@ -216,6 +281,9 @@ def compose(
     *,
     mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
     composer: Composer | None = None,
+    reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+    look: str | os.PathLike[str] | None = None,
+    save_look: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Scene:
     """Put the person of a portrait in front of another background, in harmony with it.
@@ -227,12 +295,15 @@ def compose(
         background: likewise, of any size.
         mask: where the person is in the portrait; None: the person is found.
         composer: sessions to use again; None: the embedded networks.
+        reference: a picture that the light is read from instead of the background.
+        look: a file that ``save_look`` wrote: its correction is applied, and none found.
+        save_look: where to write the correction, as JSON.
         options: those of :class:`phnet.options.ComposeOptions` by name, such as ``fit="cover"``.
 
     Returns:
         The picture, of the background's type, size and depth (for a path a PIL image, or an
-        array uint16 where PIL has no such depth). Pixels where the person is not are those of
-        the background, bit for bit.
+        array uint16 where PIL has no such depth). Pixels where neither person nor shadow is are
+        those of the background, bit for bit.
 
     Raises:
         BadInput: what is handed in cannot be used, or no person was found; says why.
@@ -248,8 +319,14 @@ def compose(
         None if mask is None else read_mask(bounded(mask, most, "mask"), wanted=chosen.mask_class),
         chosen,
         composer=composer or Composer(),
+        reference=None
+        if reference is None
+        else read_picture(bounded(reference, most, "reference"), "reference").picture,
+        look=None if look is None else read_look(look),
     )
-    return cast(Scene, came.back(done.result, done.made.mask, done.picture))
+    if save_look is not None:
+        write_look(save_look, look_of(done.made.colors, done.made.mask))
+    return cast(Scene, came.back(done.result, done.made.changed, done.picture))
 
 
 # -- blending -------------------------------------------------------

@@ -1,13 +1,18 @@
 """A decoded composite to its harmonized pixels: what every door calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from phnet.errors import BadInput, BadMask, BadOption
 from phnet.harmonization.color_map import ColorMap
+from phnet.harmonization.finishing.edges import clean_edges
+from phnet.harmonization.finishing.finish import Keep, finish
+from phnet.harmonization.look import Look
+from phnet.harmonization.persons import persons, without_others
+from phnet.harmonization.reference import in_light_of, shown
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import Floats, Pixels, check_mask
 from phnet.images.masks import Mask, turned
@@ -45,6 +50,7 @@ class Harmonized:
     mask: Floats  # (H, W) in [0, 1]
     notes: Sequence[str]  # what a person should know, a sentence each
     seen: Pixels  # sRGB (H, W, 3), what the network was shown: nothing that is transparent
+    colors: ColorMap  # that was applied; of several persons, to the largest
 
 
 def harmonize_picture(
@@ -56,6 +62,9 @@ def harmonize_picture(
     matter: Matter | None = None,
     name: str = "",
     mask_name: str = "mask",
+    reference: Picture | None = None,
+    look: Look | None = None,
+    keep: Keep | None = None,
 ) -> Harmonized:
     """Harmonize a composite.
 
@@ -67,40 +76,105 @@ def harmonize_picture(
         matter: finds the person; None: the embedded network, loaded when it is needed.
         name: of the composite, for sentences about it; empty: there is only one.
         mask_name: of the mask, likewise.
+        reference: a picture that the light is read from instead of the background.
+        look: a correction that is applied instead of a new one.
+        keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
 
     Raises:
         BadInput: the mask does not fit, or no person was found.
     """
     about = f"{name}: " if name else ""
-    see_through = hidden(picture.alpha)
-    read = [f"{about}{note}" for note in picture.notes]
+    notes = [f"{about}{note}" for note in picture.notes]
     if mask is None:
         if options.mask_class is not None:
             raise BadOption("mask_class: expected a mask, got none")
         alpha = _found(picture, matter or Matter(threads=harmonizer.threads), about)
-        notes = [*read, f"{about}{FOUND}"]
+        notes.append(f"{about}{FOUND}")
         mask_name = "matte"
     else:
         mask = turned(mask, picture.size, picture.orientation)
         alpha = mask.alpha
-        notes = [*read, *([f"{mask_name}: {mask.note}"] if mask.note else [])]
+        notes += [f"{mask_name}: {mask.note}"] if mask.note else []
     if options.invert_mask:
         alpha = 1 - alpha
     alpha = check_mask(alpha, picture.size, mask_name)
-    colors = seen = picture.colors
-    if see_through:
-        assert picture.alpha is not None
+    pasted = seen = picture.colors
+    if picture.alpha is not None and hidden(picture.alpha):
         alpha = _visible(alpha, picture.alpha, mask is None, about)
-        colors = filled(colors, picture.alpha, whole=False)
-        seen = filled(colors, picture.alpha, alpha)
+        pasted = filled(pasted, picture.alpha, whole=False)
+        seen = filled(pasted, picture.alpha, alpha)
     found = advice(alpha, seen, matter, harmonizer.threads) if mask is not None else []
     notes += [f"{mask_name}: {note}" if name else note for note in found]
-    look = harmonizer.color_map(seen, alpha, options.resolution, options.lift, options.light)
-    trims = Trims(options.exposure, options.warmth)
-    result = look.apply(colors, alpha, options.strength, harmonizer.threads, trims)
+    behind = None if reference is None else shown(reference)
+    made = _corrected(picture, pasted, seen, alpha, options, harmonizer, behind, look, keep)
+    return replace(made, notes=notes)
+
+
+def _corrected(
+    picture: Picture,
+    pasted: Pixels,
+    seen: Pixels,
+    mask: Floats,
+    options: HarmonizeOptions,
+    harmonizer: Decides,
+    reference: Pixels | None,
+    look: Look | None,
+    keep: Keep | None,
+) -> Harmonized:
+    """The composite, its hidden colors filled in, with clean edges, other colors and effects.
+
+    Args:
+        picture: it as it is.
+        pasted: its colors, with those filled in that are hidden.
+        seen: the same as the network is to see it, of the type of ``pasted``.
+        mask: (H, W), where the picture can be seen.
+        options: how.
+        harmonizer: the session.
+        reference: colors (h, w, 3); see :func:`harmonize_picture`.
+        look: see there.
+        keep: see there.
+    """
+    colors, clean, see_through = pasted, mask, seen is not pasted
+    if edges := options.amount("clean_edges"):
+        colors, clean = clean_edges(pasted, mask, edges)
+        seen = colors
+        if see_through and picture.alpha is not None:
+            seen = filled(colors, picture.alpha, clean)
+        if keep:
+            keep("clean_edges", pasted, colors)
+    people = persons(clean) if options.each else [clean]
+
+    def decided(person: Floats) -> ColorMap:
+        if look is not None:
+            return look.map_for(person)
+        alone = seen if len(people) == 1 else without_others(seen, clean, clean - person)
+        lit = in_light_of(alone, person, reference)
+        return harmonizer.color_map(lit, person, options.resolution, options.lift, options.light)
+
+    maps = [decided(person) for person in people]
+    result = _finished(colors, people, maps, options, harmonizer.threads, keep)
     if see_through:
-        np.copyto(result, picture.colors, where=alpha[..., None] == 0)
-    return Harmonized(result, alpha, notes, seen)
+        np.copyto(result, picture.colors, where=mask[..., None] == 0)
+    return Harmonized(result, mask, [], in_light_of(seen, clean, reference), maps[0])
+
+
+def _finished(
+    colors: Pixels,
+    people: Sequence[Floats],
+    maps: Sequence[ColorMap],
+    options: HarmonizeOptions,
+    threads: int,
+    keep: Keep | None,
+) -> Pixels:
+    """The composite (H, W, 3) with each person's colors changed, and all effects after that."""
+    result, trims = colors, Trims(options.exposure, options.warmth)
+    for person, changes in zip(people, maps, strict=True):
+        result = changes.apply(result, person, options.strength, threads, trims)
+    if keep:
+        keep("color", colors, result)
+    for person in people:
+        result = finish(result, person, options, threads=threads, keep=keep)
+    return result
 
 
 def _found(picture: Picture, matter: Matter, about: str) -> Floats:

@@ -175,6 +175,10 @@ class Harmonizer:
         self,
         composite: Composite,
         mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+        *,
+        reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+        look: str | os.PathLike[str] | None = None,
+        save_look: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Composite:
         """Harmonize a composite.
@@ -185,6 +189,9 @@ class Harmonizer:
             mask: where the pasted foreground is: a path, a PIL image, or an array (H, W), of any
                 size with the composite's aspect; see :mod:`phnet.images.masks` for its values.
                 None: the person is found.
+            reference: a picture that the light is read from instead of the background.
+            look: a file that ``save_look`` wrote: its correction is applied, and none found.
+            save_look: where to write the correction, as JSON.
             options: those of :class:`phnet.options.HarmonizeOptions` by name, such as
                 ``strength=0.5``.
 
@@ -197,23 +204,30 @@ class Harmonizer:
             BadInput: what is handed in cannot be used; says why.
         """
         from phnet.harmonization.harmonize_picture import harmonize_picture
+        from phnet.harmonization.look import look_of, read_look, write_look
         from phnet.images.handed_in import bounded, read_picture
         from phnet.images.masks import read_mask
         from phnet.matting.matte import Matter
 
         chosen = made_of(HarmonizeOptions, options)
-        came = read_picture(bounded(composite, chosen.max_megapixels))
+        most = chosen.max_megapixels
+        came = read_picture(bounded(composite, most))
+        behind = None if reference is None else bounded(reference, most, "reference")
         if mask is None and self._matter is None:
             self._matter = Matter(threads=self.threads)
         made = harmonize_picture(
             came.picture,
             None
             if mask is None
-            else read_mask(bounded(mask, chosen.max_megapixels, "mask"), wanted=chosen.mask_class),
+            else read_mask(bounded(mask, most, "mask"), wanted=chosen.mask_class),
             chosen,
             harmonizer=self,
             matter=self._matter,
+            reference=None if behind is None else read_picture(behind, "reference").picture,
+            look=None if look is None else read_look(look),
         )
+        if save_look is not None:
+            write_look(save_look, look_of(made.colors, made.mask))
         for note in made.notes:
             logger.info("%s", note)
         return cast(Composite, came.back(made.result, made.mask))

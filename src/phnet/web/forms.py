@@ -107,7 +107,7 @@ class Fields(Generic[Chosen]):
         least: dict[str, Any] = dict.fromkeys(self.required, "(bytes)")
         examples = {"all defaults": {"value": least}}
         if self.optional:
-            value = least | dict.fromkeys(self.optional, "(bytes)") | {"strength": 0.5}
+            value = least | {"mask": "(bytes)", "strength": 0.5}
             examples["with a mask, half the change"] = {"value": value}
         if "place" in described:
             examples["placed, at half its size"] = {"value": least | {"place": "120,40,0.5"}}
@@ -134,7 +134,11 @@ class Form(Generic[Chosen]):
 
 HARMONIZE = Fields(
     {"composite": "The picture with the pasted person: PNG, JPEG, WebP or TIFF."},
-    {"mask": "White (or opaque) where the pasted person is; left out, the person is found."},
+    {
+        "mask": "White (or opaque) where the pasted person is; left out, the person is found.",
+        "reference": "A picture that the light is read from instead of the background.",
+        "look": "A look that was saved (JSON): it is applied, and none is found.",
+    },
     HarmonizeOptions,
 )
 COMPOSE = Fields(
@@ -142,7 +146,11 @@ COMPOSE = Fields(
         "portrait": "A photo of a person, or a cut-out with alpha.",
         "background": "The new background; the answer has its size and type.",
     },
-    {"mask": "White where the person is in the portrait; left out, the person is found."},
+    {
+        "mask": "White where the person is in the portrait; left out, the person is found.",
+        "reference": "A picture that the light is read from instead of the background.",
+        "look": "A look that was saved (JSON): it is applied, and none is found.",
+    },
     ComposeOptions,
 )
 MATTE = Fields({"photo": "A photo of a person: PNG, JPEG, WebP or TIFF."}, {}, MatteOptions)

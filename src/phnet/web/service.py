@@ -11,6 +11,7 @@ from phnet.compositing.composer import Composer, compose_pictures
 from phnet.errors import BadModel
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
+from phnet.harmonization.look import Look, read_look
 from phnet.images import Mask, Picture, encoded, left_out, load, read_mask
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.decoding import Source
@@ -98,7 +99,11 @@ class Service:
         harmonizer = self._chosen(options.model)
         picture = self._picture(form.files, "composite")
         made = harmonize_picture(
-            picture, self._mask(form), options, harmonizer=harmonizer, matter=self._matter
+            *(picture, self._mask(form), options),
+            harmonizer=harmonizer,
+            matter=self._matter,
+            reference=self._reference(form.files),
+            look=_look(form.files),
         )
         return _answer(form.types, picture, made.result, made.mask, made.notes)
 
@@ -113,11 +118,16 @@ class Service:
         composer = Composer(self._chosen(options.model), self._matter)
         portrait = self._picture(form.files, "portrait")
         scene = self._picture(form.files, "background")
-        done = compose_pictures(portrait, scene, self._mask(form), options, composer=composer)
+        done = compose_pictures(
+            *(portrait, scene, self._mask(form), options),
+            composer=composer,
+            reference=self._reference(form.files),
+            look=_look(form.files),
+        )
         notes = [*portrait.notes, *scene.notes, *done.notes]
         if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
-        return _answer(form.types, done.picture, done.result, done.made.mask, notes)
+        return _answer(form.types, done.picture, done.result, done.made.changed, notes)
 
     def matte(self, form: Form[MatteOptions]) -> Answer:
         """Find the person: a gray PNG, white where the person is.
@@ -137,11 +147,18 @@ class Service:
     def _picture(self, files: dict[str, bytes], name: str) -> Picture:
         return load(Source(name, files[name], self._limits.pixels))
 
+    def _reference(self, files: dict[str, bytes]) -> Picture | None:
+        return self._picture(files, "reference") if "reference" in files else None
+
     def _mask(self, form: Form[HarmonizeOptions] | Form[ComposeOptions]) -> Mask | None:
         if "mask" not in form.files:
             return None
         source = Source("mask", form.files["mask"], self._limits.pixels)
         return read_mask(source, wanted=form.options.mask_class)
+
+
+def _look(files: dict[str, bytes]) -> Look | None:
+    return read_look(files["look"]) if "look" in files else None
 
 
 def _answer(

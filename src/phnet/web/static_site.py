@@ -16,7 +16,8 @@ from typing import Any
 
 from phnet.errors import BadInput, BadOutput
 from phnet.files import json_of, write_bytes
-from phnet.options import LookOptions, controls
+from phnet.options import LookOptions
+from phnet.web.controls import controls
 from phnet.web.graphs.compose import composing_model
 from phnet.web.graphs.harmonize import harmonizing_model
 from phnet.web.graphs.matte import matting_model

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, Response
 
-from phnet.options import ComposeOptions, HarmonizeOptions, controls
+from phnet.options import ComposeOptions, HarmonizeOptions
+from phnet.web.controls import controls
 
 MEDIA_TYPES = {
     ".html": "text/html",

@@ -1,0 +1,296 @@
+"""What each effect of finishing is worth, on pastes whose truth is known, and what it costs.
+
+Photos are enlarged three times: so they have no grain of their own, and known grain can be added.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import cv2
+import numpy as np
+
+from phnet.datasets.readers import masked_photos
+from phnet.errors import BadData
+from phnet.harmonization.finishing.edges import clean_edges
+from phnet.harmonization.finishing.grain import match_grain, noise_rows
+from phnet.harmonization.finishing.light_wrap import light_wrap
+from phnet.harmonization.finishing.noise_level import measure_noise
+from phnet.harmonization.finishing.sharpness import blur_of, match_sharpness
+from phnet.images import load, load_mask
+from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.matting.foreground import estimate
+
+ENLARGED = 3  # times, for the grain
+BAND = 3  # pixels on each side of the outline that are looked at
+ALONG = 3.0  # pixels of the edge over which an error counts as a halo
+BLURS = (0.0, 0.8, 1.5)  # sigmas, in pixels, of the person and of the scene
+CURVES = ("flat", "shot", "dark")
+MEGAPIXELS = (3000, 4000)
+
+
+def finishing_figures(folder: Path, count: int = 8) -> dict[str, Any]:
+    """All figures, over the first ``count`` photos of a folder (NAME.jpg, NAME.png)."""
+    photos = list(_photos(folder, count))
+    return {
+        "photos": len(photos),
+        "edges": edge_figures(photos),
+        "sharpness": sharpness_figures(photos),
+        "grain": grain_figures(photos[:2]),
+        "cost_at_12_megapixels": cost_figures(),
+    }
+
+
+Photo = tuple[Pixels, Floats]
+
+
+def _photos(folder: Path, count: int) -> Iterator[Photo]:
+    found = masked_photos(folder)[:count]
+    if not found:
+        raise BadData(f"{folder}: expected photos NAME.jpg with masks NAME.png, found none")
+    for photo, mask in found:
+        yield np.asarray(load(photo).colors), load_mask(mask)
+
+
+# -- edges --------------------------------------------------------------------------------
+
+
+def edge_figures(photos: list[Photo]) -> dict[str, dict[str, float]]:
+    """Errors in the band along the edge, in levels of 255, before and after.
+
+    A person's colors and mask are laid over another photo (the old background), cut out again with
+    a mask, and laid over a third: the truth is the person laid over the third at once. The masks:
+    the soft one itself; a hard one; a hard one that is a pixel too large.
+    """
+    errors: dict[str, list[tuple[float, float, float, float]]] = {}
+    for k, (photo, alpha) in enumerate(photos):
+        old, new = (to_float(_fitted(photos[(k + s) % len(photos)][0], alpha)) for s in (1, 2))
+        person = np.where((alpha > 0.97)[..., None], to_float(photo), estimate(photo, alpha))
+        share = alpha[..., None]
+        seen = share * person + (1 - share) * old
+        truth = share * person + (1 - share) * new
+        hard = (alpha >= 0.5).astype(np.float32)
+        larger = np.asarray(cv2.dilate(hard, np.ones((3, 3), np.uint8)), np.float32)
+        for name, mask in {"soft": alpha, "hard": hard, "hard_too_large": larger}.items():
+            cut = mask[..., None]
+            paste = np.rint(255 * (cut * seen + (1 - cut) * new)).astype(np.uint8)
+            cleaned, _ = clean_edges(paste, mask)
+            band = _band(alpha) & (mask > 0)
+            before, after = (to_float(p) - truth for p in (paste, cleaned))
+            both = (_rms(before, band), _rms(after, band), _halo(before, band), _halo(after, band))
+            errors.setdefault(name, []).append(both)
+    names = ("band_before", "band_after", "halo_before", "halo_after")
+    return {
+        kind: {name: round(mean(row[i] for row in rows), 2) for i, name in enumerate(names)}
+        for kind, rows in errors.items()
+    }
+
+
+def _fitted(photo: Pixels, alpha: Floats) -> Pixels:
+    return np.asarray(cv2.resize(photo, alpha.shape[::-1], interpolation=cv2.INTER_CUBIC))
+
+
+def _band(alpha: Floats) -> Pixels:
+    hard = (alpha >= 0.5).astype(np.uint8)
+    side = np.ones((2 * BAND + 1, 2 * BAND + 1), np.uint8)
+    around = cv2.dilate(hard, side) - cv2.erode(hard, side) > 0
+    return np.asarray(around | ((alpha > 0.02) & (alpha < 0.98)))
+
+
+def _rms(error: Floats, band: Pixels) -> float:
+    return float(np.sqrt((error[band] ** 2).mean())) * 255
+
+
+def _halo(error: Floats, band: Pixels) -> float:
+    """The error that is alike along the edge."""
+    weight = band.astype(np.float32)
+    amount = cv2.GaussianBlur(weight, (0, 0), ALONG)
+    alike = cv2.GaussianBlur(error * weight[..., None], (0, 0), ALONG) / (amount + 1e-6)[..., None]
+    return _rms(np.asarray(alike, np.float32), band)
+
+
+# -- sharpness ----------------------------------------------------------------------------
+
+
+def sharpness_figures(photos: list[Photo]) -> dict[str, dict[str, float]]:
+    """Differences of blur between person and scene, in pixels, before and after.
+
+    Person and scene of a photo are blurred by known amounts. The photo's own difference, before
+    any blur, is what a perfect match of both would leave; it is told, too.
+    """
+    rows: dict[str, list[tuple[float, float, float]]] = {}
+    for photo, alpha in photos:
+        inside, outside = (alpha > 0.99).astype(np.uint8), (alpha <= 0).astype(np.uint8)
+        own = _difference(photo, inside, outside)
+        for person, scene in ((p, s) for p in BLURS for s in BLURS if p != s):
+            paste = np.where(
+                (alpha > 0)[..., None], _blurred(photo, person), _blurred(photo, scene)
+            )
+            before = _difference(paste, inside, outside)
+            after = _difference(match_sharpness(paste, alpha), inside, outside)
+            if own is None or before is None or after is None:
+                continue
+            kind = "person_too_sharp" if person < scene else "person_too_soft"
+            rows.setdefault(kind, []).append((abs(own), abs(before), abs(after)))
+    names = ("own_difference", "before", "after")
+    return {
+        kind: {name: round(mean(row[i] for row in found), 2) for i, name in enumerate(names)}
+        for kind, found in rows.items()
+    }
+
+
+def _blurred(photo: Pixels, sigma: float) -> Pixels:
+    return np.asarray(cv2.GaussianBlur(photo, (0, 0), sigma)) if sigma else photo
+
+
+def _difference(photo: Pixels, inside: Pixels, outside: Pixels) -> float | None:
+    person, scene = blur_of(photo, inside), blur_of(photo, outside)
+    return None if person is None or scene is None else person - scene
+
+
+# -- grain --------------------------------------------------------------------------------
+
+
+def grain_figures(photos: list[Photo]) -> dict[str, dict[str, Any]]:
+    """The person's grain over the scene's at the same brightness, after matching: 1 is equal.
+
+    The scene gets noise by a curve over the brightness (flat; growing, as shot noise; falling, as
+    after a camera's tone curve), or is denoised or compressed then; a clean person is matched.
+    """
+    cases: dict[str, tuple[float, float, str, str]] = {
+        f"{curve}_{level}": (level, size, curve, "")
+        for curve in CURVES
+        for level, size in ((2, 0.0), (5, 0.6), (10, 0.8))
+    }
+    cases["shot_5_jpeg_85"] = (5, 0.6, "shot", "jpeg 85")
+    cases["shot_8_jpeg_60"] = (8, 0.6, "shot", "jpeg 60")
+    cases["shot_8_denoised"] = (8, 0.6, "shot", "denoised")
+    figures: dict[str, dict[str, Any]] = {}
+    for name, (level, size, curve, how) in cases.items():
+        ratios = [_grain_ratio(photo, level, size, curve, how) for photo in photos]
+        known = [ratio for ratio in ratios if ratio is not None]
+        figures[name] = {
+            "after": round(float(np.median(known)), 2),
+            "within_20_percent": f"{sum(abs(r - 1) <= 0.2 for r in known)} of {len(known)}",
+        }
+    given = [_given_more(photo) for photo in photos]
+    figures["person_with_more"] = {"given_more": f"{sum(given)} of {len(given)}"}
+    return figures
+
+
+def _enlarged(photo: Photo) -> tuple[Floats, Floats]:
+    pixels, alpha = photo
+    size = (ENLARGED * alpha.shape[1], ENLARGED * alpha.shape[0])
+    large = cv2.resize(to_float(pixels), size, interpolation=cv2.INTER_CUBIC)
+    mask = np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), 0, 1)
+    mask[mask < 0.01] = 0
+    return np.asarray(np.clip(large, 0, 1), np.float32), np.asarray(mask, np.float32)
+
+
+def noisy(colors: Floats, level: float, size: float, curve: str, seed: int = 1) -> Pixels:
+    """A picture with noise of a sigma of ``level`` levels of 255 at mid gray, uint8."""
+    rows, width = slice(0, colors.shape[0]), colors.shape[1]
+    drawn = [noise_rows(rows, width, size, seed, channel) for channel in range(4)]
+    noise = np.dstack([0.7 * drawn[3] + 0.7 * one for one in drawn[:3]])
+    light = colors.mean(-1, keepdims=True)
+    shape = {"flat": np.ones_like(light), "shot": np.sqrt(0.25 + 1.5 * light)}
+    shape["dark"] = np.sqrt(1.6 - 1.2 * light)
+    made = np.clip(colors + level / 255 * shape[curve] * noise, 0, 1)
+    return np.asarray(np.rint(made * 255).astype(np.uint8))
+
+
+def _processed(pixels: Pixels, how: str) -> Pixels:
+    if how == "denoised":
+        return np.asarray(cv2.bilateralFilter(pixels, 5, 25, 2))
+    if how.startswith("jpeg"):
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(how.split()[1])]
+        _, content = cv2.imencode(".jpg", pixels[..., ::-1], quality)
+        return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[..., ::-1]
+    return pixels
+
+
+def _grain_ratio(photo: Photo, level: float, size: float, curve: str, how: str) -> float | None:
+    """Median over brightnesses of what the person has after matching, over what it should have.
+
+    It should have what the person of the same photo has that is treated as the scene is.
+    """
+    colors, mask = _enlarged(photo)
+    scene = _processed(noisy(colors, level, size, curve), how)
+    clean = np.rint(colors * 255).astype(np.uint8)
+    share = mask[..., None]
+    paste = np.rint(share * clean + (1 - share) * scene).astype(np.uint8)
+    made = match_grain(paste, mask)
+    wanted, got = (_rough(picture, clean, mask) for picture in (scene, made))
+    known = [g / w for g, w in zip(got, wanted, strict=True) if w]
+    return float(np.median(known)) if known else None
+
+
+def _rough(picture: Pixels, clean: Pixels, mask: Floats) -> list[float]:
+    """Sigmas of what a picture has more than the clean one, in flat parts, by brightness."""
+    plain = to_float(clean).mean(-1)
+    off = to_float(picture).mean(-1) - plain
+    off = off - cv2.GaussianBlur(off, (0, 0), 4)
+    busy = np.abs(cv2.Laplacian(cv2.GaussianBlur(plain, (0, 0), 2), cv2.CV_32F))
+    flat = (mask > 0.99) & (busy < np.median(busy[mask > 0.99]))
+    sigmas = []
+    for k in range(8):
+        part = flat & (plain >= k / 8) & (plain < (k + 1) / 8)
+        sigmas.append(float(off[part].std()) if part.sum() > 2000 else 0.0)
+    return sigmas
+
+
+def _given_more(photo: Photo) -> bool:
+    """Whether a person with more grain than the scene ends with more than before."""
+    colors, mask = _enlarged(photo)
+    share = mask[..., None]
+    person, scene = noisy(colors, 8, 0.5, "flat", 2), noisy(colors, 3, 0.6, "flat")
+    paste = np.rint(share * person + (1 - share) * scene).astype(np.uint8)
+    before = measure_noise(paste, mask > 0.99)
+    after = measure_noise(match_grain(paste, mask), mask > 0.99)
+    if before is None or after is None:
+        return False
+    return float(np.median(after.sigmas[0])) > 1.02 * float(np.median(before.sigmas[0]))
+
+
+# -- cost ---------------------------------------------------------------------------------
+
+
+def cost_figures() -> dict[str, float]:
+    """Seconds of processor time for each effect at 12 megapixels, a third of it person.
+
+    Processor time, since other programs do not count in it; on two cores it takes about half.
+    """
+    from phnet.compositing.shadow import Light, cast_shadow
+
+    height, width = MEGAPIXELS
+    rng = np.random.default_rng(0)
+    small = rng.integers(40, 215, (height // 50, width // 50, 3), np.uint8)
+    scene = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    edges = scene // 64 * 40  # steps, so that there is something sharp
+    noise = np.tile(rng.integers(-9, 10, (500, 500, 1)), (height // 500, width // 500, 1))
+    picture = np.clip(scene // 2 + edges + noise, 0, 255).astype(np.uint8)
+    mask = np.zeros((height, width), np.float32)
+    cv2.ellipse(mask, (width // 2, height // 2), (width // 5, int(height / 2.1)), 0, 0, 360, 1, -1)
+    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 3), np.float32)
+    mask[mask < 0.004] = 0
+    inside = mask > 0.5
+    soft = cv2.GaussianBlur(picture, (0, 0), 0.7)  # of less grain, and blurred
+    picture[inside] = soft[inside]
+    light = Light(30, 0.6, 0.5, 1)
+    works: dict[str, Callable[[], Any]] = {
+        "clean_edges": lambda: clean_edges(picture, mask),
+        "match_sharpness": lambda: match_sharpness(picture, mask, threads=2),
+        "match_grain": lambda: match_grain(picture, mask, threads=2),
+        "light_wrap": lambda: light_wrap(picture, mask, threads=2),
+        "shadow": lambda: cast_shadow(picture, mask, 1, light),
+    }
+    figures = {}
+    for name, work in works.items():
+        work()
+        start = time.process_time()
+        work()
+        figures[name] = round(time.process_time() - start, 2)
+    figures["all"] = round(sum(figures.values()), 2)
+    return figures

@@ -1,0 +1,102 @@
+"""The traces of 8 x 8 blocks that a JPEG leaves: how strong, and the same for the person."""
+
+import cv2
+import numpy as np
+
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels, to_float
+from phnet.images.color_profiles import LUMA
+
+BLOCK = 8
+LEAST = 0.12  # how much steeper borders of blocks must be than the rest, as a share
+NEAR = 0.75  # share of the scene's traces that is as good as the same
+QUALITIES = (85, 75, 65, 55, 45, 35, 25, 15)
+LOOKED_AT = 1 << 20  # pixels
+
+
+def traces(picture: Pixels, where: Pixels) -> float:
+    """How much steeper a picture is between blocks than within, as a share; 0 without traces.
+
+    Args:
+        picture: sRGB (H, W, 3); blocks begin at its upper left corner.
+        where: bool (H, W), the part that is looked at.
+    """
+    luma = np.asarray(to_float(picture) @ LUMA, np.float32)
+    shares = []
+    for axis in (0, 1):
+        # A border is a second difference that its neighbors have not: edges count little.
+        first, second = (luma, where) if axis else (luma.T, where.T)
+        step = np.minimum(np.abs(np.diff(first, axis=1)), 0.04)
+        inside = second[:, 1:] & second[:, :-1]
+        sums = (step * inside).sum(0, dtype=np.float64)
+        counts = inside.sum(0, dtype=np.float64)
+        phase = (np.arange(len(sums)) + 1) % BLOCK
+        means = [sums[phase == k].sum() / max(counts[phase == k].sum(), 1.0) for k in range(BLOCK)]
+        others = float(np.mean(means[2:7]))
+        shares.append(means[0] / max(others, 0.2 / 255) - 1)
+    return max(0.0, float(np.mean(shares)))
+
+
+def match_blocks(picture: Pixels, mask: Floats, amount: float = 1.0) -> Pixels:
+    """Give a person the block traces of the scene, where it has any and the person fewer.
+
+    The composite is compressed as strongly as brings the person's traces to the scene's, and the
+    person taken from that.
+
+    Args:
+        picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
+        amount: how far to go, in [0, 1].
+    """
+    box = _part(mask)
+    wanted = traces(picture[box], mask[box] <= 0)
+    inside = mask[box] > 0.99
+    if wanted < LEAST or amount == 0 or not inside.any():
+        return picture
+    if traces(picture[box], inside) >= NEAR * wanted:
+        return picture
+    bytes_ = _as_bytes(picture)
+    chosen = QUALITIES[-1]
+    for quality in QUALITIES:
+        if traces(_compressed(bytes_[box], quality), inside) >= NEAR * wanted:
+            chosen = quality
+            break
+    made = _compressed(bytes_, chosen)
+    output = np.array(picture)
+    rows = np.flatnonzero(mask.any(1))
+    scale = FULL_SCALE.get(picture.dtype)
+    for start in range(int(rows[0]), int(rows[-1]) + 1, 256):
+        part = slice(start, start + 256)
+        share = (mask[part] * np.float32(amount))[..., None]
+        colors = to_float(picture[part])
+        # What 8 bits lost of a finer picture is kept.
+        colors += share * (to_float(made[part]) - to_float(bytes_[part]))
+        colors = np.clip(colors, 0, 1)
+        values = colors if scale is None else np.rint(colors * scale)
+        np.copyto(output[part], values, where=share > 0, casting="unsafe")
+    return output
+
+
+def _part(mask: Floats) -> tuple[slice, slice]:
+    """A part of the picture with the person's middle in it, that begins where a block does."""
+    height, width = mask.shape
+    side = int(np.sqrt(LOOKED_AT))
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    y, x = int(rows[0]) - side // 4, int(columns[0]) - side // 4
+    y = max(0, min(y, height - side)) // BLOCK * BLOCK
+    x = max(0, min(x, width - side)) // BLOCK * BLOCK
+    return slice(y, y + side), slice(x, x + side)
+
+
+def _as_bytes(picture: Pixels) -> Pixels:
+    if picture.dtype == np.uint8:
+        return picture
+    return np.rint(np.clip(to_float(picture), 0, 1) * 255).astype(np.uint8)
+
+
+def _compressed(pixels: Pixels, quality: int) -> Pixels:
+    """Through a JPEG and back; red, green and blue."""
+    swapped = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGR)
+    _, content = cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[..., ::-1]

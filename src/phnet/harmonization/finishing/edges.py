@@ -1,0 +1,242 @@
+"""Clean edges: what the old background left at the person's rim is taken out again.
+
+Along the edge a paste shows ``a (F - d) + (1 - a) B``: d is what the old background did to the
+person's colors F. It is not known, but it is much the same for all pixels of one stretch of the
+edge that lie equally deep. So the difference between the picture and what clean colors would show
+(those of the person's solid part, spread outwards) is averaged along the edge, depth by depth, in
+a grid of stretches and depths as a bilateral grid has it (Chen et al., 2007), and subtracted as far
+as it stands out from the texture. Strands and texture stay as they are.
+
+A hard mask says nothing of the mixture: it gets a soft alpha that falls off inside its own
+outline, so the background is never changed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from phnet.harmonization.finishing.strips import spread
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels, to_float
+
+SOLID = 0.96  # mask from which a pixel shows the person alone
+LEAST = 0.02  # mask below which a pixel shows next to nothing of the person
+SOFT_SHARE = 0.6  # soft pixels per pixel of outline from which a mask counts as soft
+REFERENCE = 1200  # pixels of the longer side for which depths are as they are written here
+DEPTH = 1.0  # pixels inside the solid part that the old background reaches
+STRETCH = 8  # pixels of the edge that are averaged, in units of the depth
+RAMP = (0.3, 0.75)  # values of a blurred hard mask that become 0 and 1
+SOFT_LAYERS = 4  # of the grid, for masks between 0 and 1
+CAUTION = 8.0  # how far a mean must stand out from chance, in variances of the mean
+NATURAL = 4.0  # the same, in variances of what differs by nature
+
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Band:
+    """The pixels along an edge, in a box of the picture."""
+
+    rows: Places
+    columns: Places
+    mask: Floats  # (n,)
+    depth: Floats  # (n,) in pixels from the outline, inside; at least 0.5
+    distance: Floats  # (h, w) in pixels from the outline, inside
+    solid: Floats  # (h, w): 1 where the person alone is seen, else 0
+    is_hard: bool
+    scale: float  # pixels of one unit of depth
+
+    @property
+    def layer(self) -> Floats:
+        """Where each pixel lies across the edge, (n,): by its mask, then by its depth."""
+        inside = SOFT_LAYERS - 0.5 + self.depth / self.scale
+        return np.where(self.mask < SOLID, self.mask * SOFT_LAYERS, inside).astype(np.float32)
+
+
+def find_band(mask: Floats) -> Band:
+    """The pixels of a mask (h, w) along its edge."""
+    soft = int(((mask > 0.03) & (mask < 0.97)).sum())
+    inside = (mask >= 0.5).astype(np.uint8)
+    outline = int((inside != cv2.erode(inside, np.ones((3, 3), np.uint8))).sum())
+    is_hard = soft < SOFT_SHARE * outline
+    full = inside if is_hard else (mask >= SOLID).astype(np.uint8)
+    # The picture's frame is no edge: it is as if the person went on beyond it.
+    depth = np.asarray(cv2.distanceTransform(full, cv2.DIST_L2, 3), np.float32)
+    scale = max(1.0, max(mask.shape) / REFERENCE)
+    solid = depth > DEPTH * scale
+    band = (mask >= LEAST) & ~solid
+    rows, columns = np.nonzero(band)
+    deep = np.maximum(depth[band] - 0.5, 0).astype(np.float32)
+    return Band(rows, columns, mask[band], deep, depth, solid.astype(np.float32), is_hard, scale)
+
+
+def soft_alpha(mask: Floats, scale: float) -> Floats:
+    """A soft alpha for a hard mask (h, w), which falls off inside its outline."""
+    low, high = RAMP
+    sigma = 0.8 * scale
+    blurred = cv2.GaussianBlur(mask, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(np.minimum(mask, np.clip((blurred - low) / (high - low), 0, 1)), np.float32)
+
+
+def clean_edges(
+    picture: Pixels, mask: Floats, amount: float = 1.0, *, background: Pixels | None = None
+) -> tuple[Pixels, Floats]:
+    """Take the old background out of the edge of a paste.
+
+    Args:
+        picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
+        amount: how far to go, in [0, 1].
+        background: what is behind the person, like the picture; None: the picture's own
+            background is spread inwards.
+
+    Returns:
+        The picture, and the mask that it is mixed by now, (H, W).
+    """
+    output, alpha = np.array(picture), np.array(mask)
+    box = _box(mask)
+    band = find_band(mask[box])
+    if not band.rows.size or not band.solid.any():
+        return output, alpha
+    part, own = picture[box], mask[box]
+    place = (band.rows, band.columns)
+    colors = to_float(part[place])
+    if background is None:
+        below = spread(part, (own <= 0).astype(np.float32)).at_places(*place)
+    else:
+        below = to_float(background[box][place])
+    clean = spread(part, band.solid).at_places(*place)
+    share = band.mask[:, None]
+    off = colors - (below + share * (clean - below))
+    made = colors - np.float32(amount) * share * _systematic(off, band, _natural(part, band))
+    if band.is_hard:
+        soft = soft_alpha(own, band.scale)
+        soft = own + np.float32(amount) * (soft - own)
+        kept = (soft[place] / band.mask)[:, None]
+        made = below + kept * (made - below)
+        alpha[box] = soft
+    _put(output[box], place, made)
+    return output, alpha
+
+
+def clean_colors(colors: Floats, mask: Floats, amount: float = 1.0) -> tuple[Floats, Floats]:
+    """Clean the rim of a person's own colors, before they are laid over a scene.
+
+    Args:
+        colors: (H, W, 3) in [0, 1], not multiplied by the mask.
+        mask: (H, W) in [0, 1].
+        amount: how far to go, in [0, 1].
+
+    Returns:
+        The colors, and the mask to blend them by.
+    """
+    output, alpha = np.array(colors), np.array(mask)
+    box = _box(mask)
+    band = find_band(mask[box])
+    if not band.rows.size or not band.solid.any():
+        return output, alpha
+    place = (band.rows, band.columns)
+    found = colors[box][place]
+    clean = spread(colors[box], band.solid).at_places(*place)
+    off = band.mask[:, None] * (found - clean)
+    made = found - np.float32(amount) * _systematic(off, band, _natural(colors[box], band))
+    _put(output[box], place, made)
+    if band.is_hard:
+        soft = soft_alpha(mask[box], band.scale)
+        alpha[box] += np.float32(amount) * (soft - alpha[box])
+    return output, alpha
+
+
+def _box(mask: Floats) -> tuple[slice, slice]:
+    """Rows and columns that hold the person, and some background."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    margin = 16 + max(mask.shape) // 50
+    return (
+        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
+        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
+    )
+
+
+def _put(target: Pixels, place: tuple[Places, Places], colors: Floats) -> None:
+    values = np.clip(colors, 0, 1)
+    scale = FULL_SCALE.get(target.dtype)
+    target[place] = values if scale is None else np.rint(values * scale).astype(target.dtype)
+
+
+def _natural(picture: Pixels, band: Band) -> float:
+    """How much colors differ by themselves from such that are spread from as far inside.
+
+    It is measured a little deeper, where no old background reaches.
+
+    Returns:
+        the mean square of what is alike along the edge, over the channels' sum.
+    """
+    reach = DEPTH * band.scale
+    ring = (band.distance > reach) & (band.distance <= 2 * reach)
+    solid = (band.distance > 2 * reach).astype(np.float32)
+    if not (ring.any() and solid.any()):
+        return 0.0
+    rows, columns = np.nonzero(ring)
+    deep = band.distance[ring] - np.float32(reach)
+    ones = np.ones_like(deep)
+    inner = Band(rows, columns, ones, deep, band.distance, solid, band.is_hard, band.scale)
+    off = to_float(picture[rows, columns]) - spread(picture, solid).at_places(rows, columns)
+    alike = _systematic(off, inner, 0)
+    outer = deep <= 0.75 * reach
+    return float((alike[outer] ** 2).sum(1).mean()) if outer.any() else 0.0
+
+
+def _systematic(off: Floats, band: Band, natural: float) -> Floats:
+    """What is off alike along the edge, (n, 3), per unit of mask.
+
+    Args:
+        off: (n, 3), how far the picture is from clean colors under the mask.
+        band: where.
+        natural: the mean square of what is to be expected without an old background.
+    """
+    cell = max(4.0, STRETCH * band.scale)
+    layers = int(np.ceil(SOFT_LAYERS + DEPTH)) + 2
+    shape = (layers, *(int(side / cell) + 2 for side in band.solid.shape))
+    at: list[npt.NDArray[np.floating[Any]]] = [
+        band.layer,
+        band.rows / cell,
+        band.columns / cell,
+    ]
+    corner = [np.floor(values).astype(np.intp) for values in at]
+    lean = [(v - c).astype(np.float32) for v, c in zip(at, corner, strict=True)]
+    flat: list[tuple[Places, Floats]] = []
+    for bits in range(8):
+        steps = [bits >> 2 & 1, bits >> 1 & 1, bits & 1]
+        weight = np.ones_like(band.mask)
+        for part, step in zip(lean, steps, strict=True):
+            weight = weight * (part if step else 1 - part)
+        index = np.ravel_multi_index([c + s for c, s in zip(corner, steps, strict=True)], shape)
+        flat.append((index, weight))
+
+    def gathered(values: Floats) -> npt.NDArray[np.float64]:
+        grid = np.zeros(int(np.prod(shape)))
+        for index, weight in flat:
+            grid += np.bincount(index, weight * values, grid.size)
+        planes = grid.reshape(shape)
+        return np.stack([cv2.GaussianBlur(plane, (3, 3), 0.7) for plane in planes])
+
+    def sliced(planes: list[npt.NDArray[np.float64]]) -> Floats:
+        made = np.zeros_like(off)
+        for c, plane in enumerate(planes):
+            values = plane.ravel().astype(np.float32)
+            for index, weight in flat:
+                made[:, c] += weight * values[index]
+        return made
+
+    total = gathered(band.mask**2)
+    safe = np.maximum(total, 1e-6)
+    means = [gathered(band.mask * off[:, c]) / safe for c in range(3)]
+    power = np.asarray(sum(mean**2 for mean in means))
+    rest = ((off - band.mask[:, None] * sliced(means)) ** 2).sum(1)
+    chance = NATURAL * natural + CAUTION * gathered(rest) / safe / np.maximum(total, 1e-3)
+    trust = np.clip(1 - chance / np.maximum(power, 1e-9), 0, 1)
+    return sliced([mean * trust for mean in means])

@@ -1,0 +1,148 @@
+"""Grain and compression: what the scene has of noise and block traces, the person gets, too.
+
+What is missing is added in the scene's grain size and color, at each brightness; a person with more
+noise than the scene is smoothed a little, and never given more.
+"""
+
+import cv2
+import numpy as np
+
+from phnet.harmonization.finishing.block_traces import match_blocks
+from phnet.harmonization.finishing.noise_level import BACK, OPPONENT, Noise, measure_noise
+from phnet.harmonization.finishing.strips import Strip, changed_strips, times
+from phnet.images.arrays import Floats, Pixels
+
+NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
+LEAST_LEFT = 0.65  # of a person's noise, when it is smoothed: more would look like plastic
+LARGEST = 0.1  # sigma that is believed to be noise
+TILE = 256  # rows of noise that are drawn from one seed
+
+
+def match_grain(
+    picture: Pixels, mask: Floats, amount: float = 1.0, *, seed: int = 0, threads: int = 1
+) -> Pixels:
+    """Bring a person's noise, and the traces of compression, to the scene's.
+
+    Where one of both cannot be measured, all stays as it is.
+
+    Args:
+        picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
+        amount: how far to go, in [0, 1].
+        seed: of the noise; another one for each frame of a video.
+        threads: strips worked on at once.
+    """
+    if amount == 0:
+        return np.array(picture)
+    picture = match_blocks(picture, mask, amount)
+    scene = measure_noise(picture, mask <= 0)
+    person = measure_noise(picture, mask > 0.99)
+    if scene is None or person is None:
+        return np.array(picture)
+    smoothed = _smoothed(picture, mask, person, scene, amount, threads)
+    if smoothed is not picture:
+        person, picture = measure_noise(smoothed, mask > 0.99) or person, smoothed
+    return _grained(picture, mask, person, scene, amount, seed, threads)
+
+
+def missing(person: Noise, scene: Noise) -> Noise:
+    """What must be added to a person's noise; nothing where the person has as much."""
+    square = np.minimum(scene.sigmas, LARGEST) ** 2 - person.sigmas**2
+    return Noise(np.sqrt(np.maximum(square, 0)).astype(np.float32), scene.grain, scene.sure)
+
+
+def _smoothed(
+    picture: Pixels, mask: Floats, person: Noise, scene: Noise, amount: float, threads: int
+) -> Pixels:
+    """Where a person has more noise than the scene, some of it is taken away."""
+    have, want = person.sigmas[0], np.maximum(scene.sigmas[0], 1e-4)
+    left = np.clip(want / np.maximum(have, 1e-6), LEAST_LEFT, 1)
+    left[(have < NOTICED * want) | (have < 1 / 255) | ~person.sure] = 1
+    share = np.float32(amount) * (1 - left).astype(np.float32)
+    if not share.any():
+        return picture
+    removed = Noise(np.tile(share, (3, 1)), person.grain, person.sure)
+    radius = 3 if person.grain[0] > 0.8 else 2
+
+    def change(strip: Strip) -> Floats:
+        luma = _luma(strip.colors)
+        alpha = strip.mask * strip.mask * removed.at(luma)[..., 0]
+        flat = _flattened(strip.colors, person, luma, radius)
+        return np.asarray(strip.colors + alpha[..., None] * (flat - strip.colors), np.float32)
+
+    return changed_strips(picture, mask, 4 * radius, threads, change)
+
+
+def _flattened(colors: Floats, noise: Noise, luma: Floats, radius: int) -> Floats:
+    """Colors without noise: each channel's guided filter with itself as guide (He et al., 2013)."""
+    side = (2 * radius + 1,) * 2
+    made = []
+    sigma = cv2.blur(noise.at(luma)[..., 0], side)
+    for c in range(3):
+        plane = colors[..., c]
+        mean = cv2.blur(plane, side)
+        variance = np.maximum(cv2.blur(plane * plane, side) - mean * mean, 0)
+        limit = 6 * sigma * sigma  # a channel has three times the brightness's variance
+        slope = np.maximum(variance - 0.5 * limit, 0) / (variance + 0.5 * limit + 1e-9)
+        offset = mean - slope * mean
+        made.append(cv2.blur(slope, side) * plane + cv2.blur(offset, side))
+    return np.asarray(cv2.merge(made), np.float32)
+
+
+def _grained(
+    picture: Pixels,
+    mask: Floats,
+    person: Noise,
+    scene: Noise,
+    amount: float,
+    seed: int,
+    threads: int,
+) -> Pixels:
+    """Add what is missing."""
+    more = missing(person, scene)
+    # Less than this drowns in rounding.
+    if float(more.sigmas.max()) * amount < 0.2 / 255:
+        return np.array(picture)
+    sizes = scene.grain
+
+    def change(strip: Strip) -> Floats:
+        drawn = [
+            noise_rows(strip.rows, strip.mask.shape[1], float(sizes[channel]), seed, channel)
+            for channel in range(3)
+        ]
+        sigmas = more.at(_luma(strip.colors))
+        noise = cv2.multiply(cv2.merge(drawn), sigmas)
+        noise = cv2.transform(noise, BACK * np.float32(amount))
+        return strip.colors + times(np.asarray(noise, np.float32), strip.mask)
+
+    return changed_strips(picture, mask, 1, threads, change)
+
+
+def noise_rows(rows: slice, width: int, size: float, seed: int, channel: int) -> Floats:
+    """Noise of variance 1 for some rows of a picture: the same for each row, however it is cut.
+
+    Args:
+        rows: which.
+        width: of the picture's part, in pixels.
+        size: sigma of the grain in pixels; 0: white noise.
+        seed: of all.
+        channel: others are drawn for each.
+    """
+    margin = int(np.ceil(3 * size)) + 1 if size else 0
+    first, last = rows.start - margin, rows.stop + margin
+    parts = []
+    for tile in range(first // TILE, (last - 1) // TILE + 1):
+        rng = np.random.default_rng([seed, channel, tile + 1])
+        drawn = rng.standard_normal((TILE, width + 2 * margin), np.float32)
+        parts.append(drawn[max(0, first - tile * TILE) : last - tile * TILE])
+    noise = np.concatenate(parts)
+    if not size:
+        return noise
+    kernel = np.asarray(cv2.getGaussianKernel(2 * margin + 1, size, cv2.CV_32F), np.float32)
+    kernel = np.asarray(kernel / np.sqrt((kernel**2).sum()), np.float32)
+    made = np.asarray(cv2.sepFilter2D(noise, cv2.CV_32F, kernel, kernel), np.float32)
+    return np.asarray(made[margin : made.shape[0] - margin, margin : margin + width])
+
+
+def _luma(colors: Floats) -> Floats:
+    return np.asarray(cv2.transform(colors, OPPONENT[:1]), np.float32)

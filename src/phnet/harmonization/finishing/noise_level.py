@@ -1,0 +1,151 @@
+"""How much noise a part of a picture has at each brightness, how coarse it is, and how colored.
+
+A noise level function (Liu et al., "Automatic estimation and removal of noise from a single image",
+2008) from the flattest blocks: they are chosen by their low frequencies and judged by what is left
+without them (Ponomarenko et al., 2007), so choosing does not favor little noise.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from phnet.harmonization.finishing.strips import scaled
+from phnet.images.arrays import Floats, Pixels, to_float
+
+SIDE = 8  # of a block, pixels
+OFF = 3  # of the first block, so that blocks are not those of a JPEG
+MOST_BLOCKS = 6000  # that are looked at
+LEAST_BLOCKS = 8  # that tell something
+UNEVEN = 2.2  # from block to block (third quartile to first) noise does not differ more: texture
+TEXTURED = 2.5  # times what the flattest blocks of all have: that is texture, not noise
+FLATTEST = 0.12  # share of the blocks of a brightness that is taken
+LEVELS = 8  # brightnesses
+DARKEST, BRIGHTEST = 0.02, 0.97  # means of blocks outside are clipped, in part
+# Noise made of white noise by blurs of GRAINS (sigmas in pixels), as blocks without their slopes
+# show it: how much it is like itself a pixel further, and the share of its sigma that is seen.
+GRAINS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.6, 2.0)
+ALIKE = (-0.03, 0.0, 0.12, 0.27, 0.38, 0.46, 0.555, 0.615, 0.655, 0.666)
+SEEN = (0.957, 0.936, 0.906, 0.853, 0.798, 0.752, 0.671, 0.581, 0.473, 0.362)
+# Brightness, and two differences of colors: noise is much the same in each of them alone.
+OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [-0.25, 0.5, -0.25]], np.float32)
+BACK = np.linalg.inv(OPPONENT).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise of a part of a picture."""
+
+    sigmas: Floats  # (3, LEVELS): of the opponent channels, at brightnesses (i + 0.5) / LEVELS
+    grain: Floats  # (3,): sigma, in pixels, of the blur that makes the like of white noise
+    sure: npt.NDArray[np.bool_]  # (LEVELS,): it is noise, and not texture
+
+    def at(self, luma: Floats) -> Floats:
+        """The sigmas of the three channels at brightnesses (h, w): (h, w, 3)."""
+        centers = (np.arange(256) + 0.5) / 256 * LEVELS - 0.5
+        tables = [np.interp(centers, np.arange(LEVELS), row) for row in self.sigmas]
+        table = np.stack(tables, -1).astype(np.float32)[None]
+        level = scaled(luma, 255, np.dtype(np.uint8))
+        return np.asarray(cv2.LUT(cv2.merge([level, level, level]), table), np.float32)
+
+
+def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
+    """Estimate the noise of a part of a picture.
+
+    Args:
+        picture: sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        where: bool (H, W), that part.
+
+    Returns:
+        None where there are too few blocks.
+    """
+    blocks = _blocks(picture, where)
+    if len(blocks) < LEAST_BLOCKS:
+        return None
+    values = blocks @ OPPONENT.T  # (n, SIDE, SIDE, 3)
+    luma = values[..., 0].mean((1, 2))
+    usable = (luma > DARKEST) & (luma < BRIGHTEST)
+    if int(usable.sum()) < LEAST_BLOCKS:
+        return None
+    values, luma = values[usable], luma[usable]
+    rest = _without_plane(values)
+    rough = rest.reshape(len(rest), 4, SIDE // 4, 4, SIDE // 4, 3).mean((2, 4))
+    unrest = rough.var((1, 2)).sum(-1)  # low frequencies
+    square = (rest**2).mean((1, 2))
+    across = (rest[:, :, 1:] * rest[:, :, :-1]).mean((1, 2))
+    down = (rest[:, 1:] * rest[:, :-1]).mean((1, 2))
+    level = np.clip((luma * LEVELS).astype(int), 0, LEVELS - 1)
+    sigmas = np.full((3, LEVELS), np.nan)
+    flattest = np.argsort(unrest, kind="stable")[: max(LEAST_BLOCKS, round(FLATTEST * len(luma)))]
+    typical, _ = _of_blocks(square[flattest])
+    sure = np.zeros(LEVELS, bool)
+    chosen: list[npt.NDArray[np.intp]] = []
+    for one in range(LEVELS):
+        members = np.flatnonzero(level == one)
+        if len(members) < LEAST_BLOCKS:
+            continue
+        count = max(LEAST_BLOCKS, round(FLATTEST * len(members)))
+        flat = members[np.argsort(unrest[members], kind="stable")[:count]]
+        found, even = _of_blocks(square[flat])
+        if found[0] <= TEXTURED * typical[0]:
+            sigmas[:, one], sure[one] = found, even
+            chosen.append(flat)
+    if not chosen:
+        sigmas[:] = typical[:, None]
+        chosen.append(flattest)
+    flat = np.concatenate(chosen)
+    shifted = 0.5 * (across + down)[flat] / np.maximum(square[flat], 1e-12)
+    alike = np.median(shifted, 0)
+    grain = np.interp(alike, ALIKE, GRAINS).astype(np.float32)
+    seen = np.interp(grain, GRAINS, SEEN).astype(np.float32)
+    return Noise(_filled(sigmas) / seen[:, None], grain, sure)
+
+
+def _blocks(picture: Pixels, where: Pixels) -> Floats:
+    """Blocks (n, SIDE, SIDE, 3) in [0, 1] that lie in the part as a whole; evenly spaced."""
+    height, width = where.shape
+    step = SIDE
+    while (height // step) * (width // step) > 4 * MOST_BLOCKS:
+        step += SIDE // 2
+    if (height // step) * (width // step) < MOST_BLOCKS // 4:
+        step = SIDE // 2
+    whole = cv2.erode(
+        where.astype(np.uint8),
+        np.ones((SIDE, SIDE), np.uint8),
+        anchor=(0, 0),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+    rows, columns = np.nonzero(whole[OFF::step, OFF::step])
+    if len(rows) > MOST_BLOCKS:
+        taken = np.linspace(0, len(rows) - 1, MOST_BLOCKS).astype(int)
+        rows, columns = rows[taken], columns[taken]
+    y, x = rows[:, None, None] * step + OFF, columns[:, None, None] * step + OFF
+    inner = np.arange(SIDE)
+    return to_float(picture[y + inner[:, None], x + inner])
+
+
+def _without_plane(values: Floats) -> Floats:
+    """Blocks (n, SIDE, SIDE, 3) less their mean and slopes."""
+    ramp = (np.arange(SIDE) - (SIDE - 1) / 2).astype(np.float32)
+    ramp /= np.sqrt((ramp**2).mean())
+    rest = values - values.mean((1, 2), keepdims=True)
+    rest -= (rest * ramp[:, None, None]).mean((1, 2), keepdims=True) * ramp[:, None, None]
+    rest -= (rest * ramp[:, None]).mean((1, 2), keepdims=True) * ramp[:, None]
+    return np.asarray(rest, np.float32)
+
+
+def _of_blocks(square: Floats) -> tuple[npt.NDArray[np.float64], bool]:
+    """The sigmas (3,) of flat blocks whose variances are (n, 3), and whether these are even."""
+    low, high = np.percentile(square[:, 0], (25, 75))
+    even = bool(high <= UNEVEN * max(low, 1e-7))
+    return np.sqrt(np.percentile(square, 50 if even else 20, axis=0)), even
+
+
+def _filled(sigmas: npt.NDArray[np.float64]) -> Floats:
+    """Brightnesses that no block has get what the nearest have."""
+    places = np.arange(sigmas.shape[1])
+    known = ~np.isnan(sigmas[0])
+    rows = [np.interp(places, places[known], row[known]) for row in sigmas]
+    return np.asarray(rows, np.float32)

@@ -1,0 +1,188 @@
+"""Sharpness: a person as sharp as what is sharp in the scene.
+
+How blurred an edge is, is read from how much it loses when it is blurred once more (Zhuo and Sim,
+"Defocus map estimation from a single image", 2011): the gradient of a step of blur s falls by
+``sqrt(s^2 + r^2) / s`` under another blur r. Each side is judged by its sharpest edges; what is out
+of focus in the scene by intent does not count.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from phnet.harmonization.finishing.strips import Strip, blur, changed_strips, times
+from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.images.color_profiles import LUMA
+
+AGAIN = 1.0  # sigma of the blur that edges are tried with, pixels
+SHARPEST = 35  # percentile of the edges' blurs that stands for a side
+LEAST_EDGE = 0.03  # gradient per pixel, of 1, below which there is no edge
+LEAST_EDGES = 60  # pixels that tell something
+WINDOW = 384  # side of the windows that are looked at
+WINDOWS = 10  # at most, on each side
+FOCUS = 2.2  # a scene whose sharpest edges are more blurred than this, in pixels, is out of focus
+REFERENCE = 4000  # longer side for each of which that limit grows by 1
+ALIKE = 0.15  # pixels of blur that nobody sees
+MOST_BLUR, MOST_SHARPENING = 3.0, 1.0
+
+
+@dataclass(frozen=True)
+class Blurs:
+    """How blurred the sharpest edges of a paste are, as sigmas in pixels; None: cannot be told."""
+
+    person: float | None
+    scene: float | None
+
+
+def measure(picture: Pixels, mask: Floats) -> Blurs:
+    """Estimate the blur of a person and of the scene.
+
+    Args:
+        picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        mask: (H, W) in [0, 1].
+    """
+    person, scene = (mask > 0.99).astype(np.uint8), (mask <= 0).astype(np.uint8)
+    return Blurs(blur_of(picture, person), blur_of(picture, scene))
+
+
+def blur_of(picture: Pixels, where: Pixels, more: float = 0.0) -> float | None:
+    """Estimate how blurred the sharpest edges of a part of a picture are.
+
+    Args:
+        picture: sRGB (H, W, 3).
+        where: uint8 (H, W), 1 in that part; edges near its outline are left out.
+        more: sigma of a blur, in pixels, that is tried first.
+
+    Returns:
+        a sigma in pixels; None where there are too few edges.
+    """
+    found = [_window(picture[box], where[box], more) for box in _windows(where)]
+    blurs = np.concatenate(found) if found else np.zeros(0, np.float32)
+    if blurs.size < LEAST_EDGES:
+        return None
+    return float(np.percentile(blurs, SHARPEST))
+
+
+def _windows(where: Pixels) -> list[tuple[slice, slice]]:
+    """Windows that hold some of the part: evenly spaced, where there are many."""
+    height, width = where.shape
+    boxes = [
+        (slice(y, min(y + WINDOW, height)), slice(x, min(x + WINDOW, width)))
+        for y in range(0, height, WINDOW)
+        for x in range(0, width, WINDOW)
+    ]
+    boxes = [box for box in boxes if where[box][::8, ::8].mean() > 0.2]
+    if len(boxes) <= WINDOWS:
+        return boxes
+    chosen = np.linspace(0, len(boxes) - 1, WINDOWS).round().astype(int)
+    return [boxes[i] for i in chosen]
+
+
+def _window(picture: Pixels, where: Pixels, more: float) -> Floats:
+    """The blurs of the edges in a window, (n,)."""
+    luma = np.asarray(to_float(picture) @ LUMA, np.float32)
+    luma = blur(luma, more) if more else luma
+    inside = cv2.erode(where, np.ones((9, 9), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    once, twice = _gradient(luma), _gradient(blur(luma, AGAIN))
+    noise = float(np.median(once[inside > 0])) if inside.any() else 0.0
+    crest = once >= cv2.dilate(once, np.ones((3, 3), np.uint8)) - 1e-7
+    edges = crest & (inside > 0) & (once > max(LEAST_EDGE, 4 * noise))
+    ratio = once[edges] / np.maximum(twice[edges], 1e-6)
+    ratio = np.maximum(ratio, 1.0 + 1e-3)
+    return (AGAIN / np.sqrt(ratio**2 - 1)).clip(0, 5).astype(np.float32)
+
+
+def _gradient(luma: Floats) -> Floats:
+    across = cv2.Scharr(luma, cv2.CV_32F, 1, 0, scale=1 / 32)
+    down = cv2.Scharr(luma, cv2.CV_32F, 0, 1, scale=1 / 32)
+    return np.asarray(cv2.magnitude(across, down))
+
+
+def match_sharpness(
+    picture: Pixels, mask: Floats, amount: float = 1.0, *, threads: int = 1
+) -> Pixels:
+    """Blur a person, or sharpen it mildly, to the sharpness of the scene.
+
+    Where nothing in the scene is sharp, or where too few edges tell, all stays as it is.
+
+    Args:
+        picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
+        amount: how far to go, in [0, 1].
+        threads: strips worked on at once.
+    """
+    blurs = measure(picture, mask)
+    if amount == 0 or blurs.person is None or blurs.scene is None:
+        return np.array(picture)
+    if blurs.scene > FOCUS + max(mask.shape) / REFERENCE or abs(blurs.scene - blurs.person) < ALIKE:
+        return np.array(picture)
+    if blurs.scene > blurs.person:
+        sigma = _needed(picture, mask, blurs.person, blurs.scene)
+        return blurred(picture, mask, sigma, amount, threads=threads)
+    return sharpened(picture, mask, blurs.person, blurs.scene, amount, threads=threads)
+
+
+def _needed(picture: Pixels, mask: Floats, have: float, want: float) -> float:
+    """The blur that takes a person from ``have`` to ``want``, as it is measured: tried once."""
+    sigma = float(np.sqrt(want**2 - have**2))
+    got = blur_of(picture, (mask > 0.99).astype(np.uint8), sigma)
+    if got is not None and got > have + 0.05:
+        sigma *= float(np.clip(np.sqrt((want**2 - have**2) / (got**2 - have**2)), 0.6, 1.6))
+    return min(MOST_BLUR, sigma)
+
+
+def blurred(
+    picture: Pixels, mask: Floats, sigma: float, amount: float = 1.0, *, threads: int = 1
+) -> Pixels:
+    """Blur a person by ``sigma`` pixels; nothing from outside the mask flows in."""
+
+    def change(strip: Strip) -> Floats:
+        return _mixed(strip, _own_blur(strip, sigma), amount)
+
+    margin = int(np.ceil(3 * sigma)) + 1
+    return changed_strips(picture, mask, margin, threads, change)
+
+
+def sharpened(
+    picture: Pixels,
+    mask: Floats,
+    have: float,
+    want: float,
+    amount: float = 1.0,
+    *,
+    threads: int = 1,
+) -> Pixels:
+    """Sharpen a person mildly, from a blur of ``have`` pixels towards one of ``want``.
+
+    An unsharp mask of the blur that is to be undone, as strong as makes the steepest place of an
+    edge as steep as wanted, at most 1, and never beyond the darkest and brightest neighbors: no
+    halos.
+    """
+    sigma = float(np.sqrt(max(have**2 - want**2, 0.01)))
+    loss = have / np.sqrt(have**2 + sigma**2)  # of an edge's slope, under the blur
+    gain = (have / max(want, 0.3) - 1) / max(1 - loss, 1e-3)
+    gain = amount * min(MOST_SHARPENING, gain)
+    around = np.ones((2 * int(np.ceil(sigma)) + 1,) * 2, np.uint8)
+
+    def change(strip: Strip) -> Floats:
+        soft = _own_blur(strip, sigma)
+        made = cv2.addWeighted(strip.colors, 1 + gain, soft, -gain, 0)
+        low, high = cv2.erode(strip.colors, around), cv2.dilate(strip.colors, around)
+        return _mixed(strip, np.clip(made, low, high), 1.0)
+
+    margin = 3 * int(np.ceil(sigma)) + 2
+    return changed_strips(picture, mask, margin, threads, change)
+
+
+def _own_blur(strip: Strip, sigma: float) -> Floats:
+    """The person's colors, blurred; pixels that show the background weigh less."""
+    weight = np.asarray(np.maximum(strip.mask * strip.mask, 1e-4), np.float32)
+    share = np.asarray(1 / blur(weight, sigma), np.float32)
+    return times(blur(times(strip.colors, weight), sigma), share)
+
+
+def _mixed(strip: Strip, made: Floats, amount: float) -> Floats:
+    """New colors as far as a pixel shows the person."""
+    share = cv2.merge([strip.mask * strip.mask * np.float32(amount)] * 3)
+    return np.asarray(strip.colors + share * (made - strip.colors), np.float32)

@@ -1,0 +1,45 @@
+"""Several persons under one mask: a mask for each, so that each gets a correction of its own."""
+
+import cv2
+import numpy as np
+
+from phnet.harmonization.finishing.strips import spread
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels
+
+APART = 0.1  # mask from which pixels hang together
+LEAST = 0.02  # share of the largest person's area that another must have
+MOST = 16  # persons that are told apart
+
+
+def persons(mask: Floats) -> list[Floats]:
+    """A mask (H, W) for each separate region, largest first; together they are the mask.
+
+    Small regions, and what is faint, belong to the nearest person.
+    """
+    count, labels, about, _ = cv2.connectedComponentsWithStats((mask >= APART).astype(np.uint8))
+    areas = about[1:, cv2.CC_STAT_AREA]
+    if count <= 2:
+        return [mask]
+    order = np.argsort(-areas, kind="stable")[:MOST]
+    kept = [int(k) + 1 for k in order if areas[k] >= LEAST * areas.max()]
+    if len(kept) == 1:
+        return [mask]
+    away = [cv2.distanceTransform((labels != k).astype(np.uint8), cv2.DIST_L2, 3) for k in kept]
+    nearest = np.argmin(away, 0)
+    return [np.where(nearest == i, mask, np.float32(0)) for i in range(len(kept))]
+
+
+def without_others(picture: Pixels, mask: Floats, others: Floats) -> Pixels:
+    """A picture (H, W, 3) in which others than the person at hand are background.
+
+    Args:
+        picture: the composite.
+        mask: (H, W), everybody's.
+        others: (H, W), of those who shall not be seen.
+    """
+    made = np.array(picture)
+    place = np.nonzero(others > 0)
+    behind = spread(picture, (mask <= 0).astype(np.float32), 256).at_places(*place)
+    scale = FULL_SCALE.get(picture.dtype)
+    made[place] = behind if scale is None else np.rint(behind * scale)
+    return made

@@ -1,0 +1,34 @@
+"""What the page lets a person set, from the package's own list of options."""
+
+from typing import Any
+
+from phnet.options import Checked, options_of
+
+
+def controls(**kinds: type[Checked]) -> list[dict[str, Any]]:
+    """What a page needs to show sliders, boxes and choices, ready for JSON.
+
+    Args:
+        kinds: classes of options by the name of the mode of the page that they belong to.
+
+    Returns:
+        One for each number with a step and each choice with labels: name, help, default, modes;
+        low, high, step and unit, or the choices with their labels.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    for mode, kind in kinds.items():
+        for one in options_of(kind):
+            about = one.about
+            if about.step is None and not about.labels:
+                continue
+            shown = made.setdefault(
+                one.name,
+                {"name": one.name, "help": about.help, "default": one.default, "modes": []},
+            )
+            shown["modes"].append(mode)
+            if about.step is None:
+                shown["choices"] = list(zip(one.choices, about.labels, strict=True))
+            else:
+                numbers = {"low": about.low, "high": about.high, "step": about.step}
+                shown |= numbers | {"unit": about.unit}
+    return list(made.values())

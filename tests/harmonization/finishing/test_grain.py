@@ -1,0 +1,101 @@
+"""Grain: measured by level, size and color, and matched without ever adding too much."""
+
+import cv2
+import numpy as np
+import pytest
+
+from phnet.harmonization.finishing.block_traces import match_blocks, traces
+from phnet.harmonization.finishing.grain import match_grain, noise_rows
+from phnet.harmonization.finishing.noise_level import OPPONENT, measure_noise
+from phnet.images.arrays import Floats, Pixels
+
+SIZE = (320, 400)
+
+
+def slope() -> Floats:
+    """A smooth picture of all brightnesses, (H, W, 3)."""
+    across = np.linspace(0.1, 0.85, SIZE[1], dtype=np.float32)
+    return np.asarray(np.tile(across[None, :, None], (SIZE[0], 1, 3)), np.float32)
+
+
+def noise(size: float, seed: int) -> Floats:
+    return np.dstack([noise_rows(slice(0, SIZE[0]), SIZE[1], size, seed, c) for c in range(3)])
+
+
+def mask() -> Floats:
+    made = np.zeros(SIZE, np.float32)
+    made[60:260, 20:380] = 1
+    return np.asarray(cv2.GaussianBlur(made, (0, 0), 1.5).round(3), np.float32)
+
+
+def paste(person: Floats, scene: Floats, dtype: str = "uint8") -> Pixels:
+    share = mask()[..., None]
+    mixed = np.clip(share * person + (1 - share) * scene, 0, 1)
+    scale = {"uint8": 255, "uint16": 65535, "float32": 1}[dtype]
+    return mixed if scale == 1 else np.rint(mixed * scale).astype(dtype)
+
+
+@pytest.mark.parametrize("size", [0.0, 0.6, 1.0])
+def test_level_size_and_color_are_measured(size: float) -> None:
+    found = measure_noise(slope() + 0.02 * noise(size, 1), np.ones(SIZE, bool))
+    assert found is not None
+    expected = 0.02 * np.sqrt((OPPONENT**2).sum(1))
+    np.testing.assert_allclose(np.median(found.sigmas, 1), expected, rtol=0.15)
+    np.testing.assert_allclose(found.grain, size, atol=0.3 if size == 0 else 0.22)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_clean_person_gets_the_noise_of_the_scene_at_each_brightness(dtype: str) -> None:
+    clean = slope()
+    curve = 0.03 * np.sqrt(0.2 + 1.2 * clean)
+    given = paste(clean, clean + curve * noise(0.7, 1), dtype)
+    made = match_grain(given, mask())
+    assert made.dtype == given.dtype
+    np.testing.assert_array_equal(made[mask() == 0], given[mask() == 0])
+    scale = {"uint8": 255, "uint16": 65535, "float32": 1}[dtype]
+    off = made / np.float32(scale) - clean
+    inside = mask() > 0.99
+    for low in (0.2, 0.4, 0.6):
+        part = inside & (clean[..., 0] > low) & (clean[..., 0] < low + 0.15)
+        assert off[part].std() == pytest.approx(float(curve[part].mean()), rel=0.2)
+
+
+def test_a_person_with_more_is_never_given_more() -> None:
+    given = paste(slope() + 0.03 * noise(0.5, 1), slope() + 0.01 * noise(0.5, 2))
+    made = match_grain(given, mask())
+    inside = mask() > 0.99
+    before, after = ((p / 255 - slope())[inside].std() for p in (given, made))
+    assert 0.6 * before < after < before  # a little less: not plastic
+
+
+def test_grain_is_the_same_however_the_picture_is_cut_and_worked_on() -> None:
+    whole = noise_rows(slice(0, 600), 50, 0.8, 7, 1)
+    np.testing.assert_allclose(
+        noise_rows(slice(250, 300), 50, 0.8, 7, 1), whole[250:300], atol=1e-5
+    )
+    given = paste(slope(), slope() + 0.03 * noise(0, 1))
+    one, two = match_grain(given, mask(), threads=1), match_grain(given, mask(), threads=2)
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, match_grain(given, mask(), seed=1))
+
+
+def test_too_small_a_person_is_left_alone() -> None:
+    picture = np.full((40, 40, 3), 100, np.uint8)
+    small = np.zeros((40, 40), np.float32)
+    small[20:24, 20:24] = 1
+    np.testing.assert_array_equal(match_grain(picture, small), picture)
+
+
+def test_block_traces_are_found_and_given() -> None:
+    busy = np.rint(255 * np.clip(slope() + 0.05 * noise(1.0, 1), 0, 1)).astype(np.uint8)
+    _, content = cv2.imencode(".jpg", busy, [cv2.IMWRITE_JPEG_QUALITY, 30])
+    blocky = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))
+    everywhere = np.ones(SIZE, bool)
+    assert traces(busy, everywhere) < 0.05
+    assert traces(blocky, everywhere) > 0.2
+    given = paste(busy / np.float32(255), blocky / np.float32(255))
+    made = match_blocks(given, mask())
+    np.testing.assert_array_equal(made[mask() == 0], given[mask() == 0])
+    inside = mask() > 0.99
+    assert traces(made, inside) > 0.5 * traces(blocky, ~inside)
+    np.testing.assert_array_equal(match_blocks(busy, mask()), busy)
