@@ -19,12 +19,11 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime as ort
-from make_figure3 import composite_of, feed_of
+from make_figure3 import composite_of, feed_of, write_jpeg
 from make_results import PORTRAITS
 from onnx import helper
 
 from phnet.datasets.benchmark_sets import photos_with_masks
-from phnet.files import replacing
 from phnet.harmonization.harmonizer import find_model
 
 SIDE = 256
@@ -110,12 +109,7 @@ def main() -> None:
         cells += colored([found[f"{part}{i}"] for part in PARTS])
         white = [(0, 4), (0, 4), (0, 0)]
         rows.append(np.hstack([np.pad(c, white, constant_values=255) for c in cells]))
-    picture = np.vstack(rows)[..., ::-1]
-    good, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    assert good
-    with replacing(options.output) as temporary:
-        temporary.write_bytes(encoded.tobytes())
-    print(f"{options.output}  {len(encoded) / 1e3:.0f} kB")
+    write_jpeg(options.output, np.vstack(rows), 85)
 
 
 if __name__ == "__main__":

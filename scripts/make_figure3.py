@@ -93,6 +93,15 @@ def bars(base: Any, added: Any, bottom: float, top: float) -> Any:
     return canvas
 
 
+def write_jpeg(output: Path, picture: Any, quality: int) -> None:
+    """Write a figure, RGB uint8 (H, W, 3), and say how large it is."""
+    good, encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert good
+    with replacing(output) as temporary:
+        temporary.write_bytes(encoded.tobytes())
+    print(f"{output}  {len(encoded) / 1e3:.0f} kB")
+
+
 def main() -> None:
     """Write the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -107,13 +116,7 @@ def main() -> None:
     sums = [base + added for _, base, added in rows]
     bottom, top = min(0.0, float(np.min(sums))), max(1.0, float(np.max(sums)))
     lines = [np.hstack([left, bars(base, added, bottom, top)]) for left, base, added in rows]
-    good, encoded = cv2.imencode(
-        ".jpg", np.vstack(lines)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80]
-    )
-    assert good
-    with replacing(options.output) as temporary:
-        temporary.write_bytes(encoded.tobytes())
-    print(f"{options.output}  {len(encoded) / 1e3:.0f} kB")
+    write_jpeg(options.output, np.vstack(lines), 80)
 
 
 if __name__ == "__main__":

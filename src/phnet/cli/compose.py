@@ -115,7 +115,7 @@ def _compose_one(
     from phnet.batch.file_worker import handed_in
     from phnet.batch.portrait_worker import compose_file
     from phnet.compositing.composer import Composer
-    from phnet.files import check_place
+    from phnet.files import check_place, make_folder
     from phnet.harmonization.finishing.finish import Layers
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.images import check_output
@@ -131,7 +131,7 @@ def _compose_one(
         check_place(save_look, *inputs)
     if save_parts:
         _check_parts(save_parts, *inputs)
-        _make_folder(save_parts)
+        make_folder(save_parts)
     person, scene, its_mask = sources(portrait, background, mask)
     assert person is not None
     assert scene is not None
@@ -198,15 +198,6 @@ def _check_parts(folder: Path, *taken: Path | None) -> None:
     for name in PARTS:
         if any(path is not None and path.resolve() == (folder / name).resolve() for path in taken):
             raise BadOutput(f"{folder / name}: is also an input or the output; choose another name")
-
-
-def _make_folder(folder: Path) -> None:
-    from phnet.errors import BadOutput
-
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise BadOutput(f"{folder}: expected a folder to write to, but {error.strerror}") from error
 
 
 def _write_parts(folder: Path, made: "Composition") -> None:

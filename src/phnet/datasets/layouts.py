@@ -3,13 +3,13 @@
 :mod:`phnet.datasets.readers` describes the layouts and is the face of this module.
 """
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from phnet.errors import BadData
+from phnet.files import json_of
 
 SUBSETS = ("HCOCO", "HAdobe5k", "HFlickr", "Hday2night")
 SPLITS = ("train", "val", "test")
@@ -281,8 +281,8 @@ def read_json_lines(path: Path) -> tuple[list[Triple], list[str]]:
     finders: dict[Path, Finder] = {}
     for number, line in enumerate(lines(path), 1):
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
+            record = json_of(line)
+        except ValueError:
             record = None
         named = _named(record)
         if "composite" not in named:

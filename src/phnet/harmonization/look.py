@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadInput
-from phnet.files import write_text
+from phnet.files import json_of, write_text
 from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.field import Field
 from phnet.harmonization.lut3d import Lut
@@ -100,7 +100,7 @@ def read_look(path: str | os.PathLike[str] | bytes, name: str = "look") -> Look:
             path = Path(path).read_bytes()
         if len(path) > LARGEST_FILE:
             raise ValueError(f"more than {LARGEST_FILE >> 20} MiB")
-        kept = json.loads(path)
+        kept = json_of(path, LARGEST_FILE)
         if not isinstance(kept, dict) or kept.get("phnet_look") != VERSION:
             raise ValueError("another kind of file")
         mask = _unpacked(kept["mask"], (MASK_SIDE, MASK_SIDE))

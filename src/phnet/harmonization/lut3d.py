@@ -1,7 +1,6 @@
 """One table of colors for the whole foreground: its fit, its use, and its ``.cube`` file."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from phnet.files import write_text
 from phnet.harmonization.affine_fit import affine_fit, smooth, unblend
 from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.tiling import STRIP_PIXELS, Changed, Trims
-from phnet.images.arrays import Floats, Pixels
+from phnet.images.arrays import Floats, Pixels, on_threads
 from phnet.options import LookOptions
 
 SIZE = 17
@@ -80,8 +79,8 @@ class Lut(ColorMap):
             output[part] = cv2.blendLinear(changed, own, share, 1 - share)
 
         step = max(1, STRIP_PIXELS // mask.shape[1])
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, range(int(rows[0]), int(rows[-1]) + 1, step) if rows.size else ()))
+        starts = range(int(rows[0]), int(rows[-1]) + 1, step) if rows.size else range(0)
+        on_threads(work, starts, threads)
         return output
 
     def write_cube(self, path: str | os.PathLike[str], title: str = "phnet") -> None:

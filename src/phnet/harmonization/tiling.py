@@ -1,12 +1,11 @@
 """Changing the foreground of a picture of any size: a strip of rows at a time."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels, on_threads
 
 STRIP_PIXELS = 1 << 17  # pixels handled at a time: bounds the memory and keeps it in the cache
 GAMMA = 2.2  # linear light is taken as this power of the encoded values
@@ -98,12 +97,7 @@ def in_strips(
                 np.rint(mixed, out=mixed)
             np.copyto(output[rows, :, c], mixed, where=inside, casting="unsafe")
 
-    if threads == 1 or len(starts) == 1:
-        for start in starts:
-            work(start)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, starts))
+    on_threads(work, starts, threads)
     return output
 
 

@@ -1,6 +1,8 @@
 """The contract for arrays: RGB float32 (H, W, 3) in [0, 1] and a soft mask float32 (H, W)."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -31,6 +33,19 @@ def strips(size: tuple[int, int]) -> list[slice]:
     """The rows of a picture of ``size`` (H, W) in parts of about two megapixels."""
     step = max(1, STRIP_PIXELS // size[1])
     return [slice(start, min(start + step, size[0])) for start in range(0, size[0], step)]
+
+
+Part = TypeVar("Part")
+
+
+def on_threads(work: Callable[[Part], None], parts: Sequence[Part], threads: int) -> None:
+    """Work on each part of a picture, on so many threads; one needs no pool."""
+    if threads == 1 or len(parts) < 2:
+        for part in parts:
+            work(part)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, parts))
 
 
 def shrunk(pixels: Pixels, size: tuple[int, int]) -> Floats:

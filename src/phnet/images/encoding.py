@@ -154,11 +154,9 @@ def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
     if pixels.dtype == np.uint16:
         pixels = in_depth(pixels, np.dtype(np.uint8))
     options: dict[str, Any] = {"icc_profile": picture.icc, "exif": picture.exif or b""}
-    xmp = picture.xmp
     if kind == "JPEG":  # a segment holds no more; without it the picture is still the picture
         if len(options["exif"]) > LARGEST_SEGMENT:
             options["exif"] = b""
-        xmp = xmp if xmp and len(xmp) <= LARGEST_SEGMENT else None
         options |= picture.jpeg or {"quality": 95, "subsampling": 0}
         options["dpi"] = picture.dpi or (0, 0)
     else:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from phnet.errors import BadModel, BadOutput, MissingExtra
-from phnet.files import write_bytes, write_text
+from phnet.files import json_of, write_bytes, write_text
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KIND = "phnet"  # the model_type in config.json
@@ -83,8 +83,8 @@ class Pretrained(nn.Module):
 
 def _config(path: Path, kind: Any) -> Any:
     try:
-        values = json.loads(_content(path, LARGEST_CONFIG))
-    except (ValueError, RecursionError) as error:
+        values = json_of(_content(path, LARGEST_CONFIG), LARGEST_CONFIG)
+    except ValueError as error:
         raise BadModel(f"{path}: expected a configuration as JSON, but {error}") from error
     if not isinstance(values, dict) or values.pop("model_type", None) != KIND:
         raise BadModel(f"{path}: expected a configuration with the model_type {KIND}")

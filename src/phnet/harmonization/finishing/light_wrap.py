@@ -1,7 +1,5 @@
 """Light wrap: bright surroundings bleed over the person's edge, as a lens and the air make it."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 
@@ -12,6 +10,7 @@ from phnet.images.arrays import (
     Floats,
     Pixels,
     enlarged_rows,
+    on_threads,
     shrunk,
     strips,
     to_float,
@@ -56,8 +55,7 @@ def light_wrap(picture: Pixels, mask: Floats, amount: float = 1.0, *, threads: i
         made = (own + much[place][:, None] * more) ** np.float32(1 / GAMMA)
         output[rows][place] = made if scale is None else np.rint(made * scale)
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, strips(size)))
+    on_threads(work, strips(size), threads)
     return output
 
 

@@ -1,7 +1,6 @@
 """Changing a picture under its mask, a strip of rows at a time, where neighbors count."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels, shrunk, to_float
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels, on_threads, shrunk, to_float
 
 STRIP_PIXELS = 1 << 19  # worked on at a time: bounds the memory
 FAINT = 0.5 / 255  # weight below which a place tells nothing of itself
@@ -66,13 +65,7 @@ def changed_strips(
         inside = (mask[start:end, left:right] > 0)[..., None]
         np.copyto(output[start:end, left:right], values, where=inside, casting="unsafe")
 
-    starts = range(int(rows[0]), stop, step)
-    if threads == 1 or len(starts) == 1:
-        for start in starts:
-            work(start)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, starts))
+    on_threads(work, range(int(rows[0]), stop, step), threads)
     return output
 
 
