@@ -190,9 +190,7 @@ def _gray(values: Pixels, name: str) -> Mask:
         return Mask(values.astype(np.float32))
     if low < high and (ids := _ids(values, depth)) is not None:
         found = ", ".join(f"{value:g}" for value in ids[:MOST_IDS])
-        raise BadMask(
-            f"{name}: expected one class besides the background, got ids {found}{CHOOSE}"
-        )
+        raise BadMask(f"{name}: expected one class besides the background, got ids {found}{CHOOSE}")
     note = None
     if depth == 65535 and high <= 255:
         depth, note = 255, "holds 8-bit values in 16 bits"
