@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 
 from phnet.datasets.foreign_light import paste
-from phnet.datasets.synthesis import Pixels, binarize, make_composite
+from phnet.datasets.synthesis import binarize, make_composite
 from phnet.errors import BadData
 from phnet.files import write_bytes, write_text
 from phnet.images import load, load_mask
+from phnet.images.arrays import Bytes
 
 SETS = ("paper", "own-size", "foreign-light", "nothing")
 SIZE = 256
@@ -27,7 +28,7 @@ SEED = 2024
 QUALITY = 90  # of the JPEG that own-size composites pass through
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
-Triple = tuple[Pixels, Pixels, Pixels]  # composite, mask (H, W) of 0 and 255, real
+Triple = tuple[Bytes, Bytes, Bytes]  # composite, mask (H, W) of 0 and 255, real
 
 
 def photos_with_masks(folder: Path) -> list[tuple[Path, Path]]:
@@ -48,7 +49,7 @@ def photos_with_masks(folder: Path) -> list[tuple[Path, Path]]:
     return sorted(found, key=lambda pair: pair[0].stem)
 
 
-def load_pair(photo: Path, mask: Path) -> tuple[Pixels, Pixels]:
+def load_pair(photo: Path, mask: Path) -> tuple[Bytes, Bytes]:
     """A photo, uint8 (H, W, 3), and its mask, uint8 (H, W).
 
     Raises:
@@ -58,7 +59,7 @@ def load_pair(photo: Path, mask: Path) -> tuple[Pixels, Pixels]:
 
 
 def make_triple(
-    name: str, photo: Pixels, mask: Pixels, scene: Pixels | None, seed: list[int]
+    name: str, photo: Bytes, mask: Bytes, scene: Bytes | None, seed: list[int]
 ) -> Triple:
     """Composite, mask and real photo of one image of a set.
 
@@ -123,9 +124,9 @@ def make_set(
     write_text(tree / "test_split.txt", "".join(f"{photo.stem}.png\n" for photo, _ in files))
 
 
-def _square(pixels: Pixels) -> Pixels:
+def _square(pixels: Bytes) -> Bytes:
     return np.asarray(cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _bytes(floats: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Pixels:
+def _bytes(floats: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Bytes:
     return np.asarray(np.rint(floats * 255), np.uint8)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from phnet.batch.executors import apply
 from phnet.datasets import readers
@@ -15,6 +14,7 @@ from phnet.datasets.near_duplicates import gradient_hash, near_pairs
 from phnet.datasets.readers import Sample
 from phnet.errors import BadData, BadInput
 from phnet.images import load, load_mask
+from phnet.images.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def check(
 def inspect(sample: Sample) -> tuple[list[str], str]:
     """Decode one triple; return what is wrong with it, and the real photo's gradient hash."""
     problems: list[str] = []
-    pictures: dict[Path, npt.NDArray[np.float32]] = {}
+    pictures: dict[Path, Floats] = {}
     for path in (sample.composite_path, sample.mask_path, sample.real_path):
         try:
             is_mask = path == sample.mask_path

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.evaluation.color_transfer import (
-    Doubles,
     Points,
     histogram_map,
     idt_map,
@@ -27,6 +25,9 @@ from phnet.evaluation.color_transfer import (
 from phnet.images import read_mask, read_picture
 from phnet.images.arrays import (
     FULL_SCALE,
+    Bools,
+    Bytes,
+    Doubles,
     Floats,
     Pixels,
     blend,
@@ -115,7 +116,7 @@ def poisson(image: Floats, mask: Floats) -> Floats:
     return to_float(cloned[rim:-rim, rim:-rim])
 
 
-def _continued(image: Pixels, known: npt.NDArray[np.bool_]) -> Floats:
+def _continued(image: Pixels, known: Bools) -> Floats:
     """Fill what is not known with the color of the nearest pixel that is."""
     unknown = (~known).astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(
@@ -126,7 +127,7 @@ def _continued(image: Pixels, known: npt.NDArray[np.bool_]) -> Floats:
     return np.asarray(colors[labels], np.float32)
 
 
-def _eight_bits(image: Floats) -> npt.NDArray[np.uint8]:
+def _eight_bits(image: Floats) -> Bytes:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 

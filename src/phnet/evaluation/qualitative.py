@@ -5,7 +5,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.readers import Sample
 from phnet.errors import BadData, BadOutput
@@ -14,14 +13,13 @@ from phnet.evaluation.score import to_bytes
 from phnet.evaluation.statistics import Scored
 from phnet.files import write_bytes
 from phnet.images import load
+from phnet.images.arrays import Bytes
 
 CELL = 224  # pixels, height and width of a picture's place
 GAP = 6
 HEAD = 30
 ROWS = 6  # where none are named
 INK = (40, 40, 40)
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def chosen(method: Scored, rows: int = ROWS) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.readers import Sample
 from phnet.evaluation.metrics import METRICS
@@ -14,11 +13,10 @@ from phnet.evaluation.no_reference import CHECKS
 from phnet.evaluation.score import to_bytes
 from phnet.evaluation.statistics import Scored
 from phnet.images import load
+from phnet.images.arrays import Bytes, Doubles, Indices
 
 PICTURE = 200  # height in the page, in pixels
 EXAMPLES = 2  # of each kind
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def chosen(method: Scored, count: int = EXAMPLES) -> dict[str, list[int]]:
@@ -39,7 +37,7 @@ def chosen(method: Scored, count: int = EXAMPLES) -> dict[str, list[int]]:
     }
 
 
-def _worst(rows: npt.NDArray[np.intp], error: npt.NDArray[np.float64], count: int) -> list[int]:
+def _worst(rows: Indices, error: Doubles, count: int) -> list[int]:
     return [int(i) for i in rows[np.argsort(-error[rows], kind="stable")][:count]]
 
 

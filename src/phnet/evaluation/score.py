@@ -19,7 +19,6 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.batch.executors import apply
 from phnet.datasets.readers import SUFFIXES, Sample
@@ -30,13 +29,12 @@ from phnet.evaluation.metrics import METRICS
 from phnet.evaluation.no_reference import CHECKS, LUMA, check
 from phnet.evaluation.statistics import Scored
 from phnet.files import write_bytes, write_text
+from phnet.images.arrays import Bytes, Doubles, Floats, Pixels
 
 UNTOUCHED = "untouched"  # folder in a folder of predictions: the method on real photos
 NOTE = "method.json"  # in a folder of predictions: what made them, and how fast
 LARGEST_NOTE = 1 << 20  # bytes
 
-Bytes = npt.NDArray[np.uint8]
-Doubles = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 logger = logging.getLogger(__name__)
 
@@ -117,7 +115,7 @@ def predict(
     return seconds
 
 
-def _store(path: Path, result: npt.NDArray[Any]) -> None:
+def _store(path: Path, result: Pixels) -> None:
     """Write a prediction as PNG; floats with 16 bits."""
     if result.dtype.kind == "f":
         result = np.rint(np.clip(result, 0, 1) * 65535).astype(np.uint16)
@@ -141,7 +139,7 @@ def _check_output(samples: Sequence[Sample], folder: Path) -> None:
         raise BadOutput(f"{folder}: cannot be made ({error.strerror})") from error
 
 
-def to_bytes(image: npt.NDArray[np.float32]) -> Bytes:
+def to_bytes(image: Floats) -> Bytes:
     """Floats in [0, 1] to uint8."""
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 

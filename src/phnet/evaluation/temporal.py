@@ -21,15 +21,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.readers import Sample, resize
 from phnet.evaluation.metrics import FULL_SCALE
 from phnet.images import load
+from phnet.images.arrays import Floats
 
 SIDE = 256
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
