@@ -206,9 +206,10 @@ def _write_parts(folder: Path, made: "Composition") -> None:
     import numpy as np
 
     from phnet.files import write_bytes
+    from phnet.images.arrays import to_uint8
 
-    mask = np.rint(made.mask * 255).astype(np.uint8)
-    colors = np.rint(made.foreground * 255).astype(np.uint8)
+    mask = to_uint8(made.mask)
+    colors = to_uint8(made.foreground)
     parts = (np.dstack([colors, mask]), mask, made.composite)
     for name, pixels in zip(PARTS, parts, strict=True):
         write_bytes(folder / name, bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels))))

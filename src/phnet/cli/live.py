@@ -52,11 +52,11 @@ def live(
     import signal
     from dataclasses import asdict
 
-    import numpy as np
     from rich.console import Console
 
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.images import load
+    from phnet.images.arrays import to_uint8
     from phnet.matting.matte import Matter
     from phnet.video import Live
     from phnet.video.broadcast import broadcast
@@ -64,7 +64,7 @@ def live(
 
     frames = frames_of(camera, _size(size))
     sink = _sink(output, Path(camera), background)
-    scene = np.rint(load(background).rgb * 255).astype(np.uint8)
+    scene = to_uint8(load(background).rgb)
     session = Live(
         scene,
         **asdict(options),

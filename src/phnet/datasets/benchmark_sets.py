@@ -20,7 +20,7 @@ from phnet.datasets.synthesis import binarize, make_composite
 from phnet.errors import BadData
 from phnet.files import write_bytes, write_text
 from phnet.images import load, load_mask
-from phnet.images.arrays import Bytes
+from phnet.images.arrays import Bytes, to_uint8
 
 SETS = ("paper", "own-size", "foreign-light", "nothing")
 SIZE = 256
@@ -55,7 +55,7 @@ def load_pair(photo: Path, mask: Path) -> tuple[Bytes, Bytes]:
     Raises:
         BadImage, BadMask: one cannot be read.
     """
-    return _bytes(load(photo).rgb), _bytes(load_mask(mask))
+    return to_uint8(load(photo).rgb), to_uint8(load_mask(mask))
 
 
 def make_triple(
@@ -112,7 +112,7 @@ def make_set(
         raise BadData(f"set: expected one of {', '.join(SETS)}, got {name}")
     for i, (photo_path, mask_path) in enumerate(files):
         photo, mask = load_pair(photo_path, mask_path)
-        scene = _bytes(load(scenes[i % len(scenes)]).rgb) if scenes else None
+        scene = to_uint8(load(scenes[i % len(scenes)]).rgb) if scenes else None
         triple = make_triple(name, photo, mask, scene, [seed, i])
         for part, pixels in zip(("comp", "alpha", "real"), triple, strict=True):
             ordered = pixels[..., ::-1] if pixels.ndim == 3 else pixels
@@ -126,7 +126,3 @@ def make_set(
 
 def _square(pixels: Bytes) -> Bytes:
     return np.asarray(cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _bytes(floats: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Bytes:
-    return np.asarray(np.rint(floats * 255), np.uint8)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from phnet.datasets.synthesis import binarize
-from phnet.images.arrays import Bools, Bytes, Doubles, Pixels
+from phnet.images.arrays import Bools, Bytes, Doubles, Pixels, to_uint8
 
 # Of each light: color in linear light (R, G, B), range of exposure in stops, share of a veil in its
 # own color, and range of saturation.
@@ -79,7 +79,7 @@ def paste(photo: Bytes, mask: Pixels, scene: Bytes | None, seed: list[int]) -> P
     whole = photo
     if scene is not None:
         whole = np.where(hard[..., None], photo, covering(scene, hard.shape[0], hard.shape[1]))
-    real = np.asarray(np.rint(expose(whole, name, rng, hard) * 255), np.uint8)
+    real = to_uint8(expose(whole, name, rng, hard))
     return Pasted(np.where(hard[..., None], photo, real), hard, real, name)
 
 

@@ -17,7 +17,7 @@ from phnet.datasets.synthesis import Reading, make_composite
 from phnet.errors import BadInput, BadOutput
 from phnet.files import write_bytes
 from phnet.images import check_mask, load, load_mask
-from phnet.images.arrays import Bytes, Floats
+from phnet.images.arrays import Bytes, Floats, to_uint8
 from phnet.matting.matte import Matter
 
 PARTS = ("real", "alpha", "comp")  # in the order in which they are written
@@ -85,8 +85,8 @@ class PortraitMaker:
             raise _Rejected("grayscale", "the photo is grayscale: it has no colors to change")
         source_size = picture.shape[1::-1]
         picture = _reduce(picture, self._options.size)
-        photo = np.rint(picture * 255).astype(np.uint8)
-        alpha = np.rint(self._alpha(task, picture) * 255).astype(np.uint8)
+        photo = to_uint8(picture)
+        alpha = to_uint8(self._alpha(task, picture))
 
         source_hash = hashlib.sha256(content).hexdigest()
         seed = portrait_seed(self._options.seed, source_hash)

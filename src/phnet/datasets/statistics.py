@@ -18,7 +18,7 @@ from phnet.datasets.benchmark_sets import load_pair
 from phnet.datasets.readers import Sample
 from phnet.datasets.skin_tone import find_skin
 from phnet.errors import BadData
-from phnet.images.arrays import Doubles, Floats
+from phnet.images.arrays import Doubles, Floats, to_uint8
 
 # What the paper states of FFHQH (section 3.2).
 PAPER_BRIGHTNESS = 113.0
@@ -224,7 +224,7 @@ def _data_uri(pixels: Floats) -> str:
     height, width = pixels.shape[:2]
     size = (max(1, min(3 * THUMBNAIL, round(width * THUMBNAIL / height))), THUMBNAIL)
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    coded = np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)[..., ::-1]
+    coded = to_uint8(small)[..., ::-1]
     _, encoded = cv2.imencode(".jpg", coded, [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(bytes(encoded)).decode("ascii")
 

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from phnet.batch.executors import apply
 from phnet.datasets import readers
 from phnet.datasets.near_duplicates import gradient_hash, near_pairs
 from phnet.datasets.readers import Sample
 from phnet.errors import BadData, BadInput
 from phnet.images import load, load_mask
-from phnet.images.arrays import Floats
+from phnet.images.arrays import Floats, to_uint8
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def inspect(sample: Sample) -> tuple[list[str], str]:
     if mask is not None and not (mask > 0.5).any():
         problems.append(f"{sample.mask_path}: the mask is empty (no pixel above 0.5)")
     real = pictures.get(sample.real_path)
-    hashed = "" if real is None else gradient_hash(np.rint(real * 255).astype(np.uint8))
+    hashed = "" if real is None else gradient_hash(to_uint8(real))
     return problems, hashed
 
 

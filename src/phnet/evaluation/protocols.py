@@ -20,7 +20,7 @@ from phnet.errors import BadData, BadInput, MissingExtra
 from phnet.evaluation import metrics
 from phnet.evaluation.metrics import FULL_SCALE, Equation, Peak, Scores, Window
 from phnet.images import load, load_mask
-from phnet.images.arrays import Bytes, Doubles, Floats
+from phnet.images.arrays import Bytes, Doubles, Floats, to_uint8
 
 # How pictures are resized: by the house's own rule (bilinear, by area where they shrink), by
 # Pillow, which looks at more pixels where it shrinks, or by OpenCV, which always looks at four.
@@ -87,7 +87,7 @@ class Protocol:
         if rule == "one-bit":
             return self._one_bit(alpha)
         if self.size is not None and self.resizing.startswith("pillow"):
-            small = _by_pillow(_bytes(alpha), self.size, self.resizing)
+            small = _by_pillow(to_uint8(alpha), self.size, self.resizing)
             alpha = small.astype(np.float32) / np.float32(BYTE)
         elif self.size is not None:
             alpha = _by_opencv(alpha, self.size, self.resizing)
@@ -102,7 +102,7 @@ class Protocol:
         rgb = load(path).rgb
         if self.size is not None and rgb.shape != real.shape:
             if self.depth == "8 bits" and self.resizing != "house":
-                return self._at_size(_bytes(rgb))
+                return self._at_size(to_uint8(rgb))
             rgb = _by_opencv(rgb, self.size, self.resizing)
         if rgb.shape != real.shape:
             (height, width), (rows, columns) = real.shape[:2], rgb.shape[:2]
@@ -117,7 +117,7 @@ class Protocol:
         rgb = load(path).rgb
         if self.size is not None and self.resizing == "house":
             rgb = resize(rgb, self.size)  # in float, rounded once
-        return self._at_size(_bytes(rgb))
+        return self._at_size(to_uint8(rgb))
 
     def _at_size(self, pixels: Bytes) -> Doubles:
         """8-bit pixels at the protocol's size, rounded again as those who resize bytes do."""
@@ -130,7 +130,7 @@ class Protocol:
     def _one_bit(self, alpha: Floats) -> Doubles:
         from PIL import Image
 
-        mask = Image.fromarray(_bytes(alpha)).convert("1")
+        mask = Image.fromarray(to_uint8(alpha)).convert("1")
         if self.size is not None:
             mask = mask.resize((self.size, self.size), Image.Resampling.NEAREST)
         return np.asarray(mask, np.float64)
@@ -170,10 +170,6 @@ class Protocol:
             likeness,
             difference,
         )
-
-
-def _bytes(values: Floats) -> Bytes:
-    return np.asarray(np.rint(np.clip(values, 0, 1) * BYTE), np.uint8)
 
 
 def _by_opencv(pixels: Floats, size: int, resizing: Resizing) -> Floats:

@@ -10,10 +10,9 @@ import numpy as np
 from phnet.datasets.readers import Sample
 from phnet.evaluation.metrics import METRICS
 from phnet.evaluation.no_reference import CHECKS
-from phnet.evaluation.score import to_bytes
 from phnet.evaluation.statistics import Scored
 from phnet.images import load
-from phnet.images.arrays import Bytes, Doubles, Indices
+from phnet.images.arrays import Bytes, Doubles, Indices, to_uint8
 
 PICTURE = 200  # height in the page, in pixels
 EXAMPLES = 2  # of each kind
@@ -53,9 +52,9 @@ def examples(samples: Sequence[Sample], method: Scored, unfolded: bool) -> str:
 
 def _example(sample: Sample, method: Scored, row: int) -> str:
     pictures = {
-        "composite": to_bytes(sample.composite),
-        "result": to_bytes(load(method.paths[row]).rgb),
-        "true photo": to_bytes(sample.real),
+        "composite": to_uint8(sample.composite),
+        "result": to_uint8(load(method.paths[row]).rgb),
+        "true photo": to_uint8(sample.real),
     }
     images = "".join(
         f'<img alt="{what} {html.escape(sample.id)}" src="{data_uri(pixels)}">'

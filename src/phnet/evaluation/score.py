@@ -29,7 +29,7 @@ from phnet.evaluation.metrics import METRICS
 from phnet.evaluation.no_reference import CHECKS, LUMA, check
 from phnet.evaluation.statistics import Scored
 from phnet.files import write_bytes, write_text
-from phnet.images.arrays import Bytes, Doubles, Floats, Pixels
+from phnet.images.arrays import Doubles, Pixels
 
 UNTOUCHED = "untouched"  # folder in a folder of predictions: the method on real photos
 NOTE = "method.json"  # in a folder of predictions: what made them, and how fast
@@ -137,11 +137,6 @@ def _check_output(samples: Sequence[Sample], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadOutput(f"{folder}: cannot be made ({error.strerror})") from error
-
-
-def to_bytes(image: Floats) -> Bytes:
-    """Floats in [0, 1] to uint8."""
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 # -- scores -------------------------------------------------------------------------------

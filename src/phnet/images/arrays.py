@@ -31,6 +31,17 @@ def to_float(values: Pixels) -> Floats:
     return result
 
 
+def to_uint8(values: Floats | Doubles) -> Bytes:
+    """Floats in [0, 1] to uint8, rounded; what is outside is clipped."""
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def in_levels(values: Floats, kind: np.dtype[Any]) -> Floats:
+    """Floats in [0, 1] as whole levels of an integer type; for a type of floats, as they are."""
+    scale = FULL_SCALE.get(kind)
+    return values if scale is None else np.rint(values * scale)
+
+
 # -- large pictures, without a copy of them in floats -------------------------------------
 
 

@@ -14,7 +14,7 @@ from phnet.datasets.readers import Sample, read, splits
 from phnet.datasets.shards import held_out
 from phnet.datasets.synthesis import binarize
 from phnet.errors import BadData
-from phnet.images.arrays import Bytes, Floats
+from phnet.images.arrays import Bytes, to_uint8
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -154,14 +154,10 @@ def pair_sources(folders: Sequence[str], split: str, real: str) -> list[Source]:
 
 
 def _load_pair(sample: Sample) -> Bytes:
-    composite, mask, real = (_bytes(p) for p in (sample.composite, sample.mask, sample.real))
+    composite, mask, real = (to_uint8(p) for p in (sample.composite, sample.mask, sample.real))
     if not composite.shape[:2] == mask.shape == real.shape[:2]:
         raise ValueError("composite, mask and real photo differ in size")
     return np.dstack([composite, mask, real])
-
-
-def _bytes(pixels: Floats) -> Bytes:
-    return np.asarray(np.rint(pixels * 255), np.uint8)
 
 
 def pack_photos(folders: Sequence[str], output: Path, size: int, max_bytes: int) -> dict[str, Any]:

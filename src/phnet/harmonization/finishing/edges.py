@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phnet.harmonization.finishing.strips import spread
-from phnet.images.arrays import FULL_SCALE, Doubles, Floats, Indices, Pixels, to_float
+from phnet.images.arrays import Doubles, Floats, Indices, Pixels, in_levels, to_float
 
 SOLID = 0.96  # mask from which a pixel shows the person alone
 LEAST = 0.02  # mask below which a pixel shows next to nothing of the person
@@ -160,9 +160,7 @@ def _box(mask: Floats) -> tuple[slice, slice]:
 
 
 def _put(target: Pixels, place: tuple[Indices, Indices], colors: Floats) -> None:
-    values = np.clip(colors, 0, 1)
-    scale = FULL_SCALE.get(target.dtype)
-    target[place] = values if scale is None else np.rint(values * scale).astype(target.dtype)
+    target[place] = in_levels(np.clip(colors, 0, 1), target.dtype)
 
 
 def _natural(picture: Pixels, band: Band) -> float:
