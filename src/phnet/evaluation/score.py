@@ -90,20 +90,14 @@ def predict(
     seconds: list[float] = []
     reason = None
     for done, sample in enumerate(samples):
-        pixels = (rule.real(sample) if untouched else rule.composite(sample)).astype(np.uint8)
-        mask = rule.foreground(sample).astype(np.float32)
-        start = time.perf_counter()
+        pixels = rule.real(sample) if untouched else rule.composite(sample)
         try:
-            if not mask.any():
-                raise BadMask("mask: expected a foreground, but the mask is empty")
-            result = np.asarray(method.harmonize(pixels, mask))
+            result, taken = _timed(method, sample, pixels, rule.foreground(sample))
         except BadMask as error:
-            reason = f"{sample.mask_path}: {error}"
+            reason = str(error)
             logger.warning("%s; left out", reason)
-        except PHNetError as error:
-            raise type(error)(f"{sample.mask_path}: {error}") from error
         else:
-            seconds.append(time.perf_counter() - start)
+            seconds.append(taken)
             _store(folder / sample.file_name, result)
         if progress is not None:
             progress(done + 1, len(samples))
@@ -113,6 +107,19 @@ def predict(
         note = {**(about or {}), "milliseconds": 1000 * median(seconds), "images": len(seconds)}
         write_text(folder / NOTE, json.dumps(note, indent=1) + "\n")
     return seconds
+
+
+def _timed(method: Method, sample: Sample, pixels: Doubles, mask: Doubles) -> tuple[Pixels, float]:
+    """A method's result, and the seconds that it took; errors name the sample's mask."""
+    composite, foreground = pixels.astype(np.uint8), mask.astype(np.float32)
+    start = time.perf_counter()
+    try:
+        if not foreground.any():
+            raise BadMask("mask: expected a foreground, but the mask is empty")
+        result = np.asarray(method.harmonize(composite, foreground))
+    except PHNetError as error:
+        raise type(error)(f"{sample.mask_path}: {error}") from error
+    return result, time.perf_counter() - start
 
 
 def _store(path: Path, result: Pixels) -> None:
