@@ -86,6 +86,7 @@ def compose(
         matte=str(matte) if matte else None,
         reference=str(reference) if reference else None,
         look=str(look) if look else None,
+        providers=network.providers,
         compose=options,
     )
     files = (portrait, background, mask, output)
@@ -117,9 +118,7 @@ def _compose_one(
     from phnet.compositing.composer import Composer
     from phnet.files import check_place, make_folder
     from phnet.harmonization.finishing.finish import Layers
-    from phnet.harmonization.harmonizer import Harmonizer
     from phnet.images import check_output
-    from phnet.matting.matte import Matter
 
     place = target(output, portrait)
     named = (settings.model, settings.matte, settings.reference, settings.look)
@@ -136,11 +135,10 @@ def _compose_one(
     assert person is not None
     assert scene is not None
     reference, look = handed_in(settings, settings.compose.max_megapixels)
-    matter = Matter(settings.matte, settings.threads) if mask is None else None
-    harmonizer = Harmonizer(settings.model, settings.threads, self_ensemble=settings.self_ensemble)
+    matter = settings.matter() if mask is None else None
     layers = Layers() if save_parts else None
     done = compose_file(
-        *(Composer(harmonizer, matter), person, scene, its_mask, place, settings.compose),
+        *(Composer(settings.harmonizer(), matter), person, scene, its_mask, place, settings.compose),
         reference=reference,
         look=look,
         save_look=save_look,

@@ -102,6 +102,7 @@ def harmonize(
         matte=str(matte) if matte else None,
         reference=str(reference) if reference else None,
         look=str(look) if look else None,
+        providers=network.providers,
     )
     places = {"--save-lut": save_lut, "--save-parts": save_parts, "--save-look": save_look}
     if not (composite.is_dir() or composite.suffix.lower() == ".jsonl"):
@@ -127,9 +128,7 @@ def _harmonize_one(
     """Harmonize a file, or standard input."""
     from phnet.batch.file_worker import handed_in, harmonize_file
     from phnet.files import check_place
-    from phnet.harmonization.harmonizer import Harmonizer
     from phnet.images import check_output
-    from phnet.matting.matte import Matter
 
     place = target(output, composite)
     inputs = [composite, mask, settings.model, settings.matte, settings.reference, settings.look]
@@ -144,12 +143,12 @@ def _harmonize_one(
     assert picture is not None
     reference, look = handed_in(settings, settings.options.max_megapixels)
     done = harmonize_file(
-        Harmonizer(settings.model, settings.threads, self_ensemble=settings.self_ensemble),
+        settings.harmonizer(),
         picture,
         its_mask,
         place,
         settings.options,
-        matter=Matter(settings.matte, settings.threads) if mask is None else None,
+        matter=settings.matter() if mask is None else None,
         save_lut=save_lut,
         reference=reference,
         look=look,
