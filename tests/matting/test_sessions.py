@@ -167,7 +167,7 @@ def test_the_first_choice_that_is_there_comes_first() -> None:
 def test_a_provider_that_does_not_exist_is_refused(names: str) -> None:
     with pytest.raises(BadOption, match=r"^providers: expected some of .*coreml.*, got 'gpu'$"):
         Matter(providers=names)
-    with pytest.raises(BadOption, match="^providers: expected NAME,NAME, got 'cuda cpu'$"):
+    with pytest.raises(BadOption, match=r"^providers: expected NAME,NAME, got 'cuda cpu'$"):
         Matter(providers="cuda cpu")
 
 

@@ -135,10 +135,10 @@ def _compose_one(
     assert person is not None
     assert scene is not None
     reference, look = handed_in(settings, settings.compose.max_megapixels)
-    matter = settings.matter() if mask is None else None
+    composer = Composer(settings.harmonizer(), settings.matter() if mask is None else None)
     layers = Layers() if save_parts else None
     done = compose_file(
-        *(Composer(settings.harmonizer(), matter), person, scene, its_mask, place, settings.compose),
+        *(composer, person, scene, its_mask, place, settings.compose),
         reference=reference,
         look=look,
         save_look=save_look,
