@@ -48,8 +48,11 @@ def main() -> int:
             break
         part = range(start, min(start + AT_ONCE, seeds.stop))
         tried += len(part)
-        for _seed, _sentence in failures(part):
+        for seed, sentence in failures(part):
             failed += 1
+            sys.stdout.write(f"{seed}: {sentence}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{tried} tried from seed {options.first}, {failed} failed\n")
     return 1 if failed else 0
 
 

@@ -2,7 +2,9 @@
 
 Each worker process has a thread of its own, which hands it one job after the other and starts
 another process when it dies, again and again with pauses where the system has nothing to start one
-with. So no slot is ever lost. A job that cannot be done in time is refused before it waits.
+with. So no slot is ever lost. A job that cannot be done in time is refused before it waits. One
+whose process was killed from outside (which a picture that crashes a decoder does not) is done
+once more.
 """
 
 import asyncio
@@ -31,6 +33,7 @@ SECONDS_TO_START = 60
 SECONDS_FOR_NOBODY = 2  # about what a new process costs: what is done sooner may end by itself
 SECONDS_TO_CLOSE = 5
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds before a process is started again; then always the last
+NO_PROCESS = "no process can be started to work on this; try again later"
 LOOK = 0.25  # seconds after which one who waits for work looks whether its process is alive
 
 
@@ -45,6 +48,7 @@ class _Job:
     deadline: Deadline
     answer: "Future[Answer]" = field(default_factory=Future)
     begun: float | None = None  # by the monotonic clock
+    again: bool = False  # its process was killed by others; this is the second time
 
     @property
     def kind(self) -> str:
@@ -72,6 +76,7 @@ class _Slot:
         self.tried = threading.Event()
         """The first process was started, or could not be."""
         self.models: Models | None = None
+        self._left: _Job | None = None  # to be done again, by the next process
         self.thread = threading.Thread(target=self._live, name=f"phnet-{number}", daemon=True)
 
     @property
@@ -103,6 +108,8 @@ class _Slot:
                 self.ready.clear()
                 self._drop()
                 self.tried.set()
+                if self.failed is not None or self._pool.closing.is_set():
+                    self._give_up()
             if self.failed is not None:
                 self._pool.closing.wait(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
@@ -123,12 +130,22 @@ class _Slot:
             if not self._worker.alive:
                 self._pool.killed += 1
                 return
+            if self._left is not None:
+                job, self._left = self._left, None
+                self._do(job, self._worker)
+                continue
             try:
                 job = self._pool.jobs.get(timeout=LOOK)
             except Empty:
                 continue
             if job.answer.set_running_or_notify_cancel():
                 self._do(job, self._worker)
+
+    def _give_up(self) -> None:
+        """Refuse what was to be done again: there is no process to do it."""
+        job, self._left = self._left, None
+        if job is not None:
+            job.answer.set_exception(Problem(503, NO_PROCESS, {"Retry-After": "5"}))
 
     def _do(self, job: _Job, worker: Worker) -> None:
         job.begun = time.monotonic()
@@ -144,6 +161,9 @@ class _Slot:
         except (EOFError, OSError):
             worker.kill()
             _log.error("a worker process ended in the middle of a request")
+            if worker.ended_by_others and not job.again:
+                job.again, self._left = True, job
+                return
             ended = "the process that worked on this ended unexpectedly"
             job.answer.set_exception(Problem(500, ended))
         except BaseException:
@@ -224,8 +244,7 @@ class Pool:
             Problem: 503.
         """
         if not self.ready and all(slot.failed is not None for slot in self._slots):
-            sentence = "no process can be started to work on this; try again later"
-            raise Problem(503, sentence, {"Retry-After": "5"})
+            raise Problem(503, NO_PROCESS, {"Retry-After": "5"})
 
     @contextmanager
     def place(self, size: int) -> Iterator[None]:
