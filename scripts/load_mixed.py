@@ -27,7 +27,7 @@ from tests.fuzz.pictures import case
 
 PATIENCE = 300  # seconds for an answer; beyond them, a request has none
 GOOD, HOSTILE, SLOW, LEAVING = 3, 2, 2, 1  # clients
-SIDES = (300, 1000, 1000, 1000, 3464)  # of the good pictures
+SIDES = (0.3, 1, 1, 1, 2)  # of the good pictures, by --side
 TO_COME_BACK = 60  # seconds for the server after the load
 Headers = dict[str, str]
 Encode = Callable[[int], bytes]
@@ -40,7 +40,7 @@ class Mixed:
     Args:
         server: number of its process.
         port: where it listens.
-        seconds: how long to ask.
+        options: how long to ask, how large, how often to kill.
         request: makes the body of a good request, with pictures of that side.
         headers: of each request.
         resident: memory of a process and its children in MB.
@@ -59,7 +59,8 @@ class Mixed:
         self._every, self._resident = options.kill_every, resident
         self._begun = time.monotonic()
         self._end = self._begun + options.seconds
-        self._bodies = {side: request(side) for side in set(SIDES)}
+        self._sides = [int(part * options.side) for part in SIDES]
+        self._bodies = {side: request(side) for side in self._sides}
         self._lock = threading.Lock()
         self._statuses: dict[str, Counter[str]] = {}
         self._lost: list[str] = []
@@ -118,7 +119,7 @@ class Mixed:
             line.close()
 
     def _good(self, rng: random.Random) -> None:
-        side = rng.choice(SIDES)
+        side = rng.choice(self._sides)
         while True:
             status, pause, content = self._ask(self._bodies[side])
             self._count("good", str(status))
@@ -136,7 +137,7 @@ class Mixed:
 
     def _hostile(self, rng: random.Random) -> None:
         _, content = case(rng.randrange(1 << 40))
-        body = self._bodies[300]
+        body = self._bodies[self._sides[0]]
         name = b"composite" if rng.random() < 0.5 else b"mask"
         begin = body.index(b"\r\n\r\n", body.index(b'name="' + name)) + 4
         body = body[:begin] + content + body[body.index(b"\r\n--edge", begin) :]
@@ -147,7 +148,7 @@ class Mixed:
         time.sleep(min(pause, 5) + rng.random() * 0.2)
 
     def _slow(self, rng: random.Random) -> None:
-        body, what = self._bodies[1000], rng.choice(("head", "body", "unread"))
+        body, what = self._bodies[self._sides[1]], rng.choice(("head", "body", "unread"))
         head = "POST /v1/harmonize HTTP/1.1\r\nHost: localhost\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in self._headers.items())
         sent = f"{head}Content-Length: {len(body)}\r\n\r\n".encode()
@@ -173,7 +174,7 @@ class Mixed:
         line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
         try:
             with suppress(ConnectionError):  # it was refused, and more is sent than is read
-                line.request("POST", "/v1/harmonize", self._bodies[1000], self._headers)
+                line.request("POST", "/v1/harmonize", self._bodies[self._sides[1]], self._headers)
             time.sleep(rng.uniform(0, 3))
         finally:
             line.close()
@@ -201,7 +202,9 @@ class Mixed:
 
     def _afterwards(self) -> int:
         end = time.monotonic() + TO_COME_BACK
-        while (status := self._ask(self._bodies[300])[0]) != 200 and time.monotonic() < end:
+        while (
+            status := self._ask(self._bodies[self._sides[0]])[0]
+        ) != 200 and time.monotonic() < end:
             time.sleep(1)
         return status
 

@@ -53,7 +53,14 @@ def open_session(content: bytes, path: Path, threads: int | None, *, outside: bo
         options.add_session_config_entry("session.use_env_allocators", "1")
 
     def made() -> Any:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+        # The runtime takes names that are no UTF-8, and fails where they are asked for.
+        for each in (*session.get_inputs(), *session.get_outputs()):
+            _ = each.name, each.shape
+        _ = session.get_modelmeta().custom_metadata_map
+        return session
 
     try:
         return _within(SECONDS_TO_OPEN, made) if outside else made()
