@@ -33,6 +33,7 @@ SECONDS_TO_START = 60
 SECONDS_FOR_NOBODY = 2  # about what a new process costs: what is done sooner may end by itself
 SECONDS_TO_CLOSE = 5
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds before a process is started again; then always the last
+SHARE_TO_PAUSE = 0.25  # of the time that what is here will take, before one asks again
 NO_PROCESS = "no process can be started to work on this; try again later"
 LOOK = 0.25  # seconds after which one who waits for work looks whether its process is alive
 
@@ -257,7 +258,7 @@ class Pool:
         most = self.limits.workers + self.limits.waiting
         if self.taken >= most or self.bytes + size > self.limits.bodies:
             sentence = f"all {self.limits.waiting} places in the queue are taken; try again soon"
-            raise Problem(429, sentence, {"Retry-After": "2"})
+            raise Problem(429, sentence, self._pause(2))
         self.taken += 1
         try:
             with self.memory(size):
@@ -305,16 +306,28 @@ class Pool:
         pixels = estimates.pixels(form.files.values())
         job = _Job(name, form, pixels, 0, Deadline(self.limits.seconds))
         job.expected = min(self.limits.seconds, self.estimate.seconds(job.kind, pixels))
-        wait = sum(other.left for other in self._here) / self.limits.workers
+        wait = self._wait()
         late = wait + job.expected - self.limits.seconds
         if self._here and late > 0:
             sentence = (
                 f"this would be done in {wait + job.expected:.0f} seconds, expected at most "
                 f"{self.limits.seconds:g}; try again later"
             )
-            raise Problem(503, sentence, {"Retry-After": str(max(1, math.ceil(late)))})
+            raise Problem(503, sentence, self._pause(late))
         self._here.add(job)
         return job
+
+    def _wait(self) -> float:
+        """Seconds that what is here will still take."""
+        return sum(other.left for other in self._here) / self.limits.workers
+
+    def _pause(self, least: float) -> dict[str, str]:
+        """The header that says when to ask again.
+
+        Not as soon as there is a place: to ask costs, too, and all who were refused would ask for
+        the same one. There is enough to do meanwhile.
+        """
+        return {"Retry-After": str(max(1, math.ceil(max(least, self._wait() * SHARE_TO_PAUSE))))}
 
     async def _answer(self, job: _Job, left: "asyncio.Task[None]") -> Answer:
         """Wait until it is done, within the time for waiting and that for working."""
