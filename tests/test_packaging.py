@@ -11,7 +11,15 @@ ROOT = Path(__file__).parents[1]
 TEXTS = {".py", ".toml", ".html", ".css", ".js", ".typed"}
 FOLDERS = {"tests", "scripts", "docs", "recipes", "examples", ".ci", "weights", "src/phnet"}
 FOLDERS |= {".github", "integrations"}
-FILES = {"NOTICE", "LICENSE", "pyproject.toml", "README.md", "SECURITY.md", "mkdocs.yml", "Dockerfile"}
+FILES = {
+    "NOTICE",
+    "LICENSE",
+    "pyproject.toml",
+    "README.md",
+    "SECURITY.md",
+    "mkdocs.yml",
+    "Dockerfile",
+}
 
 
 def own_files(folder: Path) -> set[Path]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import webdataset
+
+webdataset = pytest.importorskip("webdataset")
 
 from phnet.datasets.readers import read
 from phnet.datasets.shards import is_shards, open_shards, write_shards
