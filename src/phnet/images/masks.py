@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadMask
-from phnet.images.arrays import Floats, Pixels, has_aspect, to_float
+from phnet.images.arrays import Floats, Pixels, has_aspect, to_float, to_uint8
 from phnet.images.color_profiles import LUMA
 from phnet.images.decoding import Source, decode, opened, source_of, upright
 from phnet.images.mask_classes import MOST_IDS, class_of, class_of_palette, in_hex, named
@@ -249,7 +249,7 @@ def _colored(values: Pixels, name: str) -> Mask:
         return Mask(np.asarray(floats @ LUMA))
     if (one := _one_color(floats, highest)) is not None:
         return one
-    ids = np.unique(np.rint(floats.reshape(-1, 3) * 255).astype(np.uint8), axis=0)
+    ids = np.unique(to_uint8(floats.reshape(-1, 3)), axis=0)
     if len(ids) > MOST_IDS:
         note = "is a picture in color: its brightness was taken; one of its colors: mask_class"
         return Mask(np.asarray(floats @ LUMA), note)
