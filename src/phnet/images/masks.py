@@ -19,6 +19,7 @@ from phnet.images.color_profiles import LUMA
 from phnet.images.decoding import Source, decode, opened, source_of, upright
 from phnet.images.mask_classes import MOST_IDS, class_of, class_of_palette, in_hex, named
 from phnet.images.metadata import exif_of
+from phnet.images.newer_jpegs import NewerJpeg
 from phnet.images.tiff import TiffPage
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def _kind(value: object) -> str:
 def _of_file(source: Source, wanted: str | None) -> Mask:
     with opened(source, BadMask) as image:
         orientation = exif_of(image).orientation
-        if image.mode == "P" and (wanted or "transparency" not in image.info):
+        is_opaque = wanted or "transparency" not in image.info
+        if not isinstance(image, NewerJpeg) and image.mode == "P" and is_opaque:
             if isinstance(image, TiffPage):
                 made = _of_indices(*image.indices(), str(source), wanted)
             else:
