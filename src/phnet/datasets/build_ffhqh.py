@@ -94,26 +94,21 @@ def build(
     if source.is_relative_to(tree):
         raise BadOutput(f"{output}: the photos lie in the folder to write to; choose another")
     tasks, ignored = plan(source, tree, None if masks is None else Path(masks).resolve())
-    matte = None if model is None else str(model)
-    edges = ("masks", None) if masks is not None else (Matter(matte, threads=1).name, refine)
-    begun = {
-        "seed": seed,
-        "size": size or "source",
-        **dict(zip(("matte", "refine"), edges, strict=True)),
-    }
-    _prepare(tree, {**begun, "reading": reading})
-    options = Options(str(source), str(tree), seed, size, matte, refine, reading)
+    _prepare(
+        tree,
+        {
+            "seed": seed,
+            "size": size or "source",
+            "matte": "masks" if masks is not None else Matter(model, threads=1).name,
+            "refine": refine if masks is None else None,
+            "reading": reading,
+        },
+    )
+    options = Options(str(source), str(tree), seed, size, model and str(model), refine, reading)
     records, rejected = _resume(source, tree, tasks)
     reused = len(records)
-    _make(
-        tree,
-        tasks,
-        records,
-        rejected,
-        partial(ENGINES[engine], PortraitMaker, options),
-        jobs,
-        progress,
-    )
+    run = partial(ENGINES[engine], PortraitMaker, options)
+    _make(tree, tasks, records, rejected, run, jobs, progress)
     splits, duplicates = _finish(tree, seed, list(records.values()), list(rejected.values()))
     kinds = dict(sorted(Counter(record["kind"] for record in rejected.values()).items()))
     if not records:
