@@ -30,7 +30,7 @@ from phnet.web.limits import Limits  # noqa: E402
 from phnet.web.server import configured  # noqa: E402
 from phnet.web.service import Service  # noqa: E402
 from phnet.web.workers import Maker  # noqa: E402
-from tests.waiting import PATIENCE  # noqa: E402
+from tests.waiting import PATIENCE, until  # noqa: E402
 from tests.web.services import Two  # noqa: E402
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -121,6 +121,10 @@ def problem(reply: Reply, status: int) -> str:
     assert set(details) == DETAILS
     assert details["status"] == status
     return str(details["detail"])
+
+
+def until_metrics_say(client: Client, text: bytes) -> None:
+    until(lambda: text in client.ask("GET", "/metrics")[2], text.decode())
 
 
 def test_a_picture_comes_back_as_the_harmonizer_makes_it(client: Client) -> None:

@@ -28,6 +28,7 @@ from tests.web.test_app import (  # noqa: E402
     mask,
     problem,
     running,
+    until_metrics_say,
 )
 
 
@@ -67,10 +68,6 @@ def test_uploads_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     with running(workers=1) as client:
         status, _, _ = client.harmonize(composite=upload, mask=encoded(mask()), strength="0.1")
     assert (status, rolled) == (200, [])
-
-
-def until_metrics_say(client: Client, text: bytes) -> None:
-    until(lambda: text in client.ask("GET", "/metrics")[2], text.decode())
 
 
 def test_beyond_the_queue_requests_are_turned_away(tmp_path: Path) -> None:
