@@ -202,7 +202,7 @@ def _plain(pixels: Pixels) -> Pixels:
 
 
 def _seen(composite: Pixels, scene: Pixels, mask: Floats) -> Pixels:
-    """What the network is shown of a composite: RGB (H, W, 3), nothing that is transparent."""
+    """Fill what is transparent for the network: RGB (H, W, 3)."""
     colors = composite[..., :3]
     if scene.shape[2] == 3 or not hidden(scene[..., 3]):
         return colors
@@ -213,7 +213,7 @@ def _seen(composite: Pixels, scene: Pixels, mask: Floats) -> Pixels:
 
 @dataclass(frozen=True)
 class Composed:
-    """What composing pictures came to."""
+    """Result of composing pictures."""
 
     made: Composition
     picture: Picture  # what the result is saved with: the background, with the result's alpha

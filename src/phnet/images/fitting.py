@@ -1,4 +1,4 @@
-"""What of a picture's words and metadata each format can hold, and how.
+"""Fitting a picture's words and metadata to what each format can hold.
 
 Orientation is in the pixels already and profiles fit everywhere; the rest is left out where a
 format has no place for it, with one sentence.
@@ -24,7 +24,7 @@ NAMES = {"PNG": "PNG", "JPEG": "JPEG", "WEBP": "WebP", "TIFF": "TIFF"}
 
 
 def left_out(name: str | os.PathLike[str], kind: str, picture: Picture) -> list[str]:
-    """What a file of this kind does not keep of a picture, in at most one sentence.
+    """Say what a file of this kind does not keep of a picture, in at most one sentence.
 
     Args:
         name: of the file, for the sentence; empty: there is only one.

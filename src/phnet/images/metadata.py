@@ -1,4 +1,4 @@
-"""What a file says about its picture besides the colors: EXIF, XMP, IPTC, comments, text, dpi."""
+"""Metadata of a picture: EXIF, XMP, IPTC, comments, text, dpi."""
 
 import re
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Exif:
 
 @dataclass(frozen=True)
 class Words:
-    """What people and programs wrote into a file besides EXIF and XMP."""
+    """Words that people and programs wrote into a file besides EXIF and XMP."""
 
     resources: bytes | None = None  # Photoshop's, with IPTC captions: see :mod:`phnet.images.iptc`
     comment: bytes | None = None  # of a JPEG or GIF
@@ -149,7 +149,7 @@ def dpi_of(image: "Image.Image | TiffPage") -> tuple[float, float] | None:
 
 
 def jpeg_of(image: "Image.Image | TiffPage") -> dict[str, Any] | None:
-    """What Pillow's writer must be told to compress a JPEG as this one is."""
+    """Parameters with which Pillow compresses a JPEG as this one is."""
     from PIL import JpegImagePlugin
 
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode not in ("L", "RGB"):

@@ -15,12 +15,12 @@ LEAST_AROUND = 0.05  # of the person's area that must be seen around it
 
 
 def hidden(alpha: Pixels | None) -> bool:
-    """Whether an alpha (H, W), uint8, uint16 or floats, leaves anything to be filled in."""
+    """Tell whether an alpha (H, W), uint8, uint16 or floats, leaves anything to be filled in."""
     return alpha is not None and bool(alpha.min() < FULL_SCALE.get(alpha.dtype, 1))
 
 
 def seen_around(alpha: Pixels, mask: Floats, least: float = LEAST_AROUND) -> bool:
-    """Whether anything can be seen around the person.
+    """Tell whether anything can be seen around the person.
 
     Args:
         alpha: the picture's, (H, W), uint8, uint16 or floats.

@@ -1,4 +1,4 @@
-"""How long work will take: the pictures' megapixels, and what a megapixel took lately.
+"""Estimates of time: the pictures' megapixels, and what a megapixel took lately.
 
 The sizes are read off the first bytes without a decoder, since this runs in the server's own
 process. They are no limits: the workers check those.
@@ -24,7 +24,7 @@ class Estimate:
         self._rates: dict[str, float] = {}
 
     def seconds(self, kind: str, pixels: int) -> float:
-        """How long work on so many pixels will take."""
+        """Estimate the seconds of work on so many pixels."""
         return self._rates.get(kind, FIRST) * (LEAST + pixels / 1e6)
 
     def learn(self, kind: str, pixels: int, seconds: float) -> None:

@@ -73,7 +73,7 @@ class Service:
         self._harmonizers = {name: Harmonizer(file, limits.threads) for name, file in files.items()}
 
     def models(self) -> Models:
-        """What can be chosen."""
+        """Networks that can be chosen."""
         return Models(
             models=[
                 Model(

@@ -46,7 +46,7 @@ def match_grain(
 
 
 def missing(person: Noise, scene: Noise) -> Noise:
-    """What must be added to a person's noise; nothing where the person has as much."""
+    """Noise that a person lacks; nothing where the person has as much."""
     square = np.minimum(scene.sigmas, LARGEST) ** 2 - person.sigmas**2
     return Noise(np.sqrt(np.maximum(square, 0)).astype(np.float32), scene.grain, scene.sure)
 
@@ -54,7 +54,7 @@ def missing(person: Noise, scene: Noise) -> Noise:
 def _smoothed(
     picture: Pixels, mask: Floats, person: Noise, scene: Noise, amount: float, threads: int
 ) -> Pixels:
-    """Where a person has more noise than the scene, some of it is taken away."""
+    """Take some noise away where a person has more than the scene."""
     have, want = person.sigmas[0], np.maximum(scene.sigmas[0], 1e-4)
     left = np.clip(want / np.maximum(have, 1e-6), LEAST_LEFT, 1)
     left[(have < NOTICED * want) | (have < 1 / 255) | ~person.sure] = 1

@@ -29,7 +29,7 @@ MOST_BLUR, MOST_SHARPENING = 3.0, 1.0
 
 @dataclass(frozen=True)
 class Blurs:
-    """How blurred the sharpest edges of a paste are, as sigmas in pixels; None: cannot be told."""
+    """Blur of the sharpest edges of a paste, as sigmas in pixels; None: cannot be told."""
 
     person: float | None
     scene: float | None
