@@ -106,8 +106,6 @@ def _compose_one(
     from phnet.compositing.composer import Composer
     from phnet.files import make_folder
     from phnet.harmonization.finishing.finish import Layers
-    from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.matting.matte import Matter
 
     place, taken = checked_target(output, settings, [portrait, background, mask], save_look)
     if save_parts:
@@ -117,11 +115,10 @@ def _compose_one(
     assert person is not None
     assert scene is not None
     reference, look = handed_in(settings, settings.compose.max_megapixels)
-    matter = Matter(settings.matte, settings.threads) if mask is None else None
-    harmonizer = Harmonizer(settings.model, settings.threads, self_ensemble=settings.self_ensemble)
+    composer = Composer(settings.harmonizer(), settings.matter() if mask is None else None)
     layers = Layers() if save_parts else None
     done = compose_file(
-        *(Composer(harmonizer, matter), person, scene, its_mask, place, settings.compose),
+        *(composer, person, scene, its_mask, place, settings.compose),
         reference=reference,
         look=look,
         save_look=save_look,

@@ -125,8 +125,6 @@ def _harmonize_one(
 ) -> None:
     """Harmonize a file, or standard input."""
     from phnet.batch.file_worker import handed_in, harmonize_file
-    from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.matting.matte import Matter
 
     place, _ = checked_target(output, settings, [composite, mask], save_look)
     if save_lut:
@@ -135,12 +133,12 @@ def _harmonize_one(
     assert picture is not None
     reference, look = handed_in(settings, settings.options.max_megapixels)
     done = harmonize_file(
-        Harmonizer(settings.model, settings.threads, self_ensemble=settings.self_ensemble),
+        settings.harmonizer(),
         picture,
         its_mask,
         place,
         settings.options,
-        matter=Matter(settings.matte, settings.threads) if mask is None else None,
+        matter=settings.matter() if mask is None else None,
         save_lut=save_lut,
         reference=reference,
         look=look,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Matte, Model, Threads, takes
+from phnet.cli.options import Matte, Model, Providers, Threads, takes
 from phnet.options import LiveOptions
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def live(
     model: Model = None,
     matte: Matte = None,
     threads: Threads = None,
+    providers: Providers = None,
 ) -> None:
     """Put the person before a camera in front of another background, until Ctrl-C."""
     import signal
@@ -71,8 +72,8 @@ def live(
     session = Live(
         scene,
         **asdict(options),
-        harmonizer=Harmonizer(model, threads),
-        matter=Matter(matte, threads),
+        harmonizer=Harmonizer(model, threads, providers=providers),
+        matter=Matter(matte, threads, providers),
     )
     console = Console(stderr=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ends the file, too

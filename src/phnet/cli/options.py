@@ -101,10 +101,11 @@ def declared(one: Option) -> Any:
     return typer.Option(one.flag, help=about.help, min=about.low, max=about.high, **more)
 
 
-_MODEL, _SELF_ENSEMBLE, _THREADS = (declared(one) for one in options_of(NetworkOptions))
+_MODEL, _SELF_ENSEMBLE, _THREADS, _PROVIDERS = (declared(o) for o in options_of(NetworkOptions))
 Model = Annotated[str | None, _MODEL]
 SelfEnsemble = Annotated[bool, _SELF_ENSEMBLE]
 Threads = Annotated[int | None, _THREADS]
+Providers = Annotated[str | None, _PROVIDERS]
 Matte = Annotated[
     Path | None,
     typer.Option(

@@ -61,17 +61,21 @@ class Matter:
             picture, NCHW or NHWC, to one channel (person; picture in [0, 1]) or to several
             (the first is background; picture in [-1, 1], as MediaPipe's selfie_multiclass).
         threads: of the network; None for all cores.
+        providers: where an ONNX model runs, see :class:`phnet.Harmonizer`; None: the CPU.
     """
 
     def __init__(
-        self, model: str | os.PathLike[str] | None = None, threads: int | None = None
+        self,
+        model: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+        providers: str | None = None,
     ) -> None:
         content, where = _model_bytes(model)
         is_lite = content[4:8] == b"TFL3"
         self._network: _Network = (
             _Lite(content, where, threads)
             if is_lite
-            else _Onnx(content, where, threads, outside=model is not None)
+            else _Onnx(content, where, threads, providers, outside=model is not None)
         )
         self.name = f"{where.name} sha256:{hashlib.sha256(content).hexdigest()[:16]}"
         """The model's file name and the start of its sum, for manifests."""
@@ -212,9 +216,19 @@ def refine_closed_form(alpha: Floats, rgb: Pixels) -> Floats:
 class _Onnx:
     """An ONNX model run by onnxruntime."""
 
-    def __init__(self, content: bytes, where: Path, threads: int | None, *, outside: bool) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        where: Path,
+        threads: int | None,
+        providers: str | None,
+        *,
+        outside: bool,
+    ) -> None:
         self._seconds = sessions.SECONDS_TO_RUN if outside else None
-        self._session = sessions.open_session(content, where, threads, outside=outside)
+        self._session = sessions.open_session(
+            content, where, threads, outside=outside, providers=providers
+        )
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or not outputs:
             raise BadModel(

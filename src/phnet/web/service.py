@@ -64,13 +64,16 @@ class Answer:
 class Service:
     """The loaded networks; used from several threads."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, providers: str | None = None) -> None:
         self._limits = limits
-        self._matter = Matter(threads=limits.threads)
+        self._matter = Matter(threads=limits.threads, providers=providers)
         files = {DEFAULT: find_model(None)}
         with suppress(BadModel):  # not every package has it
             files["int8"] = find_model("int8")
-        self._harmonizers = {name: Harmonizer(file, limits.threads) for name, file in files.items()}
+        self._harmonizers = {
+            name: Harmonizer(file, limits.threads, providers=providers)
+            for name, file in files.items()
+        }
 
     def models(self) -> Models:
         """Networks that can be chosen."""
