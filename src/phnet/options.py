@@ -1,15 +1,16 @@
 """Options: each one's type, range, default and meaning, written once.
 
-The doors (command line, API, page, Python) and the table in docs/options.md are made from these
-classes. A new option is one field here, one use and one test. What a door limits on purpose, it
-says where it makes its own from these.
+The doors (command line, API, page, Python) and the tables in docs/options.md are made from these
+classes, and the keywords in phnet.keywords are checked against them. A new option is one field
+here, its keyword, one use and one test. What a door limits on purpose, it says where it makes its
+own from these.
 """
 
 import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -378,7 +379,7 @@ def _options_of(kind: Any) -> tuple[Option, ...]:
 Made = TypeVar("Made", bound=Checked)
 
 
-def made_of(kind: type[Made], given: dict[str, Any]) -> Made:
+def made_of(kind: type[Made], given: Mapping[str, Any]) -> Made:
     """Options from keyword arguments; unknown names are refused in our own words.
 
     Raises:
@@ -389,13 +390,3 @@ def made_of(kind: type[Made], given: dict[str, Any]) -> Made:
         if name not in known:
             raise BadOption(f"{name}: expected one of the options {', '.join(known)}")
     return kind(**given)
-
-
-def table(*kinds: type[Checked]) -> str:
-    """The options of classes as a table in Markdown, each once."""
-    known = {one.name: one for kind in kinds for one in options_of(kind)}
-    lines = ["| option | values | default | meaning |", "|---|---|---|---|"]
-    for one in known.values():
-        default = one.about.unset if one.default is None else f"`{one.default}`"
-        lines.append(f"| `{one.name}` | {one.expected} | {default} | {one.about.help} |")
-    return "\n".join(lines) + "\n"

@@ -20,7 +20,7 @@ from phnet.options import (
 )
 
 KINDS = (HarmonizeOptions, ComposeOptions, NetworkOptions)
-OWN_FLAGS = {"mask": "--mask", "recursive": "--recursive"}
+OWN_FLAGS = {name: f"--{name}" for name in ("mask", "recursive", "resume", "real")}
 
 
 class Refine(StrEnum):

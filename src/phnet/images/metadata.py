@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from phnet.images.declared_colors import Chunk
 
 ORIENTATION = 0x0112
-LARGEST_COMMENT = 65533
+LARGEST_SEGMENT = 65533  # bytes in a segment of a JPEG
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.harmonization.finishing.strips import spread
 from phnet.images.arrays import Doubles, Floats, Indices, Pixels, in_levels, to_float
+from phnet.images.push_pull import spread
 
 SOLID = 0.96  # mask from which a pixel shows the person alone
 LEAST = 0.02  # mask below which a pixel shows next to nothing of the person

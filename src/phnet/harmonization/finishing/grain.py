@@ -9,8 +9,9 @@ import numpy as np
 
 from phnet.harmonization.finishing.block_traces import match_blocks
 from phnet.harmonization.finishing.noise_level import BACK, OPPONENT, Noise, measure_noise
-from phnet.harmonization.finishing.strips import Strip, changed_strips, times
+from phnet.harmonization.finishing.strips import Strip, changed_strips
 from phnet.images.arrays import Floats, Pixels
+from phnet.images.push_pull import times
 
 NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
 LEAST_LEFT = 0.65  # of a person's noise, when it is smoothed: more would look like plastic

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from phnet.harmonization.finishing.strips import Strip, blur, changed_strips, times
+from phnet.harmonization.finishing.strips import Strip, blur, changed_strips
 from phnet.images.arrays import Floats, Pixels, to_float
 from phnet.images.color_profiles import LUMA
+from phnet.images.push_pull import times
 
 AGAIN = 1.0  # sigma of the blur that edges are tried with, pixels
 SHARPEST = 35  # percentile of the edges' blurs that stands for a side
