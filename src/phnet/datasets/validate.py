@@ -16,7 +16,7 @@ from phnet.images.arrays import Floats, to_uint8
 
 
 @dataclass(frozen=True)
-class Report:
+class TreeReport:
     """Report on a tree; a sound one has no problems."""
 
     layout: str
@@ -30,7 +30,7 @@ def check(
     *,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> Report:
+) -> TreeReport:
     """Check every triple of every split.
 
     That each is there and can be decoded, that its sizes agree, that its mask is not empty when
@@ -69,7 +69,7 @@ def check(
             progress(done + 1, len(found))
     problems.extend(_across_splits(hashes))
     counts = Counter(split for split, _ in found)
-    return Report(kind, dict(counts), list(dict.fromkeys(problems)))
+    return TreeReport(kind, dict(counts), list(dict.fromkeys(problems)))
 
 
 def inspect(sample: Sample) -> tuple[list[str], str]:

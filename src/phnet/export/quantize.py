@@ -72,7 +72,7 @@ def quantize(content: bytes, feeds: Sequence[Feed], pn_layers: Iterable[int]) ->
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
+    class Calibration(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
         def __init__(self) -> None:
             self.left = iter(feeds)
 
@@ -96,7 +96,7 @@ def quantize(content: bytes, feeds: Sequence[Feed], pn_layers: Iterable[int]) ->
     with tempfile.TemporaryDirectory() as folder:
         prepared, place = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
         quant_pre_process(model, prepared, skip_symbolic_shape=True)
-        quantize_static(prepared, place, Reader(), **options)
+        quantize_static(prepared, place, Calibration(), **options)
         small = onnx.load(place)
     del small.metadata_props[:]
     small.metadata_props.extend(model.metadata_props)

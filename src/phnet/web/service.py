@@ -16,7 +16,7 @@ from phnet.images.arrays import Floats, Pixels, to_uint8
 from phnet.images.decoding import Source
 from phnet.images.encoding import compressed
 from phnet.matting.matte import Matter
-from phnet.web.forms import ComposeOptions, Form, HarmonizeOptions, MatteOptions
+from phnet.web.forms import ComposeRequest, Form, HarmonizeRequest, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.problems import Problem
 
@@ -90,7 +90,7 @@ class Service:
             ]
         )
 
-    def harmonize(self, form: Form[HarmonizeOptions]) -> Answer:
+    def harmonize(self, form: Form[HarmonizeRequest]) -> Answer:
         """Decode, harmonize and encode.
 
         Raises:
@@ -109,7 +109,7 @@ class Service:
         )
         return _answer(form.types, picture, made.result, made.mask, made.notes)
 
-    def compose(self, form: Form[ComposeOptions]) -> Answer:
+    def compose(self, form: Form[ComposeRequest]) -> Answer:
         """Put a portrait's person in front of another background, in harmony with it.
 
         Raises:
@@ -152,7 +152,7 @@ class Service:
     def _reference(self, files: dict[str, bytes]) -> Picture | None:
         return self._picture(files, "reference") if "reference" in files else None
 
-    def _mask(self, form: Form[HarmonizeOptions] | Form[ComposeOptions]) -> Mask | None:
+    def _mask(self, form: Form[HarmonizeRequest] | Form[ComposeRequest]) -> Mask | None:
         if "mask" not in form.files:
             return None
         source = Source("mask", form.files["mask"], self._limits.pixels)
