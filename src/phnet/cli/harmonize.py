@@ -106,11 +106,11 @@ def harmonize(
         raise BadInput(f"{mask_too}: expected one mask, got another: {mask}")
     mask = mask or mask_too
     settings = Settings(options, **network_settings(network, matte, reference, look))
-    places = {"--save-lut": save_lut, "--save-parts": save_parts, "--save-look": save_look}
+    flags = {"--save-lut": save_lut, "--save-parts": save_parts, "--save-look": save_look}
     if not (composite.is_dir() or composite.suffix.lower() == ".jsonl"):
-        _harmonize_one(composite, mask, output, settings, *places.values())
+        _harmonize_one(composite, mask, output, settings, *flags.values())
         return
-    check_folder("composite", output, places)
+    check_folder("composite", output, flags)
     _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, recursive, as_json)
 
 
@@ -126,7 +126,7 @@ def _harmonize_one(
     """Harmonize a file, or standard input."""
     from phnet.batch.file_worker import handed_in, harmonize_file
 
-    place, _ = checked_target(output, settings, [composite, mask], save_look)
+    destination, _ = checked_target(output, settings, [composite, mask], save_look)
     if save_lut:
         check_cube(save_lut)
     picture, its_mask = sources(composite, mask)
@@ -136,7 +136,7 @@ def _harmonize_one(
         settings.harmonizer(),
         picture,
         its_mask,
-        place,
+        destination,
         settings.options,
         matter=settings.matter() if mask is None else None,
         save_lut=save_lut,
@@ -149,7 +149,7 @@ def _harmonize_one(
         note(sentence)
     height, width = done.size
     share = f"{width}x{height}, {done.foreground:.0%} of it foreground, harmonized"
-    say(f"{name_of(place)}: {share}", place)
+    say(f"{name_of(destination)}: {share}", destination)
 
 
 def _harmonize_folder(

@@ -308,8 +308,8 @@ def split(groups: list[list[str]], seed: int) -> list[str]:
     }
     ordered = sorted(range(len(groups)), key=lambda i: sorted(groups[i]))
     drawn = [""] * len(groups)
-    for place in np.random.default_rng(seed).permutation(len(groups)).tolist():
-        i = ordered[place]
+    for index in np.random.default_rng(seed).permutation(len(groups)).tolist():
+        i = ordered[index]
         name = next(name for name, room in free.items() if len(groups[i]) <= room)
         free[name] -= len(groups[i])
         drawn[i] = name

@@ -38,7 +38,7 @@ def without_others(picture: Pixels, mask: Floats, others: Floats) -> Pixels:
         others: (H, W), of those who shall not be seen.
     """
     made = np.array(picture)
-    place = np.nonzero(others > 0)
-    behind = spread(picture, (mask <= 0).astype(np.float32), 256).at_places(*place)
-    made[place] = in_levels(behind, picture.dtype)
+    indices = np.nonzero(others > 0)
+    behind = spread(picture, (mask <= 0).astype(np.float32), 256).at_places(*indices)
+    made[indices] = in_levels(behind, picture.dtype)
     return made

@@ -73,11 +73,11 @@ def _small_exif(content: bytes) -> bytes | None:
     except (SyntaxError, ValueError, struct.error):  # it is no EXIF
         return None
     sizes: list[tuple[int, Any, int]] = []
-    places: dict[int | None, Any] = {None: exif, **{tag: exif.get_ifd(tag) for tag in SUB_IFDS}}
-    for table, part in places.items():
+    tables: dict[int | None, Any] = {None: exif, **{tag: exif.get_ifd(tag) for tag in SUB_IFDS}}
+    for table, part in tables.items():
         sizes += [(_size(value), table, tag) for tag, value in part.items() if tag not in SUB_IFDS]
     for _, table, tag in sorted(sizes, key=lambda entry: -entry[0]):
-        del places[table][tag]
+        del tables[table][tag]
         small = without_unwritable(exif)[0]
         if not small or len(small) <= LARGEST_SEGMENT:
             return small
