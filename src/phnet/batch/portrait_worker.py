@@ -45,7 +45,7 @@ class ComposedFile:
 
     made: Composition
     size: tuple[int, int]  # (H, W)
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
 
 
 def compose_file(

@@ -193,7 +193,7 @@ def _picture_responses() -> dict[int | str, dict[str, Any]]:
     """Responses of the routes that make pictures, for OpenAPI."""
     images: dict[str, Any] = {media: dict(BINARY) for media in MEDIA_TYPES.values()}
     notes = {
-        "description": "What a person should know, sentences joined by semicolons.",
+        "description": "Warnings, sentences joined by semicolons.",
         "schema": {"type": "string"},
         "example": "no mask was given; the person was found in the picture itself",
     }

@@ -58,7 +58,7 @@ class Answer:
 
     content: bytes
     media_type: str
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
 
 
 class Service:
@@ -173,7 +173,7 @@ def _answer(
         picture: the composite.
         result: as for :func:`phnet.images.save`.
         mask: likewise.
-        notes: what a person should know.
+        notes: warnings, a sentence each.
     """
     kind = "JPEG" if picture.format == "MPO" else picture.format
     kind = kind if kind in MEDIA_TYPES else "PNG"
