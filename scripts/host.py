@@ -23,8 +23,12 @@ def folder(name: str) -> Path:
 
 
 def run(*command: Any, where: Path | None = None, **more: Any) -> str:
-    """What a command prints; raises with the end of it where it fails."""
+    """What a command prints; raises with the end of it where it fails.
+
+    Without PYTHONPATH: in a host it would put this checkout before the wheel that is tried.
+    """
     words = [str(word) for word in command]
+    more.setdefault("env", {k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
     done = subprocess.run(
         words, cwd=where, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more
     )

@@ -306,6 +306,14 @@ class NetworkOptions(Checked):
         "twice its time.",
     )
     threads: int | None = option(None, "CPU threads.", low=1, unset="all cores")
+    providers: str | None = option(
+        None,
+        "Where networks run: names of ONNX Runtime's execution providers, such as cuda or coreml, "
+        "the first choice first; the CPU takes what they leave.",
+        unset="the CPU",
+        form="NAME,NAME",
+        pattern=r"[A-Za-z]+(,[A-Za-z]+)*",
+    )
 
 
 def cores(root: Path = Path("/")) -> int:

@@ -1,5 +1,6 @@
 """Networks from outside that ask for too much, and matting networks that are none."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from phnet.errors import BadModel
+from phnet import Harmonizer
+from phnet.errors import BadModel, BadOption
 from phnet.matting import sessions
 from phnet.matting.matte import Matter
 
@@ -132,3 +134,50 @@ def test_a_model_that_is_no_file_is_refused(tmp_path: Path) -> None:
         Matter(tmp_path)
     with pytest.raises(BadModel, match="cannot be read"):
         Matter(tmp_path / ("x" * 400))
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    sessions._tell_missing.cache_clear()
+    caplog.set_level(logging.WARNING, "phnet")
+    return caplog
+
+
+def test_the_cpu_takes_the_place_of_a_provider_that_is_not_there(
+    told: pytest.LogCaptureFixture,
+) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[16:48, 16:48] = 255
+    expected = Harmonizer(threads=1).harmonize(PHOTO, mask)
+    for _ in range(2):  # told once
+        made = Harmonizer(threads=1, providers="webnn,CPUExecutionProvider").harmonize(PHOTO, mask)
+        np.testing.assert_array_equal(made, expected)
+    (record,) = told.records
+    assert record.getMessage().startswith("providers: webnn cannot be had here (onnxruntime 1.")
+    assert record.getMessage().endswith("cpu): cpu is used")
+
+
+def test_the_first_choice_that_is_there_comes_first() -> None:
+    chosen = sessions.execution_providers("Azure,cpu,azureexecutionprovider")
+    assert chosen == ["AzureExecutionProvider", "CPUExecutionProvider"]
+    assert sessions.execution_providers(None) == ["CPUExecutionProvider"]
+
+
+@pytest.mark.parametrize("names", ["gpu", "cuda,gpu"])
+def test_a_provider_that_does_not_exist_is_refused(names: str) -> None:
+    with pytest.raises(BadOption, match=r"^providers: expected some of .*coreml.*, got 'gpu'$"):
+        Matter(providers=names)
+    with pytest.raises(BadOption, match=r"^providers: expected NAME,NAME, got 'cuda cpu'$"):
+        Matter(providers="cuda cpu")
+
+
+def test_two_packages_of_one_runtime_are_told(
+    tmp_path: Path, told: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "onnxruntime_gpu-1.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.0\n")
+    (other / "top_level.txt").write_text("onnxruntime\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sessions.execution_providers("cuda")
+    assert "onnxruntime and onnxruntime-gpu hide each other: keep one" in told.text

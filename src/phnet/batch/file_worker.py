@@ -175,6 +175,16 @@ class Settings:
     matte: str | None = None  # another matting model
     reference: str | None = None  # a picture that the light is read from
     look: str | None = None  # a saved correction
+    providers: str | None = None  # where networks run, see :class:`phnet.options.NetworkOptions`
+
+    def harmonizer(self) -> Harmonizer:
+        """The session that is asked for."""
+        ensemble, providers = self.self_ensemble, self.providers
+        return Harmonizer(self.model, self.threads, self_ensemble=ensemble, providers=providers)
+
+    def matter(self) -> Matter:
+        """The matting session, likewise."""
+        return Matter(self.matte, self.threads, self.providers)
 
 
 def handed_in(settings: Settings, max_megapixels: int) -> tuple[Picture | None, Look | None]:
@@ -205,11 +215,8 @@ class FileWorker:
         quiet_readers()
         self._options = settings.options
         self._reference, self._look = handed_in(settings, settings.options.max_megapixels)
-        self._harmonizer = Harmonizer(
-            settings.model, settings.threads, self_ensemble=settings.self_ensemble
-        )
-        finds = settings.finds_people
-        self._matter = Matter(settings.matte, settings.threads) if finds else None
+        self._harmonizer = settings.harmonizer()
+        self._matter = settings.matter() if settings.finds_people else None
 
     def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
         """Harmonize one file.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
 from PIL import Image
 
 from phnet.batch.file_worker import Settings, handed_in, recorded, write
@@ -14,7 +13,6 @@ from phnet.compositing.composer import Composer, Composition, compose_pictures
 from phnet.errors import BadInput, BadMask, BadOption
 from phnet.files import replacing
 from phnet.harmonization.finishing.finish import Keep
-from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.look import Look, look_of, write_look
 from phnet.images import (
     Picture,
@@ -26,6 +24,7 @@ from phnet.images import (
     quiet_readers,
     read_mask,
 )
+from phnet.images.arrays import to_uint8
 from phnet.images.encoding import compressed
 from phnet.matting.matte import Matter
 from phnet.options import ComposeOptions
@@ -142,12 +141,8 @@ class ComposeWorker:
 
     def __init__(self, settings: ComposeSettings) -> None:
         quiet_readers()
-        harmonizer = Harmonizer(
-            settings.model, settings.threads, self_ensemble=settings.self_ensemble
-        )
-        finds = settings.finds_people
-        matter = Matter(settings.matte, settings.threads) if finds else None
-        self._composer = Composer(harmonizer, matter)
+        matter = settings.matter() if settings.finds_people else None
+        self._composer = Composer(settings.harmonizer(), matter)
         self._options = settings.compose
         self._reference, self._look = handed_in(settings, settings.compose.max_megapixels)
 
@@ -181,7 +176,7 @@ def matte_file(matter: Matter, photo: File, output: Path | BinaryIO, refine: str
     if isinstance(output, Path):
         check_output(output, *([photo] if isinstance(photo, Path) else []))
     alpha = matter.matte(photo, refine)
-    gray = np.rint(alpha * 255).astype(np.uint8)
+    gray = to_uint8(alpha)
     if isinstance(output, Path):
         with replacing(output) as temporary:
             Image.fromarray(gray).save(temporary, lossless=True)
@@ -207,7 +202,7 @@ class MatteWorker:
 
     def __init__(self, settings: MatteSettings) -> None:
         quiet_readers()
-        self._matter = Matter(settings.matte, settings.threads)
+        self._matter = settings.matter()
         self._refine = settings.refine
 
     def __call__(self, task: dict[str, Any]) -> dict[str, Any]:

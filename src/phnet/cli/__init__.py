@@ -1,6 +1,7 @@
 """The ``phnet`` command: one module a command, each importing its rooms only when it runs."""
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,8 @@ from phnet.cli.options import with_flags  # noqa: E402
 
 def main() -> None:
     """Run the command line: one sentence on standard error and exit code 2 on bad input."""
+    if logging.lastResort:  # warnings of the library, which sets up no logging
+        logging.lastResort.setFormatter(logging.Formatter("phnet: note: %(message)s"))
     with _own_terminal():
         status = _run()
     sys.exit(status)

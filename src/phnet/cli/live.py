@@ -7,13 +7,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Matte, Model, Threads, takes
+from phnet.cli.options import Matte, Model, Providers, Threads, takes
 from phnet.options import LiveOptions
 
 if TYPE_CHECKING:
     from phnet.video.broadcast import Aired
 
 DEVICE = "v4l2:"
+
+Camera = Annotated[
+    str,
+    typer.Option(
+        metavar="N|DEVICE|FILE",
+        help="A camera's number or device, or a video that is played as if it were one.",
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="window|v4l2:DEVICE|FILE",
+        help="Where the pictures go: a window, a virtual camera of Linux (v4l2loopback), or a "
+        "video file.",
+    ),
+]
 
 
 @app.command()
@@ -22,23 +40,8 @@ def live(
     background: Annotated[
         Path, typer.Option(help="A picture; it covers the frame.", show_default=False)
     ],
-    camera: Annotated[
-        str,
-        typer.Option(
-            metavar="N|DEVICE|FILE",
-            help="A camera's number or device, or a video that is played as if it were one.",
-        ),
-    ] = "0",
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="window|v4l2:DEVICE|FILE",
-            help="Where the pictures go: a window, a virtual camera of Linux (v4l2loopback), or "
-            "a video file.",
-        ),
-    ] = "window",
+    camera: Camera = "0",
+    output: Output = "window",
     size: Annotated[
         str, typer.Option(metavar="WxH", help="Width and height to ask the camera for.")
     ] = "640x480",
@@ -47,16 +50,17 @@ def live(
     model: Model = None,
     matte: Matte = None,
     threads: Threads = None,
+    providers: Providers = None,
 ) -> None:
     """Put the person before a camera in front of another background, until Ctrl-C."""
     import signal
     from dataclasses import asdict
 
-    import numpy as np
     from rich.console import Console
 
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.images import load
+    from phnet.images.arrays import to_uint8
     from phnet.matting.matte import Matter
     from phnet.video import Live
     from phnet.video.broadcast import broadcast
@@ -64,12 +68,12 @@ def live(
 
     frames = frames_of(camera, _size(size))
     sink = _sink(output, Path(camera), background)
-    scene = np.rint(load(background).rgb * 255).astype(np.uint8)
+    scene = to_uint8(load(background).rgb)
     session = Live(
         scene,
         **asdict(options),
-        harmonizer=Harmonizer(model, threads),
-        matter=Matter(matte, threads),
+        harmonizer=Harmonizer(model, threads, providers=providers),
+        matter=Matter(matte, threads, providers),
     )
     console = Console(stderr=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ends the file, too

@@ -7,7 +7,7 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, note, work
-from phnet.cli.options import Matte, Refine, Threads
+from phnet.cli.options import Matte, Providers, Refine, Threads
 from phnet.cli.streams import name_of, say, sources, target
 from phnet.options import cores
 
@@ -36,6 +36,7 @@ def matte(
         Refine, typer.Option(help="Edges: closed-form needs the extra 'matte'.")
     ] = Refine.guided,
     threads: Threads = None,
+    providers: Providers = None,
     jobs: Jobs = 1,
     resume: Resume = False,
     recursive: Recursive = False,
@@ -51,6 +52,7 @@ def matte(
         settings = MatteSettings(
             threads=threads or max(1, cores() // jobs),
             matte=str(model) if model else None,
+            providers=providers,
             refine=refine.value,
         )
         _matte_folder(photo, output, settings, jobs, resume, recursive, as_json)
@@ -60,7 +62,7 @@ def matte(
         check_output(place, photo)
     (source,) = sources(photo)
     assert source is not None
-    share = matte_file(Matter(model, threads), source, place, refine.value)
+    share = matte_file(Matter(model, threads, providers), source, place, refine.value)
     say(f"{name_of(place)}: {100 * share:.0f}% of the picture is person", place)
 
 

@@ -1,5 +1,6 @@
 """Options on the command line, made from :mod:`phnet.options`, and those that only it has."""
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -57,6 +58,15 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
+def network_settings(
+    network: NetworkOptions, matte: Path | None, reference: Path | None, look: Path | None
+) -> dict[str, Any]:
+    """How networks are run, and the files beside them, as a worker's settings name them."""
+    files = {"matte": matte, "reference": reference, "look": look}
+    named = {name: str(path) if path else None for name, path in files.items()}
+    return dataclasses.asdict(network) | named
+
+
 def with_flags(sentence: str) -> str:
     """A sentence of the library in which options have the names of the command line."""
     flags = {one.name: one.flag for kind in KINDS for one in options_of(kind)} | OWN_FLAGS
@@ -91,10 +101,11 @@ def declared(one: Option) -> Any:
     return typer.Option(one.flag, help=about.help, min=about.low, max=about.high, **more)
 
 
-_MODEL, _SELF_ENSEMBLE, _THREADS = (declared(one) for one in options_of(NetworkOptions))
+_MODEL, _SELF_ENSEMBLE, _THREADS, _PROVIDERS = (declared(o) for o in options_of(NetworkOptions))
 Model = Annotated[str | None, _MODEL]
 SelfEnsemble = Annotated[bool, _SELF_ENSEMBLE]
 Threads = Annotated[int | None, _THREADS]
+Providers = Annotated[str | None, _PROVIDERS]
 Matte = Annotated[
     Path | None,
     typer.Option(

@@ -1,11 +1,13 @@
 """``phnet serve``: the demo application."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from phnet.cli import app
+from phnet.cli.options import Providers
 
 
 @app.command()
@@ -31,6 +33,7 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine without a token.")
     ] = False,
+    providers: Providers = None,
 ) -> None:
     """Serve the page at http://HOST:PORT/ and the API under /v1 until stopped (extra 'serve')."""
     from phnet.errors import BadInput, MissingExtra
@@ -43,11 +46,17 @@ def serve(
         )
     try:
         from phnet.web.server import run
+        from phnet.web.service import Service
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("phnet"):
             raise
         raise MissingExtra("serve", "phnet serve") from error
-    run(host, port, token, names=allow_host or ())
+    if providers:  # what is wrong with them is told before anyone is served
+        from phnet.matting.sessions import execution_providers
+
+        execution_providers(providers)
+    make = functools.partial(Service, providers=providers)
+    run(host, port, token, make=make, names=allow_host or ())
 
 
 def is_loopback(host: str) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phnet.cli import app
-from phnet.cli.options import Matte, Model, Threads, takes
+from phnet.cli.options import Matte, Model, Providers, Threads, takes
 from phnet.options import LiveOptions
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def video(
     model: Model = None,
     matte: Matte = None,
     threads: Threads = None,
+    providers: Providers = None,
 ) -> None:
     """Put the person of IN in front of another background, in harmony with it; sound is kept."""
     import signal
@@ -62,7 +63,8 @@ def video(
     masks = None if mask == "auto" else Path(mask)
     if masks is not None and not masks.is_dir():
         raise BadMask(f"{mask}: expected a folder of masks, or auto")
-    harmonizer, matter = Harmonizer(model, threads), Matter(matte, threads)
+    harmonizer = Harmonizer(model, threads, providers=providers)
+    matter = Matter(matte, threads, providers)
 
     def live(scene: "Pixels") -> "Live":
         return Live(scene, **asdict(options), harmonizer=harmonizer, matter=matter)

@@ -116,7 +116,8 @@ class Composer:
         else:
             from phnet.matting.matte import LEAST_SURE, Matter
 
-            self._matter = self._matter or Matter(threads=self.harmonizer.threads)
+            made = self.harmonizer
+            self._matter = self._matter or Matter(threads=made.threads, providers=made.providers)
             alpha = without_ghosts(self._matter.matte(rgb, least_sure=LEAST_SURE))
         return Cutout(estimate(rgb, alpha, foreground or self.foreground), alpha)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from phnet.errors import BadInput, BadModel
 from phnet.harmonization import model_file
+from phnet.images.arrays import Floats, Pixels
 from phnet.matting import sessions
 from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, cores, made_of
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Floats = npt.NDArray[np.float32]
-Pixels = npt.NDArray[Any]
 Composite = TypeVar("Composite", bound="str | os.PathLike[str] | Image.Image | Pixels")
 
 LARGEST_MODEL = 1 << 30  # bytes
@@ -43,9 +41,13 @@ class Harmonizer:
             nearer to the true photo on average, in twice the network's time.
         light: how much of the scene's light a person takes on where a call does not say, in
             [0, 1]: 0 is the paper's task, 1 a paste from another light. None: the model's own.
+        providers: where networks run: names of ONNX Runtime's execution providers, such as
+            "cuda", with commas between them; what is not there is told in the log, and the CPU
+            takes its place. None: the CPU.
 
     Raises:
         BadModel: the file is missing or is not a harmonization network.
+        BadOption: there is no such provider.
     """
 
     def __init__(
@@ -55,10 +57,12 @@ class Harmonizer:
         *,
         self_ensemble: bool = False,
         light: float | None = None,
+        providers: str | None = None,
     ) -> None:
-        NetworkOptions(None, self_ensemble, threads)  # refuses what cannot be
+        NetworkOptions(None, self_ensemble, threads, providers)  # refuses what cannot be
         LookOptions(light=light)
         self.threads = threads or cores()
+        self.providers = providers
         self.self_ensemble = self_ensemble
         self._matter: Matter | None = None  # loaded when a composite comes without a mask
         self.path = find_model(model)
@@ -67,7 +71,9 @@ class Harmonizer:
             content = self.path.read_bytes()
         except OSError as error:
             raise BadModel(f"{self.path}: cannot be read ({error.strerror})") from error
-        self._session = sessions.open_session(content, self.path, self.threads, outside=not inside)
+        self._session = sessions.open_session(
+            content, self.path, self.threads, outside=not inside, providers=providers
+        )
         model_file.check_session(self._session, self.path)
         self.takes_light = any(i.name == "light" for i in self._session.get_inputs())
         self.has_field = any(o.name == "field" for o in self._session.get_outputs())
@@ -214,7 +220,7 @@ class Harmonizer:
         came = read_picture(bounded(composite, most))
         behind = None if reference is None else bounded(reference, most, "reference")
         if mask is None and self._matter is None:
-            self._matter = Matter(threads=self.threads)
+            self._matter = Matter(threads=self.threads, providers=self.providers)
         made = harmonize_picture(
             came.picture,
             None

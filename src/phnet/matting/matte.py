@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from phnet.errors import BadInput, BadModel, MissingExtra
@@ -42,7 +41,7 @@ LARGEST_MODEL = 1 << 30  # bytes
 LEAST_SIDE, LARGEST_SIDE = 4, 4096  # of a network's input, and of its output
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
 
-Photo = str | os.PathLike[str] | Source | Image.Image | npt.NDArray[Any]
+Photo = str | os.PathLike[str] | Source | Image.Image | Pixels
 
 
 class _Network(Protocol):
@@ -62,17 +61,21 @@ class Matter:
             picture, NCHW or NHWC, to one channel (person; picture in [0, 1]) or to several
             (the first is background; picture in [-1, 1], as MediaPipe's selfie_multiclass).
         threads: of the network; None for all cores.
+        providers: where an ONNX model runs, see :class:`phnet.Harmonizer`; None: the CPU.
     """
 
     def __init__(
-        self, model: str | os.PathLike[str] | None = None, threads: int | None = None
+        self,
+        model: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+        providers: str | None = None,
     ) -> None:
         content, where = _model_bytes(model)
         is_lite = content[4:8] == b"TFL3"
         self._network: _Network = (
             _Lite(content, where, threads)
             if is_lite
-            else _Onnx(content, where, threads, outside=model is not None)
+            else _Onnx(content, where, threads, providers, outside=model is not None)
         )
         self.name = f"{where.name} sha256:{hashlib.sha256(content).hexdigest()[:16]}"
         """The model's file name and the start of its sum, for manifests."""
@@ -162,7 +165,7 @@ def refine_guided(alpha: Floats, rgb: Pixels, guide_side: int = GUIDE_SIDE) -> F
     coarse = _resize(alpha, fitted)
     radius = max(1, round(max(fitted) / 110))
 
-    def mean(pixels: npt.NDArray[Any]) -> Floats:
+    def mean(pixels: Pixels) -> Floats:
         side = 2 * radius + 1
         averaged = cv2.boxFilter(pixels, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REFLECT)
         return np.asarray(averaged, np.float32)
@@ -213,9 +216,19 @@ def refine_closed_form(alpha: Floats, rgb: Pixels) -> Floats:
 class _Onnx:
     """An ONNX model run by onnxruntime."""
 
-    def __init__(self, content: bytes, where: Path, threads: int | None, *, outside: bool) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        where: Path,
+        threads: int | None,
+        providers: str | None,
+        *,
+        outside: bool,
+    ) -> None:
         self._seconds = sessions.SECONDS_TO_RUN if outside else None
-        self._session = sessions.open_session(content, where, threads, outside=outside)
+        self._session = sessions.open_session(
+            content, where, threads, outside=outside, providers=providers
+        )
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or not outputs:
             raise BadModel(

@@ -5,38 +5,98 @@ size, and whoever waits for one goes on when its time is up. ONNX Runtime breaks
 two operations; an operation that never ends keeps its thread until the process ends.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from phnet.errors import BadModel
-from phnet.options import cores
+from phnet.errors import BadModel, BadOption
+from phnet.options import NetworkOptions, cores
+
+logger = logging.getLogger(__name__)
 
 SECONDS_TO_OPEN = 60.0  # a network from outside; ours takes less than one
 SECONDS_TO_RUN = 120.0
 SECONDS_TO_END = 2.0  # for a run that was told to
 MOST_MEMORY = 4 << 30  # bytes of all networks from outside together, in their arena
 LONGEST_REASON = 200  # characters
+CPU = "CPUExecutionProvider"
 
 Result = TypeVar("Result")
 
 
-def open_session(content: bytes, path: Path, threads: int | None, *, outside: bool) -> Any:
-    """A session of ONNX Runtime on the CPU.
+def execution_providers(names: str | None) -> list[str]:
+    """ONNX Runtime's names of the providers that are asked for and there, the CPU last.
+
+    What is not there is told in a warning of the log, once for each process.
+
+    Args:
+        names: as :class:`phnet.options.NetworkOptions` has them, with or without
+            "ExecutionProvider" at their ends; None: the CPU.
+
+    Raises:
+        BadOption: ONNX Runtime knows none of such a name.
+    """
+    import onnxruntime as ort
+
+    NetworkOptions(providers=names)  # refuses what cannot be
+    known = {_short(provider): provider for provider in ort.get_all_providers()}
+    wanted = [_short(name) for name in names.split(",")] if names else []
+    for name in wanted:
+        if name not in known:
+            raise BadOption(f"providers: expected some of {', '.join(sorted(known))}, got {name!r}")
+    there = ort.get_available_providers()
+    chosen = [known[name] for name in wanted if known[name] in there]
+    if missing := [name for name in wanted if known[name] not in there]:
+        _tell_missing(", ".join(missing), ", ".join(map(_short, chosen)) or "cpu")
+    return [*(name for name in dict.fromkeys(chosen) if name != CPU), CPU]
+
+
+def _short(provider: str) -> str:
+    return provider.lower().removesuffix("executionprovider")
+
+
+@cache
+def _tell_missing(missing: str, instead: str) -> None:
+    from importlib.metadata import packages_distributions
+
+    import onnxruntime as ort
+
+    there = ", ".join(map(_short, ort.get_available_providers()))
+    brought = sorted(set(packages_distributions().get("onnxruntime", ())))
+    hidden = f"; {' and '.join(brought)} hide each other: keep one" if len(brought) > 1 else ""
+    logger.warning(
+        "providers: %s cannot be had here (onnxruntime %s has %s%s): %s is used",
+        *(missing, ort.__version__, there, hidden, instead),
+    )
+
+
+def open_session(
+    content: bytes,
+    path: Path,
+    threads: int | None,
+    *,
+    outside: bool,
+    providers: str | None = None,
+) -> Any:
+    """A session of ONNX Runtime.
 
     Args:
         content: the file's; weights in other files are not read.
         path: of the file, for sentences.
         threads: CPU threads; None leaves the choice to the runtime.
         outside: whether the file is none of ours; then its memory and time are bounded.
+        providers: where it runs, see :func:`execution_providers`.
 
     Raises:
         BadModel: it is no ONNX network, or needs too much.
+        BadOption: there is no such provider.
     """
     import onnxruntime as ort
 
+    chosen = execution_providers(providers)
     ort.disable_telemetry_events()  # for Windows, where no variable does it
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or cores()
@@ -53,12 +113,23 @@ def open_session(content: bytes, path: Path, threads: int | None, *, outside: bo
         options.add_session_config_entry("session.use_env_allocators", "1")
 
     def made() -> Any:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            content, options, providers=chosen, enable_fallback=int(chosen != [CPU])
+        )
+        # The runtime takes names that are no UTF-8, and fails where they are asked for.
+        for each in (*session.get_inputs(), *session.get_outputs()):
+            _ = each.name, each.shape
+        _ = session.get_modelmeta().custom_metadata_map
+        return session
 
     try:
-        return _within(SECONDS_TO_OPEN, made) if outside else made()
+        session = _within(SECONDS_TO_OPEN, made) if outside else made()
     except Exception as error:  # onnxruntime's own exceptions have no common base
         raise BadModel(f"{path}: expected an ONNX network, but {_reason(error)}") from error
+    # A provider may be in the package and its driver not on the machine.
+    if failed := [_short(name) for name in chosen if name not in session.get_providers()]:
+        _tell_missing(", ".join(failed), "cpu")
+    return session
 
 
 def run(

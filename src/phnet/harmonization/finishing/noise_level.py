@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.harmonization.finishing.strips import scaled
-from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.images.arrays import Bools, Doubles, Floats, Indices, Pixels, to_float
 
 SIDE = 8  # of a block, pixels
 OFF = 3  # of the first block, so that blocks are not those of a JPEG
@@ -40,16 +39,13 @@ OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [-0.25, 0.5, -0.25]]
 BACK = np.linalg.inv(OPPONENT).astype(np.float32)
 
 
-Places = npt.NDArray[np.intp]
-
-
 @dataclass(frozen=True)
 class Noise:
     """The noise of a part of a picture."""
 
     sigmas: Floats  # (3, LEVELS): of the opponent channels, at brightnesses (i + 0.5) / LEVELS
     grain: Floats  # (3,): sigma, in pixels, of the blur that makes the like of white noise
-    sure: npt.NDArray[np.bool_]  # (LEVELS,): it is noise, and not texture
+    sure: Bools  # (LEVELS,): it is noise, and not texture
     fine: Floats  # (3, LEVELS): of the same blocks, in second differences both ways
 
     def like(self, grain: Floats) -> Floats:
@@ -102,7 +98,7 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
     typical = _sigmas(square[flattest])
     sigmas, finest = np.full((3, LEVELS), np.nan), np.full((3, LEVELS), np.nan)
     sure = np.zeros(LEVELS, bool)
-    chosen: list[Places] = []
+    chosen: list[Indices] = []
     for one in range(LEVELS):
         members = np.flatnonzero(level == one)
         if len(members) < LEAST_BLOCKS:
@@ -121,13 +117,13 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
     return Noise(_filled(sigmas) / seen[:, None], grain, sure, _filled(finest))
 
 
-def _flattest(unrest: Floats, members: Places) -> Places:
+def _flattest(unrest: Floats, members: Indices) -> Indices:
     """Of some blocks those with the least low frequencies."""
     count = max(LEAST_BLOCKS, round(FLATTEST * len(members)))
     return members[np.argsort(unrest[members], kind="stable")[:count]]
 
 
-def _grain(square: Floats, shifted: Floats, flat: Places) -> Floats:
+def _grain(square: Floats, shifted: Floats, flat: Indices) -> Floats:
     """The grain (3,) of flat blocks, from how much they are like themselves a pixel further."""
     alike = np.median(shifted[flat] / np.maximum(square[flat], 1e-12), 0)
     return np.interp(alike, ALIKE, GRAINS).astype(np.float32)
@@ -187,13 +183,13 @@ def _unevenness(square: Floats) -> float:
     return float(high / max(low, 1e-7))
 
 
-def _sigmas(square: Floats) -> npt.NDArray[np.float64]:
+def _sigmas(square: Floats) -> Doubles:
     """The sigmas (3,) of flat blocks whose variances are (n, 3); the less where it is texture."""
     even = _unevenness(square) <= UNEVEN
     return np.sqrt(np.percentile(square, 50 if even else 20, axis=0))
 
 
-def _filled(sigmas: npt.NDArray[np.float64]) -> Floats:
+def _filled(sigmas: Doubles) -> Floats:
     """Brightnesses that no block has get what the nearest have."""
     places = np.arange(sigmas.shape[1])
     known = ~np.isnan(sigmas[0])
