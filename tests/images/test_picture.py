@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from phnet.errors import BadOutput
+from phnet.errors import BadImage, BadOutput
 from phnet.images import (
     Picture,
+    Source,
     load,
     merged,
     save,

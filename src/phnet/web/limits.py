@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from phnet.options import cores
 
-
 MOST_CONNECTIONS, LEAST_CONNECTIONS = 256, 8
 OTHER_FILES = 48  # what the server and the start of its processes have open
 
