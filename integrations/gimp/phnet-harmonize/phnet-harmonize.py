@@ -136,10 +136,12 @@ def mask_of(image: Gimp.Image, layer: Gimp.Layer, layout: str) -> bytes | None:
             mask = one.get_mask()
             if not mask and not one.has_alpha():
                 return None
+            Gimp.context_set_feather(False)
             copy.select_item(Gimp.ChannelOps.REPLACE, one)
             if mask:
                 copy.select_item(Gimp.ChannelOps.INTERSECT, mask)
-        found = samples(Gimp.Selection.save(copy), layout)
+        # The selection itself: a channel made of it is nonlinear in pictures of 8 bits.
+        found = samples(copy.get_selection(), layout)
         return None if found.count(0xFF) == len(found) else found
     finally:
         copy.delete()
