@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
 from PIL import Image
 
 from phnet.batch.file_worker import Settings, handed_in, recorded, write
@@ -25,6 +24,7 @@ from phnet.images import (
     quiet_readers,
     read_mask,
 )
+from phnet.images.arrays import to_uint8
 from phnet.images.encoding import compressed
 from phnet.matting.matte import Matter
 from phnet.options import ComposeOptions
@@ -176,7 +176,7 @@ def matte_file(matter: Matter, photo: File, output: Path | BinaryIO, refine: str
     if isinstance(output, Path):
         check_output(output, *([photo] if isinstance(photo, Path) else []))
     alpha = matter.matte(photo, refine)
-    gray = np.rint(alpha * 255).astype(np.uint8)
+    gray = to_uint8(alpha)
     if isinstance(output, Path):
         with replacing(output) as temporary:
             Image.fromarray(gray).save(temporary, lossless=True)

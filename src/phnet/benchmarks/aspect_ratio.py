@@ -24,7 +24,7 @@ from phnet.evaluation.metrics import fmse, fpsnr, mse, psnr
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.lift import fit
 from phnet.images import load, load_mask
-from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.images.arrays import Floats, Pixels, to_float, to_uint8
 
 Shape = Literal["stretch", "letterbox", "rectangle"]
 SQUARE = 1.1  # pictures whose sides differ by less count as square
@@ -77,7 +77,7 @@ def shape_figures(folder: Path, harmonizer: Harmonizer, side: int = 256) -> dict
     )
     for seed, (path, mask_path) in enumerate(masked_photos(folder)):
         photo, mask = load(path).colors, load_mask(mask_path)
-        made = make_composite(photo, np.rint(mask * 255).astype(np.uint8), seed)
+        made = make_composite(photo, to_uint8(mask), seed)
         if not made.mask.any():
             continue
         height, width = mask.shape

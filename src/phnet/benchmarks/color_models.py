@@ -6,7 +6,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.benchmark_sets import (
     SEED,
@@ -14,9 +13,8 @@ from phnet.datasets.benchmark_sets import (
     make_triple,
     photos_with_masks,
 )
-from phnet.images.arrays import Pixels
+from phnet.images.arrays import Bools, Doubles, Pixels
 
-Doubles = npt.NDArray[np.float64]
 FAMILIES = ("affine", "affine and detail", "with squares", "with squares and detail")
 
 
@@ -34,7 +32,7 @@ def features(composite: Pixels, family: str) -> list[Doubles]:
     return [np.column_stack([shared, detail[:, c]]) for c in range(3)]
 
 
-def least_error(composite: Pixels, mask: npt.NDArray[np.bool_], real: Pixels, family: str) -> float:
+def least_error(composite: Pixels, mask: Bools, real: Pixels, family: str) -> float:
     """MSE on [0, 255], over all pixels, that the family's best map leaves.
 
     Args:
@@ -53,7 +51,7 @@ def least_error(composite: Pixels, mask: npt.NDArray[np.bool_], real: Pixels, fa
     return float(error / real.size)
 
 
-def shares(triples: Sequence[tuple[Pixels, npt.NDArray[np.bool_], Pixels]]) -> dict[str, float]:
+def shares(triples: Sequence[tuple[Pixels, Bools, Pixels]]) -> dict[str, float]:
     """For each family the MSE that is left, as a share of the untouched composites'."""
     before = sum(float(np.square(c.astype(np.float64) - r).mean()) for c, _, r in triples)
     return {

@@ -20,7 +20,7 @@ from phnet.harmonization.finishing.light_wrap import light_wrap
 from phnet.harmonization.finishing.noise_level import measure_noise
 from phnet.harmonization.finishing.sharpness import blur_of, match_sharpness
 from phnet.images import load, load_mask
-from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.images.arrays import Floats, Pixels, to_float, to_uint8
 from phnet.matting.foreground import estimate
 
 ENLARGED = 3  # times, for the grain
@@ -198,7 +198,7 @@ def noisy(colors: Floats, level: float, size: float, curve: str, seed: int = 1) 
     shape = {"flat": np.ones_like(light), "shot": np.sqrt(0.25 + 1.5 * light)}
     shape["dark"] = np.sqrt(1.6 - 1.2 * light)
     made = np.clip(colors + level / 255 * shape[curve] * noise, 0, 1)
-    return np.asarray(np.rint(made * 255).astype(np.uint8))
+    return to_uint8(made)
 
 
 def _processed(pixels: Pixels, how: str) -> Pixels:
@@ -218,7 +218,7 @@ def _grain_ratio(photo: Photo, level: float, size: float, curve: str, how: str) 
     """
     colors, mask = _enlarged(photo)
     scene = _processed(noisy(colors, level, size, curve), how)
-    clean = np.rint(colors * 255).astype(np.uint8)
+    clean = to_uint8(colors)
     share = mask[..., None]
     paste = np.rint(share * clean + (1 - share) * scene).astype(np.uint8)
     made = match_grain(paste, mask)

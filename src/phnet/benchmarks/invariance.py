@@ -7,12 +7,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.benchmark_sets import SEED, load_pair, photos_with_masks
 from phnet.datasets.foreign_light import paste
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.images.arrays import Floats, Pixels
+from phnet.images.arrays import Doubles, Floats, Pixels
 
 BLUR = 1.5  # pixels, sigma of the blurred version and of the unsharp mask
 UNSHARP = 2.0  # 200%
@@ -23,8 +22,8 @@ SIDES = (200, 256, 257, 384, 512)
 class Invariance:
     """Changes of a foreground's mean color, in levels of [0, 255], one entry a composite."""
 
-    sharpness: npt.NDArray[np.float64]  # (N, 3): how large for the blurred, the same, the sharpened
-    sizes: npt.NDArray[np.float64]  # (N, sides, 3): red, green and blue at each of SIDES
+    sharpness: Doubles  # (N, 3): how large for the blurred, the same, the sharpened
+    sizes: Doubles  # (N, sides, 3): red, green and blue at each of SIDES
 
     @property
     def sharp_to_soft(self) -> float:
@@ -52,7 +51,7 @@ def measure(
         light: see :meth:`phnet.harmonization.harmonizer.Harmonizer.harmonize`.
     """
 
-    def change(picture: Pixels, mask: Floats) -> npt.NDArray[np.float64]:
+    def change(picture: Pixels, mask: Floats) -> Doubles:
         result = harmonizer.color_map(picture, mask, light=light).apply(picture, mask)
         return np.asarray((result.astype(np.float64) - picture)[mask > 0.5].mean(0))
 
@@ -70,7 +69,7 @@ def measure(
     return Invariance(np.array(sharpness), np.array(sizes))
 
 
-def _resized(picture: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+def _resized(picture: Pixels, side: int) -> Pixels:
     """A square version of ``side`` pixels."""
     method = cv2.INTER_AREA if min(picture.shape[:2]) >= side else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, (side, side), interpolation=method))

@@ -22,7 +22,7 @@ from phnet.compositing.placement import Place
 from phnet.datasets.readers import masked_photos
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.images import load, load_mask
-from phnet.images.arrays import Floats, Pixels, check_mask
+from phnet.images.arrays import Floats, Pixels, check_mask, to_uint8
 from phnet.matting.foreground import FAINT, estimate
 from phnet.matting.matte import Matter
 from phnet.video import Live
@@ -55,7 +55,7 @@ def moving(photo: Floats, mask: Floats, frames: int, noise: float = NOISE) -> It
     """Frames uint8 (H, W, 3) of SIZE in which the person sways before a blur of the photo."""
     rng = np.random.default_rng(0)
     height, width = SIZE
-    whole = cover(np.rint(photo * 255).astype(np.uint8), SIZE)
+    whole = cover(to_uint8(photo), SIZE)
     behind = cv2.GaussianBlur(whole, (0, 0), 12).astype(np.float32) / 255
     scale = height / photo.shape[0]
     layer = np.dstack([estimate(photo, mask) * mask[..., None], mask])

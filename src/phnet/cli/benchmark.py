@@ -52,60 +52,95 @@ def benchmark(
     """Time the product on this machine; let nothing else run meanwhile."""
     import json
 
-    from phnet.benchmarks.speed import large_figures, machine, small_figures, spread, start_figures
-    from phnet.harmonization.harmonizer import Harmonizer
-
-    figures: dict[str, Any]
-    if lift:
-        from phnet.benchmarks.lift_loss import lift_figures
-
-        figures = lift_figures(photos)
-    elif finishing:
-        from phnet.benchmarks.finishing import finishing_figures
-
-        figures = {"machine": machine(), **finishing_figures(photos)}
-    elif invariance:
-        from phnet.benchmarks.invariance import invariance_figures
-
-        figures = invariance_figures(photos, Harmonizer(model))
-    elif color_models:
-        from phnet.benchmarks.color_models import color_model_figures
-
-        figures = color_model_figures(photos)
-    elif shape:
-        from phnet.benchmarks.aspect_ratio import shape_figures
-
-        figures = shape_figures(photos, Harmonizer(model))
-    elif matting:
-        from phnet.benchmarks.matting import matte_figures
-        from phnet.matting.matte import Matter
-
-        figures = {"machine": machine()}
-        figures["matting"] = matte_figures(photos, Matter(matte, threads), refine.value)
-    elif video:
-        from phnet.benchmarks.video import video_figures
-
-        figures = {"machine": machine(), "repeat": repeat}
-        figures["video"] = video_figures(photos, large_threads, repeat, model)
+    chosen = {
+        "lift": lift,
+        "finishing": finishing,
+        "invariance": invariance,
+        "color models": color_models,
+        "shape": shape,
+        "matting": matting,
+        "video": video,
+    }
+    if kind := next((name for name, given in chosen.items() if given), None):
+        figures = _figures(kind, photos, model, matte, refine.value, threads, large_threads, repeat)
     else:
-        small = small_figures(Harmonizer(model, threads), repeat)
-        figures = {"machine": machine(), "repeat": repeat, "small": small}
-        try:
-            from phnet.benchmarks.torch_network import paper_seconds
-        except ModuleNotFoundError:
-            figures["paper_in_torch"] = None  # torch is not installed
-        else:
-            figures["paper_in_torch"] = spread(paper_seconds(threads, repeat))
-            paper = figures["paper_in_torch"]["median_s"]
-            for name in ("end_to_end", "with_lift"):
-                ratio = paper / figures["small"][name]["median_s"]
-                figures["small"][name]["times_faster_than_paper"] = round(ratio, 1)
-        figures["large"] = large_figures(large_threads, repeat, model)
-        figures["new_process"] = start_figures(repeat, example)
+        figures = _times(model, threads, large_threads, repeat, example)
     if as_json:
         print(json.dumps(figures, indent=2))
         return
     _show(figures)
+
+
+def _figures(
+    kind: str,
+    photos: Path,
+    model: str | None,
+    matte: Path | None,
+    refine: str,
+    threads: int,
+    large_threads: int,
+    repeat: int,
+) -> dict[str, Any]:
+    """Figures of a kind, other than times."""
+    from phnet.benchmarks.speed import machine
+    from phnet.harmonization.harmonizer import Harmonizer
+
+    if kind == "lift":
+        from phnet.benchmarks.lift_loss import lift_figures
+
+        return lift_figures(photos)
+    if kind == "finishing":
+        from phnet.benchmarks.finishing import finishing_figures
+
+        return {"machine": machine(), **finishing_figures(photos)}
+    if kind == "invariance":
+        from phnet.benchmarks.invariance import invariance_figures
+
+        return invariance_figures(photos, Harmonizer(model))
+    if kind == "color models":
+        from phnet.benchmarks.color_models import color_model_figures
+
+        return color_model_figures(photos)
+    if kind == "shape":
+        from phnet.benchmarks.aspect_ratio import shape_figures
+
+        return shape_figures(photos, Harmonizer(model))
+    if kind == "matting":
+        from phnet.benchmarks.matting import matte_figures
+        from phnet.matting.matte import Matter
+
+        return {
+            "machine": machine(),
+            "matting": matte_figures(photos, Matter(matte, threads), refine),
+        }
+    from phnet.benchmarks.video import video_figures
+
+    made = video_figures(photos, large_threads, repeat, model)
+    return {"machine": machine(), "repeat": repeat, "video": made}
+
+
+def _times(
+    model: str | None, threads: int, large_threads: int, repeat: int, example: Path
+) -> dict[str, Any]:
+    """How long the product takes, and the paper's network in torch where that is installed."""
+    from phnet.benchmarks.speed import large_figures, machine, small_figures, spread, start_figures
+    from phnet.harmonization.harmonizer import Harmonizer
+
+    small = small_figures(Harmonizer(model, threads), repeat)
+    figures: dict[str, Any] = {"machine": machine(), "repeat": repeat, "small": small}
+    try:
+        from phnet.benchmarks.torch_network import paper_seconds
+    except ModuleNotFoundError:
+        figures["paper_in_torch"] = None  # torch is not installed
+    else:
+        figures["paper_in_torch"] = spread(paper_seconds(threads, repeat))
+        paper = figures["paper_in_torch"]["median_s"]
+        for name in ("end_to_end", "with_lift"):
+            ratio = paper / figures["small"][name]["median_s"]
+            figures["small"][name]["times_faster_than_paper"] = round(ratio, 1)
+    figures["large"] = large_figures(large_threads, repeat, model)
+    figures["new_process"] = start_figures(repeat, example)
+    return figures
 
 
 def _show(figures: dict[str, Any], name: str = "") -> None:

@@ -7,8 +7,8 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, finds_people, note, work
-from phnet.cli.options import LookFile, Matte, Reference, SaveLook, takes
-from phnet.cli.streams import DASH, name_of, say, sources, target
+from phnet.cli.options import LookFile, Matte, Reference, SaveLook, network_settings, takes
+from phnet.cli.streams import check_folder, checked_target, name_of, say, sources
 from phnet.options import ComposeOptions, NetworkOptions, cores
 
 if TYPE_CHECKING:
@@ -17,52 +17,56 @@ if TYPE_CHECKING:
 
 PARTS = ("foreground.png", "mask.png", "composite.png")
 
+Portrait = Annotated[
+    Path,
+    typer.Argument(
+        help="A photo of a person, or a cut-out with alpha; or a folder of them; - is standard "
+        "input.",
+        show_default=False,
+    ),
+]
+Background = Annotated[
+    Path,
+    typer.Argument(
+        help="The new background; or, for a folder of portraits, a folder of backgrounds of "
+        "their names.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        help="The picture to write, of the background's size: .png, .jpg, .webp or .tif; or a "
+        "folder; - is standard output.",
+        show_default=False,
+    ),
+]
+PortraitMask = Annotated[
+    Path | None,
+    typer.Option(help="White where the person is in PORTRAIT; without it, the person is found."),
+]
+SaveParts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help=f"Also write {', '.join(PARTS)} there, all of the background's size, and a layer "
+        "(linear light, 16 bits) for each step.",
+    ),
+]
+
 
 @app.command()
 @takes
 def compose(
-    portrait: Annotated[
-        Path,
-        typer.Argument(
-            help="A photo of a person, or a cut-out with alpha; or a folder of them; - is standard "
-            "input.",
-            show_default=False,
-        ),
-    ],
-    background: Annotated[
-        Path,
-        typer.Argument(
-            help="The new background; or, for a folder of portraits, a folder of backgrounds of "
-            "their names.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            help="The picture to write, of the background's size: .png, .jpg, .webp or .tif; or a "
-            "folder; - is standard output.",
-            show_default=False,
-        ),
-    ],
-    mask: Annotated[
-        Path | None,
-        typer.Option(
-            help="White where the person is in PORTRAIT; without it, the person is found.",
-        ),
-    ] = None,
+    portrait: Portrait,
+    background: Background,
+    output: Output,
+    mask: PortraitMask = None,
     *,
     options: ComposeOptions,
-    save_parts: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help=f"Also write {', '.join(PARTS)} there, all of the background's size, and a layer "
-            "(linear light, 16 bits) for each step.",
-        ),
-    ] = None,
+    save_parts: SaveParts = None,
     reference: Reference = None,
     look: LookFile = None,
     save_look: SaveLook = None,
@@ -75,31 +79,15 @@ def compose(
 ) -> None:
     """Put the person of PORTRAIT in front of BACKGROUND, in harmony with it."""
     from phnet.batch.portrait_worker import ComposeSettings
-    from phnet.errors import BadInput
     from phnet.images import quiet_readers
 
     quiet_readers()
-    settings = ComposeSettings(
-        model=network.model,
-        threads=network.threads,
-        self_ensemble=network.self_ensemble,
-        matte=str(matte) if matte else None,
-        reference=str(reference) if reference else None,
-        look=str(look) if look else None,
-        providers=network.providers,
-        compose=options,
-    )
+    settings = ComposeSettings(**network_settings(network, matte, reference, look), compose=options)
     files = (portrait, background, mask, output)
     if not portrait.is_dir():
         _compose_one(*files, settings, save_parts, save_look)
         return
-    for flag, given in (
-        ("--save-parts", save_parts),
-        ("--save-look", save_look),
-        ("-o -", output == DASH),
-    ):
-        if given:
-            raise BadInput(f"{flag}: expected one portrait, got a folder")
+    check_folder("portrait", output, {"--save-parts": save_parts, "--save-look": save_look})
     _compose_folder(*files, settings, jobs, resume, recursive, as_json)
 
 
@@ -116,20 +104,12 @@ def _compose_one(
     from phnet.batch.file_worker import handed_in
     from phnet.batch.portrait_worker import compose_file
     from phnet.compositing.composer import Composer
-    from phnet.files import check_place, make_folder
+    from phnet.files import make_folder
     from phnet.harmonization.finishing.finish import Layers
-    from phnet.images import check_output
 
-    place = target(output, portrait)
-    named = (settings.model, settings.matte, settings.reference, settings.look)
-    inputs = [portrait, background, mask, *(Path(name) for name in named if name)]
-    if isinstance(place, Path):
-        check_output(place, *inputs)
-        inputs.append(place)
-    if save_look:
-        check_place(save_look, *inputs)
+    place, taken = checked_target(output, settings, [portrait, background, mask], save_look)
     if save_parts:
-        _check_parts(save_parts, *inputs)
+        _check_parts(save_parts, *taken)
         make_folder(save_parts)
     person, scene, its_mask = sources(portrait, background, mask)
     assert person is not None
@@ -204,9 +184,10 @@ def _write_parts(folder: Path, made: "Composition") -> None:
     import numpy as np
 
     from phnet.files import write_bytes
+    from phnet.images.arrays import to_uint8
 
-    mask = np.rint(made.mask * 255).astype(np.uint8)
-    colors = np.rint(made.foreground * 255).astype(np.uint8)
+    mask = to_uint8(made.mask)
+    colors = to_uint8(made.foreground)
     parts = (np.dstack([colors, mask]), mask, made.composite)
     for name, pixels in zip(PARTS, parts, strict=True):
         write_bytes(folder / name, bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels))))

@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phnet.cli import app
 from phnet.cli.options import Matte, Refine
 from phnet.options import cores
+
+if TYPE_CHECKING:
+    from phnet.datasets.build_ffhqh import Summary
 
 data = typer.Typer(no_args_is_help=True, help="Build, check and describe data sets.")
 app.add_typer(data, name="data")
@@ -74,32 +77,9 @@ def build(
     ] = Engine.processes,
 ) -> None:
     """Make FFHQH (section 3.2) from PHOTOS; run again, it goes on where it was stopped."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
     from phnet.datasets.build_ffhqh import build as build_tree
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("building", total=None, speed="")
-
-        def progress(done: int, total: int, rejected: int) -> None:
-            rate = bar.tasks[task].speed
-            speed = (f"{rate:.1f} images/s" if rate else "") + f", {rejected} rejected"
-            bar.update(task, completed=done, total=total, speed=speed)
-
+    with _bar_with_speed("building") as progress:
         made = build_tree(
             photos,
             output,
@@ -113,6 +93,13 @@ def build(
             engine=engine.value,
             progress=progress,
         )
+    _tell(made, output)
+    if shards:
+        _write_shards(output, output / "shards", None, jobs)
+
+
+def _tell(made: "Summary", output: Path) -> None:
+    """Print what a build made."""
     if made.reused:
         print(f"{made.reused} images were there already")
     if made.duplicates:
@@ -124,8 +111,6 @@ def build(
     reasons = ", ".join(f"{count} {kind}" for kind, count in made.rejected.items())
     listed = f" ({reasons}; see {output / 'rejected.jsonl'})" if refused else ""
     print(f"{output}: {made.images} images ({parts}), {refused} rejected{listed}")
-    if shards:
-        _write_shards(output, output / "shards", None, jobs)
 
 
 @data.command(name="shards")
@@ -281,3 +266,33 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _bar_with_speed(what: str) -> Iterator[Callable[[int, int, int], None]]:
+    """Show a progress bar with images a second; what moves it takes (done, total, rejected)."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None, speed="")
+
+        def progress(done: int, total: int, rejected: int) -> None:
+            rate = bar.tasks[task].speed
+            speed = (f"{rate:.1f} images/s" if rate else "") + f", {rejected} rejected"
+            bar.update(task, completed=done, total=total, speed=speed)
+
+        yield progress

@@ -44,6 +44,25 @@ Side = Annotated[
     ),
 ]
 
+MethodName = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        help="default (the shipped network), full, reinhard, mk, idt, histogram, poisson, "
+        "multiscale, composite (untouched), or the path of an ONNX file, a checkpoint, or an "
+        "adapter (.toml) of anyone's network.",
+    ),
+]
+Resolution = Annotated[
+    int | None,
+    typer.Option(
+        min=16,
+        max=4096,
+        help="Side that a network sees.",
+        show_default="its own; 256 for a checkpoint",
+    ),
+]
+
 
 class Format(StrEnum):
     """What ``phnet evaluate`` gives."""
@@ -74,28 +93,13 @@ def predict(
         Path, typer.Option("-o", "--output", help="Folder of predictions.", show_default=False)
     ],
     split: Split = "test",
-    method: Annotated[
-        str,
-        typer.Option(
-            help="default (the shipped network), full, reinhard, mk, idt, histogram, poisson, "
-            "multiscale, composite (untouched), or the path of an ONNX file, a checkpoint, or an "
-            "adapter (.toml) of anyone's network."
-        ),
-    ] = "default",
+    method: MethodName = "default",
     protocol: Annotated[
         Rule, typer.Option(help="After whose rules composites and masks are handed in.")
     ] = Rule.paper,
     real: Real = None,
     size: Side = None,
-    resolution: Annotated[
-        int | None,
-        typer.Option(
-            min=16,
-            max=4096,
-            help="Side that a network sees.",
-            show_default="its own; 256 for a checkpoint",
-        ),
-    ] = None,
+    resolution: Resolution = None,
     untouched: Annotated[
         bool,
         typer.Option(

@@ -8,8 +8,8 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, finds_people, note, work
-from phnet.cli.options import LookFile, Reference, SaveLook, takes
-from phnet.cli.streams import DASH, name_of, say, sources, target
+from phnet.cli.options import LookFile, Reference, SaveLook, network_settings, takes
+from phnet.cli.streams import check_folder, checked_target, name_of, say, sources
 from phnet.options import HarmonizeOptions, NetworkOptions, cores
 
 if TYPE_CHECKING:
@@ -25,64 +25,73 @@ class Engine(StrEnum):
     ray = "ray"
 
 
+CompositeFile = Annotated[
+    Path,
+    typer.Argument(
+        help="The composite: PNG, JPEG, WebP, TIFF or HEIC; or a folder of them; or a "
+        "manifest (.jsonl) that lists composites and masks; - is standard input.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        help="The picture to write: .png, .jpg, .webp or .tif; or a folder; - is standard output.",
+        show_default=False,
+    ),
+]
+MaskFile = Annotated[
+    Path | None,
+    typer.Argument(
+        help="White (or opaque) where the pasted person is, or a folder of masks of the "
+        "composites' names; without it, the person is found.",
+        show_default=False,
+    ),
+]
+SaveLut = Annotated[
+    Path | None,
+    typer.Option(help="Also write the look, at full strength, as a .cube file (sRGB)."),
+]
+SaveParts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Also write a layer (linear light, 16 bits) there for each step."
+    ),
+]
+FallbackMatte = Annotated[
+    Path | None,
+    typer.Option(
+        "--matte",
+        help="Another matting model, for when there is no mask.",
+        show_default="the embedded one",
+    ),
+]
+FolderEngine = Annotated[
+    Engine,
+    typer.Option(help="Of a folder: what runs the jobs; ray: over a cluster (extra 'scale')."),
+]
+
+
 @app.command()
 @takes
 def harmonize(
-    composite: Annotated[
-        Path,
-        typer.Argument(
-            help="The composite: PNG, JPEG, WebP, TIFF or HEIC; or a folder of them; or a "
-            "manifest (.jsonl) that lists composites and masks; - is standard input.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            help="The picture to write: .png, .jpg, .webp or .tif; or a folder; - is standard "
-            "output.",
-            show_default=False,
-        ),
-    ],
-    mask: Annotated[
-        Path | None,
-        typer.Argument(
-            help="White (or opaque) where the pasted person is, or a folder of masks of the "
-            "composites' names; without it, the person is found.",
-            show_default=False,
-        ),
-    ] = None,
+    composite: CompositeFile,
+    output: Output,
+    mask: MaskFile = None,
     *,
     options: HarmonizeOptions,
-    save_lut: Annotated[
-        Path | None,
-        typer.Option(help="Also write the look, at full strength, as a .cube file (sRGB)."),
-    ] = None,
-    save_parts: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Also write a layer (linear light, 16 bits) there for each step."
-        ),
-    ] = None,
+    save_lut: SaveLut = None,
+    save_parts: SaveParts = None,
     reference: Reference = None,
     look: LookFile = None,
     save_look: SaveLook = None,
     network: NetworkOptions,
-    matte: Annotated[
-        Path | None,
-        typer.Option(
-            help="Another matting model, for when there is no mask.",
-            show_default="the embedded one",
-        ),
-    ] = None,
+    matte: FallbackMatte = None,
     mask_too: Annotated[Path | None, typer.Option("--mask", help="The same as MASK.")] = None,
     jobs: Jobs = 1,
-    engine: Annotated[
-        Engine,
-        typer.Option(help="Of a folder: what runs the jobs; ray: over a cluster (extra 'scale')."),
-    ] = Engine.threads,
+    engine: FolderEngine = Engine.threads,
     resume: Resume = False,
     recursive: Recursive = False,
     as_json: AsJson = False,
@@ -96,23 +105,12 @@ def harmonize(
     if mask and mask_too:
         raise BadInput(f"{mask_too}: expected one mask, got another: {mask}")
     mask = mask or mask_too
-    settings = Settings(
-        *(options, network.model, network.threads),
-        self_ensemble=network.self_ensemble,
-        matte=str(matte) if matte else None,
-        reference=str(reference) if reference else None,
-        look=str(look) if look else None,
-        providers=network.providers,
-    )
+    settings = Settings(options, **network_settings(network, matte, reference, look))
     places = {"--save-lut": save_lut, "--save-parts": save_parts, "--save-look": save_look}
     if not (composite.is_dir() or composite.suffix.lower() == ".jsonl"):
         _harmonize_one(composite, mask, output, settings, *places.values())
         return
-    for flag, given in places.items():
-        if given:
-            raise BadInput(f"{flag}: expected one composite, got a folder")
-    if output == DASH:
-        raise BadInput("-: expected a folder to write to, for a folder of composites")
+    check_folder("composite", output, places)
     _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, recursive, as_json)
 
 
@@ -127,18 +125,10 @@ def _harmonize_one(
 ) -> None:
     """Harmonize a file, or standard input."""
     from phnet.batch.file_worker import handed_in, harmonize_file
-    from phnet.files import check_place
-    from phnet.images import check_output
 
-    place = target(output, composite)
-    inputs = [composite, mask, settings.model, settings.matte, settings.reference, settings.look]
-    if isinstance(place, Path):
-        check_output(place, *inputs)
-        inputs.append(place)
+    place, _ = checked_target(output, settings, [composite, mask], save_look)
     if save_lut:
         check_cube(save_lut)
-    if save_look:
-        check_place(save_look, *inputs)
     picture, its_mask = sources(composite, mask)
     assert picture is not None
     reference, look = handed_in(settings, settings.options.max_megapixels)

@@ -15,6 +15,24 @@ if TYPE_CHECKING:
 
 DEVICE = "v4l2:"
 
+Camera = Annotated[
+    str,
+    typer.Option(
+        metavar="N|DEVICE|FILE",
+        help="A camera's number or device, or a video that is played as if it were one.",
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="window|v4l2:DEVICE|FILE",
+        help="Where the pictures go: a window, a virtual camera of Linux (v4l2loopback), or a "
+        "video file.",
+    ),
+]
+
 
 @app.command()
 @takes
@@ -22,23 +40,8 @@ def live(
     background: Annotated[
         Path, typer.Option(help="A picture; it covers the frame.", show_default=False)
     ],
-    camera: Annotated[
-        str,
-        typer.Option(
-            metavar="N|DEVICE|FILE",
-            help="A camera's number or device, or a video that is played as if it were one.",
-        ),
-    ] = "0",
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="window|v4l2:DEVICE|FILE",
-            help="Where the pictures go: a window, a virtual camera of Linux (v4l2loopback), or "
-            "a video file.",
-        ),
-    ] = "window",
+    camera: Camera = "0",
+    output: Output = "window",
     size: Annotated[
         str, typer.Option(metavar="WxH", help="Width and height to ask the camera for.")
     ] = "640x480",
@@ -53,11 +56,11 @@ def live(
     import signal
     from dataclasses import asdict
 
-    import numpy as np
     from rich.console import Console
 
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.images import load
+    from phnet.images.arrays import to_uint8
     from phnet.matting.matte import Matter
     from phnet.video import Live
     from phnet.video.broadcast import broadcast
@@ -65,7 +68,7 @@ def live(
 
     frames = frames_of(camera, _size(size))
     sink = _sink(output, Path(camera), background)
-    scene = np.rint(load(background).rgb * 255).astype(np.uint8)
+    scene = to_uint8(load(background).rgb)
     session = Live(
         scene,
         **asdict(options),

@@ -1,5 +1,6 @@
 """Options on the command line, made from :mod:`phnet.options`, and those that only it has."""
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -55,6 +56,15 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     called.__annotations__ = {one.name: one.annotation for one in parameters}
     return called
+
+
+def network_settings(
+    network: NetworkOptions, matte: Path | None, reference: Path | None, look: Path | None
+) -> dict[str, Any]:
+    """How networks are run, and the files beside them, as a worker's settings name them."""
+    files = {"matte": matte, "reference": reference, "look": look}
+    named = {name: str(path) if path else None for name, path in files.items()}
+    return dataclasses.asdict(network) | named
 
 
 def with_flags(sentence: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
+    from phnet.batch.file_worker import Settings
     from phnet.images import Source
 
 DASH = Path("-")
@@ -59,6 +60,46 @@ def target(output: Path, source: Path) -> Path | BinaryIO:
             raise BadOutput(f"{output}: expected a file name for what comes from standard input")
         return output / result_name(source)
     return output
+
+
+def checked_target(
+    output: Path, settings: "Settings", pictures: "list[Path | None]", save_look: Path | None
+) -> tuple[Path | BinaryIO, list[Path]]:
+    """Where a result goes, and the files that nothing else may overwrite; checked before any work.
+
+    Args:
+        output: as it was given.
+        settings: name the networks, the reference and the look.
+        pictures: that are read; the result is called after the first.
+        save_look: the look's file, if one is to be written.
+
+    Raises:
+        BadOutput: a place cannot be written to, or is one of what is read.
+    """
+    from phnet.files import check_place
+    from phnet.images import check_output
+
+    assert pictures[0] is not None
+    place = target(output, pictures[0])
+    named = (settings.model, settings.matte, settings.reference, settings.look)
+    taken = [path for path in pictures if path] + [Path(name) for name in named if name]
+    if isinstance(place, Path):
+        check_output(place, *taken)
+        taken.append(place)
+    if save_look:
+        check_place(save_look, *taken)
+    return place, taken
+
+
+def check_folder(kind: str, output: Path, places: dict[str, Path | None]) -> None:
+    """Refuse, for a folder of pictures of a ``kind``, what is for one alone, by its flag."""
+    from phnet.errors import BadInput
+
+    for flag, given in places.items():
+        if given:
+            raise BadInput(f"{flag}: expected one {kind}, got a folder")
+    if output == DASH:
+        raise BadInput(f"-: expected a folder to write to, for a folder of {kind}s")
 
 
 def say(sentence: str, output: Path | BinaryIO) -> None:

@@ -11,25 +11,26 @@ from pathlib import Path
 
 from PIL import Image
 
-from phnet.datasets.synthesis import Pixels, binarize
+from phnet.datasets.synthesis import binarize
 from phnet.errors import BadData
 from phnet.files import replacing
+from phnet.images.arrays import Bytes
 
 QUALITIES = (90, 80, 70, 60, 50, 40, 30, 20)
 SAMPLE = 64  # photos that the quality is first judged by
 ENTRIES = 250  # bytes that a photo's two entries cost besides their content
 
-Packed = tuple[str, str, Pixels, Pixels]  # split, id, photo, mask
+Packed = tuple[str, str, Bytes, Bytes]  # split, id, photo, mask
 
 
-def encode(photo: Pixels, quality: int) -> bytes:
+def encode(photo: Bytes, quality: int) -> bytes:
     """A photo as WebP."""
     buffer = io.BytesIO()
     Image.fromarray(photo).save(buffer, "WEBP", quality=quality, method=4)
     return buffer.getvalue()
 
 
-def encode_mask(mask: Pixels) -> bytes:
+def encode_mask(mask: Bytes) -> bytes:
     """A mask as a PNG of one bit a pixel."""
     buffer = io.BytesIO()
     Image.fromarray(binarize(mask)).save(buffer, "PNG", optimize=True)

@@ -9,22 +9,19 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from phnet.datasets.synthesis import Pixels
-
-Mask = npt.NDArray[np.bool_]
+from phnet.images.arrays import Bools, Bytes, Doubles
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def _apply_curves(photo: Pixels, curves: npt.NDArray[np.float64]) -> Pixels:
+def _apply_curves(photo: Bytes, curves: Doubles) -> Bytes:
     """Apply one curve a channel; ``curves`` (3, 256), values in [0, 1]."""
     table = np.clip(curves * 255 + 0.5, 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(photo, np.ascontiguousarray(table.T[None])), np.uint8)
 
 
-def _saturate(photo: Pixels, amount: float) -> Pixels:
+def _saturate(photo: Bytes, amount: float) -> Bytes:
     """Scale each pixel's distance from its gray by ``amount``."""
     matrix = amount * np.eye(3, dtype=np.float32) + (1 - amount) * np.tile(_LUMA, (3, 1))
     return np.asarray(cv2.transform(photo, matrix), np.uint8)
@@ -32,7 +29,7 @@ def _saturate(photo: Pixels, amount: float) -> Pixels:
 
 def _light_curves(
     rng: np.random.Generator, exposure: float, tint: float, gamma: float, contrast: float
-) -> npt.NDArray[np.float64]:
+) -> Doubles:
     """Curves (3, 256) of a change of exposure, white balance, gamma and contrast."""
     x = np.linspace(0, 1, 256)
     gains = np.exp(rng.normal(0, exposure) + rng.normal(0, tint, 3))
@@ -41,13 +38,13 @@ def _light_curves(
     return np.asarray(np.clip(gains[:, None] * s_curve[None], 0, 1), np.float64)
 
 
-def vary_photo(photo: Pixels, rng: np.random.Generator) -> Pixels:
+def vary_photo(photo: Bytes, rng: np.random.Generator) -> Bytes:
     """Another exposure, white balance, gamma and saturation of the whole photo."""
     varied = _apply_curves(photo, _light_curves(rng, 0.15, 0.05, 0.2, 0.2))
     return _saturate(varied, float(np.exp(rng.normal(0, 0.2))))
 
 
-def vary_light(photo: Pixels, rng: np.random.Generator) -> Pixels:
+def vary_light(photo: Bytes, rng: np.random.Generator) -> Bytes:
     """A foreign light for the foreground: exposure, tint, gamma and, at times, a gradient."""
     varied = _apply_curves(photo, _light_curves(rng, 0.22, 0.12, 0.25, 0.3))
     varied = _saturate(varied, float(np.exp(rng.normal(0, 0.3))))
@@ -62,8 +59,8 @@ def vary_light(photo: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def random_crop(
-    photo: Pixels, mask: Pixels, size: int, rng: np.random.Generator
-) -> tuple[Pixels, Pixels]:
+    photo: Bytes, mask: Bytes, size: int, rng: np.random.Generator
+) -> tuple[Bytes, Bytes]:
     """Crop and flip photo (H, W, 3) and mask (H, W) alike, and resize both to ``size``."""
     height, width = photo.shape[:2]
     scale = rng.uniform(0.65, 1.0)
@@ -73,7 +70,7 @@ def random_crop(
     top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
     flip = rng.random() < 0.5
 
-    def cut(array: Pixels) -> Pixels:
+    def cut(array: Bytes) -> Bytes:
         part = array[top : top + h, left : left + w]
         part = np.ascontiguousarray(part[:, ::-1] if flip else part)
         method = cv2.INTER_AREA if h > size else cv2.INTER_LINEAR
@@ -82,7 +79,7 @@ def random_crop(
     return cut(photo), cut(mask)
 
 
-def vary_mask(mask: Mask, other: Mask, rng: np.random.Generator) -> Mask:
+def vary_mask(mask: Bools, other: Bools, rng: np.random.Generator) -> Bools:
     """Another foreground: a part of the mask, a grown or shrunken one, or another photo's.
 
     Returns the mask itself when the variation would leave less than 1% or more than 97%.

@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 
 from phnet.datasets.foreign_light import paste
-from phnet.datasets.synthesis import Pixels, binarize, make_composite
+from phnet.datasets.synthesis import binarize, make_composite
 from phnet.errors import BadData
 from phnet.files import write_bytes, write_text
 from phnet.images import load, load_mask
+from phnet.images.arrays import Bytes, to_uint8
 
 SETS = ("paper", "own-size", "foreign-light", "nothing")
 SIZE = 256
@@ -27,7 +28,7 @@ SEED = 2024
 QUALITY = 90  # of the JPEG that own-size composites pass through
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
-Triple = tuple[Pixels, Pixels, Pixels]  # composite, mask (H, W) of 0 and 255, real
+Triple = tuple[Bytes, Bytes, Bytes]  # composite, mask (H, W) of 0 and 255, real
 
 
 def photos_with_masks(folder: Path) -> list[tuple[Path, Path]]:
@@ -48,17 +49,17 @@ def photos_with_masks(folder: Path) -> list[tuple[Path, Path]]:
     return sorted(found, key=lambda pair: pair[0].stem)
 
 
-def load_pair(photo: Path, mask: Path) -> tuple[Pixels, Pixels]:
+def load_pair(photo: Path, mask: Path) -> tuple[Bytes, Bytes]:
     """A photo, uint8 (H, W, 3), and its mask, uint8 (H, W).
 
     Raises:
         BadImage, BadMask: one cannot be read.
     """
-    return _bytes(load(photo).rgb), _bytes(load_mask(mask))
+    return to_uint8(load(photo).rgb), to_uint8(load_mask(mask))
 
 
 def make_triple(
-    name: str, photo: Pixels, mask: Pixels, scene: Pixels | None, seed: list[int]
+    name: str, photo: Bytes, mask: Bytes, scene: Bytes | None, seed: list[int]
 ) -> Triple:
     """Composite, mask and real photo of one image of a set.
 
@@ -111,7 +112,7 @@ def make_set(
         raise BadData(f"set: expected one of {', '.join(SETS)}, got {name}")
     for i, (photo_path, mask_path) in enumerate(files):
         photo, mask = load_pair(photo_path, mask_path)
-        scene = _bytes(load(scenes[i % len(scenes)]).rgb) if scenes else None
+        scene = to_uint8(load(scenes[i % len(scenes)]).rgb) if scenes else None
         triple = make_triple(name, photo, mask, scene, [seed, i])
         for part, pixels in zip(("comp", "alpha", "real"), triple, strict=True):
             ordered = pixels[..., ::-1] if pixels.ndim == 3 else pixels
@@ -123,9 +124,5 @@ def make_set(
     write_text(tree / "test_split.txt", "".join(f"{photo.stem}.png\n" for photo, _ in files))
 
 
-def _square(pixels: Pixels) -> Pixels:
+def _square(pixels: Bytes) -> Bytes:
     return np.asarray(cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _bytes(floats: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Pixels:
-    return np.asarray(np.rint(floats * 255), np.uint8)

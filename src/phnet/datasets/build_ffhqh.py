@@ -16,9 +16,10 @@ interrupted build goes on from there, and a finished one has no journal.
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,28 +89,71 @@ def build(
         BadOutput: the tree cannot be written, for example because the disk is full; the same
             call goes on later.
     """
-    if engine not in ENGINES:
-        raise BadData(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
-    if refine not in REFINEMENTS:
-        raise BadData(f"refine: expected one of {', '.join(REFINEMENTS)}, got {refine!r}")
-    if reading not in READINGS:
-        raise BadData(f"reading: expected one of {', '.join(READINGS)}, got {reading!r}")
+    _check_names(engine, refine, reading)
     source, tree = Path(photos).resolve(), Path(output).resolve()
     if source.is_relative_to(tree):
         raise BadOutput(f"{output}: the photos lie in the folder to write to; choose another")
     tasks, ignored = plan(source, tree, None if masks is None else Path(masks).resolve())
-    _prepare(
-        tree,
-        {
-            "seed": seed,
-            "size": size or "source",
-            "matte": "masks" if masks is not None else Matter(model, threads=1).name,
-            "refine": refine if masks is None else None,
-            "reading": reading,
-        },
-    )
+    matte = None if model is None else str(model)
+    edges = ("masks", None) if masks is not None else (Matter(matte, threads=1).name, refine)
+    begun = {
+        "seed": seed,
+        "size": size or "source",
+        **dict(zip(("matte", "refine"), edges, strict=True)),
+    }
+    _prepare(tree, {**begun, "reading": reading})
+    options = Options(str(source), str(tree), seed, size, matte, refine, reading)
     records, rejected = _resume(source, tree, tasks)
     reused = len(records)
+    _make(
+        tree,
+        tasks,
+        records,
+        rejected,
+        partial(ENGINES[engine], PortraitMaker, options),
+        jobs,
+        progress,
+    )
+    splits, duplicates = _finish(tree, seed, list(records.values()), list(rejected.values()))
+    kinds = dict(sorted(Counter(record["kind"] for record in rejected.values()).items()))
+    if not records:
+        raise BadData(f"{photos}: none of {len(tasks)} photos can be used; see rejected.jsonl")
+    return Summary(splits, kinds, duplicates, ignored, reused)
+
+
+def _check_names(engine: str, refine: str, reading: str) -> None:
+    for name, given, known in (
+        ("engine", engine, ENGINES),
+        ("refine", refine, REFINEMENTS),
+        ("reading", reading, READINGS),
+    ):
+        if given not in known:
+            raise BadData(f"{name}: expected one of {', '.join(known)}, got {given!r}")
+
+
+def _make(
+    tree: Path,
+    tasks: list[Record],
+    records: dict[str, Record],
+    rejected: dict[str, Record],
+    run: Callable[[list[Record], int], Generator[Record]],
+    jobs: int,
+    progress: Callable[[int, int, int], None] | None,
+) -> None:
+    """Make the images that are not made yet; each is noted in the journal once it is written.
+
+    Args:
+        tree: to write to.
+        tasks: all images.
+        records: what is made, by source; what comes is added.
+        rejected: what is left out, likewise.
+        run: works on tasks in so many jobs.
+        jobs: see :func:`build`.
+        progress: see :func:`build`.
+
+    Raises:
+        BadOutput: the tree cannot be written.
+    """
     done = records.keys() | rejected.keys()
     waiting = [task for task in tasks if task["source"] not in done]
 
@@ -118,14 +162,10 @@ def build(
             progress(len(records) + len(rejected), len(tasks), len(rejected))
 
     report()
-    options = Options(
-        *(str(source), str(tree), seed, size, None if model is None else str(model), refine),
-        reading,
-    )
     try:
         with (
             (tree / "journal.jsonl").open("a", encoding="utf-8", newline="\n") as journal,
-            closing(ENGINES[engine](PortraitMaker, options, waiting, jobs)) as made,
+            closing(run(waiting, jobs)) as made,
         ):
             for record in made:
                 if "failed" in record:
@@ -140,11 +180,6 @@ def build(
         raise BadOutput(
             f"{tree}: cannot be written ({reason}); the same command goes on from here"
         ) from error
-    splits, duplicates = _finish(tree, seed, list(records.values()), list(rejected.values()))
-    kinds = dict(sorted(Counter(record["kind"] for record in rejected.values()).items()))
-    if not records:
-        raise BadData(f"{photos}: none of {len(tasks)} photos can be used; see rejected.jsonl")
-    return Summary(splits, kinds, duplicates, ignored, reused)
 
 
 def _prepare(tree: Path, settings: Record) -> None:

@@ -7,15 +7,12 @@ with the person as the photo was.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from phnet.datasets.synthesis import Pixels, binarize
-
-Doubles = npt.NDArray[np.float64]
+from phnet.datasets.synthesis import binarize
+from phnet.images.arrays import Bools, Bytes, Doubles, Pixels, to_uint8
 
 # Of each light: color in linear light (R, G, B), range of exposure in stops, share of a veil in its
 # own color, and range of saturation.
@@ -40,15 +37,13 @@ LIGHTS: dict[str, tuple[Triple, Pair, float, Pair]] = {
 class Pasted:
     """A paste under foreign light."""
 
-    composite: Pixels  # uint8 (H, W, 3)
-    mask: npt.NDArray[np.bool_]  # (H, W)
-    real: Pixels  # uint8 (H, W, 3); equals the composite outside the mask
+    composite: Bytes  # uint8 (H, W, 3)
+    mask: Bools  # (H, W)
+    real: Bytes  # uint8 (H, W, 3); equals the composite outside the mask
     light: str  # a name of LIGHTS
 
 
-def expose(
-    photo: Pixels, name: str, rng: np.random.Generator, mask: npt.NDArray[np.bool_] | None = None
-) -> Doubles:
+def expose(photo: Bytes, name: str, rng: np.random.Generator, mask: Bools | None = None) -> Doubles:
     """A photo under the named light, encoded, in [0, 1]; half the veil lies before the person."""
     color, stops, veil, saturations = LIGHTS[name]
     gains = np.array(color) * np.exp(rng.normal(0, 0.08, 3))
@@ -68,7 +63,7 @@ def expose(
     return np.asarray(np.clip(gray[..., None] + saturation * (encoded - gray[..., None]), 0, 1))
 
 
-def paste(photo: Pixels, mask: npt.NDArray[Any], scene: Pixels | None, seed: list[int]) -> Pasted:
+def paste(photo: Bytes, mask: Pixels, scene: Bytes | None, seed: list[int]) -> Pasted:
     """Make one composite of the benchmark.
 
     Args:
@@ -84,11 +79,11 @@ def paste(photo: Pixels, mask: npt.NDArray[Any], scene: Pixels | None, seed: lis
     whole = photo
     if scene is not None:
         whole = np.where(hard[..., None], photo, covering(scene, hard.shape[0], hard.shape[1]))
-    real = np.asarray(np.rint(expose(whole, name, rng, hard) * 255), np.uint8)
+    real = to_uint8(expose(whole, name, rng, hard))
     return Pasted(np.where(hard[..., None], photo, real), hard, real, name)
 
 
-def covering(scene: Pixels, height: int, width: int) -> Pixels:
+def covering(scene: Bytes, height: int, width: int) -> Bytes:
     """The scene's middle, of this aspect and size."""
     scale = max(height / scene.shape[0], width / scene.shape[1])
     h, w = min(round(height / scale), scene.shape[0]), min(round(width / scale), scene.shape[1])

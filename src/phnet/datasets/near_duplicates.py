@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from phnet.images.arrays import Bytes, Floats
+
 MOST_DIFFERENT = 40  # bits of 256
 BITS = 256
 _SIDE = 16
 _BLOCK = 4096  # hashes compared with as many others at once
 
 
-def gradient_hash(photo: npt.NDArray[np.uint8]) -> str:
+def gradient_hash(photo: Bytes) -> str:
     """Return the hash of a photo, uint8 (H, W, 3), as 64 hexadecimal digits."""
     gray = Image.fromarray(photo).convert("L")
     small = gray.resize((_SIDE + 1, _SIDE), Image.Resampling.LANCZOS)
@@ -67,7 +69,7 @@ def groups(hashes: list[str], most_different: int = MOST_DIFFERENT) -> list[list
     return list(members.values())
 
 
-def _signs(hashes: list[str]) -> npt.NDArray[np.float32]:
+def _signs(hashes: list[str]) -> Floats:
     """Hashes as float32 (count, 256) of -1 and 1."""
     packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), BITS // 8)
     return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1

@@ -11,13 +11,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.near_duplicates import gradient_hash
 from phnet.datasets.synthesis import Reading, make_composite
 from phnet.errors import BadInput, BadOutput
 from phnet.files import write_bytes
 from phnet.images import check_mask, load, load_mask
+from phnet.images.arrays import Bytes, Floats, to_uint8
 from phnet.matting.matte import Matter
 
 PARTS = ("real", "alpha", "comp")  # in the order in which they are written
@@ -85,8 +85,8 @@ class PortraitMaker:
             raise _Rejected("grayscale", "the photo is grayscale: it has no colors to change")
         source_size = picture.shape[1::-1]
         picture = _reduce(picture, self._options.size)
-        photo = np.rint(picture * 255).astype(np.uint8)
-        alpha = np.rint(self._alpha(task, picture) * 255).astype(np.uint8)
+        photo = to_uint8(picture)
+        alpha = to_uint8(self._alpha(task, picture))
 
         source_hash = hashlib.sha256(content).hexdigest()
         seed = portrait_seed(self._options.seed, source_hash)
@@ -111,7 +111,7 @@ class PortraitMaker:
             "gradient_hash": gradient_hash(photo),
         }
 
-    def _alpha(self, task: Record, picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _alpha(self, task: Record, picture: Floats) -> Floats:
         """The portrait's mask, float32 (H, W) in [0, 1], given or made."""
         if task["mask"] == "":
             raise _Rejected("no mask", "there is no mask of this name")
@@ -149,7 +149,7 @@ def _without_paths(error: BadInput, path: Path) -> str:
     return str(error).removeprefix(f"{path}: ").replace(str(path), path.name)
 
 
-def _reduce(picture: npt.NDArray[np.float32], size: int | None) -> npt.NDArray[np.float32]:
+def _reduce(picture: Floats, size: int | None) -> Floats:
     """Reduce to a shorter side of ``size`` by area; smaller pictures stay as they are."""
     height, width = picture.shape[:2]
     shorter = min(height, width)
@@ -159,7 +159,7 @@ def _reduce(picture: npt.NDArray[np.float32], size: int | None) -> npt.NDArray[n
     return np.asarray(cv2.resize(picture, new, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
+def _png(pixels: Bytes) -> bytes:
     """Encode uint8 (H, W) or RGB (H, W, 3) with the settings that are quickest for photos.
 
     Run lengths of averaged differences took 32 ms for 1024x1024 of noisy photo where Pillow's

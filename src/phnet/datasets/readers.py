@@ -38,18 +38,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets import layouts
 from phnet.datasets.layouts import SPLITS, SUBSETS, SUFFIXES, Finder, Triple
 from phnet.errors import BadData
 from phnet.images import load, load_mask
+from phnet.images.arrays import Floats
 
 __all__ = ["SPLITS", "SUBSETS", "SUFFIXES", "Sample", "find", "layout", "masked_photos", "read"]
 
 LIKE_IHARMONY4 = "iHarmony4's layout"
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

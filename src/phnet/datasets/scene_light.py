@@ -12,11 +12,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from phnet.datasets.synthesis import Composite, Pixels, Seed, binarize, draw_parameters, recolor
-
-Floats = npt.NDArray[np.float32]
+from phnet.datasets.synthesis import Composite, Seed, binarize, draw_parameters, recolor
+from phnet.images.arrays import Bytes, Doubles, Floats, Pixels
 
 STEPS = 4096  # entries of the table from linear light back to the encoded picture
 KEPT, MILDER = 0.45, 0.30  # shares of people as they were and under a milder light; else the recipe
@@ -42,7 +40,7 @@ class Light:
     saturation: float = 1.0
 
 
-def blackbody(mireds: float) -> npt.NDArray[np.float64]:
+def blackbody(mireds: float) -> Doubles:
     """Linear sRGB of a black body's light against 6500 K (154 mireds), with luma 1.
 
     Kim et al.'s cubic for the Planckian locus (US patent 7024034, 2006), 1667 to 25000 K.
@@ -68,14 +66,14 @@ def blackbody(mireds: float) -> npt.NDArray[np.float64]:
 _WHITE = blackbody(1e6 / 6500)
 
 
-def _hue(rng: np.random.Generator, strength: float) -> npt.NDArray[np.float64]:
+def _hue(rng: np.random.Generator, strength: float) -> Doubles:
     """Gains of a gel of any hue with luma 1; strength 0 is clear."""
     angle = rng.uniform(0, 2 * np.pi)
     gains = np.exp(strength * np.cos(angle + np.array([0, -2, 2]) * np.pi / 3))
     return np.asarray(gains / (gains @ [0.2126, 0.7152, 0.0722]))
 
 
-def _three(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+def _three(values: Doubles) -> tuple[float, float, float]:
     red, green, blue = (float(v) for v in values)
     return red, green, blue
 
@@ -138,7 +136,7 @@ _LINEAR = np.where(
 )
 
 
-def relight(photo: Pixels, light: Light, rng: np.random.Generator) -> Pixels:
+def relight(photo: Bytes, light: Light, rng: np.random.Generator) -> Bytes:
     """A photo under ``light``.
 
     Args:
@@ -175,8 +173,8 @@ def relight(photo: Pixels, light: Light, rng: np.random.Generator) -> Pixels:
 
 
 def make_scene_light(
-    photo: Pixels, mask: npt.NDArray[Any], seed: Seed, scene: Pixels | None = None
-) -> tuple[Composite, Pixels]:
+    photo: Bytes, mask: Pixels, seed: Seed, scene: Bytes | None = None
+) -> tuple[Composite, Bytes]:
     """Make a paste under foreign light and the picture that it should become.
 
     Args:
@@ -212,7 +210,7 @@ def make_scene_light(
     return Composite(image, hard, parameters), real
 
 
-def is_plain(photo: Pixels, mask: npt.NDArray[Any]) -> bool:
+def is_plain(photo: Bytes, mask: Pixels) -> bool:
     """Whether a person stands before a backdrop without structure, which tells nothing of light.
 
     Args:
@@ -227,7 +225,7 @@ def is_plain(photo: Pixels, mask: npt.NDArray[Any]) -> bool:
     return bool(inside.sum() > 40 and step.max(2)[inside].mean() < PLAIN)
 
 
-def draw_backdrop(size: int, rng: np.random.Generator) -> Pixels:
+def draw_backdrop(size: int, rng: np.random.Generator) -> Bytes:
     """A studio's backdrop, uint8 (size, size, 3): one color, shaded from a side or a middle."""
     color = rng.uniform(0, 255) * np.exp(rng.normal(0, rng.uniform(0, 0.6), 3))
     x, y = np.meshgrid(*[np.linspace(-1, 1, size)] * 2)
@@ -239,7 +237,7 @@ def draw_backdrop(size: int, rng: np.random.Generator) -> Pixels:
     return np.asarray(np.clip(shaded + noise, 0, 255), np.uint8)
 
 
-def traces(pictures: Sequence[Pixels], rng: np.random.Generator, size: int) -> list[Pixels]:
+def traces(pictures: Sequence[Bytes], rng: np.random.Generator, size: int) -> list[Bytes]:
     """What happens to pictures on their way: all of ``pictures`` alike, but for noise and JPEG.
 
     A light blur or sharpening of the whole, resizing to ``size`` by a drawn filter, noise, JPEG of
@@ -280,7 +278,7 @@ def traces(pictures: Sequence[Pixels], rng: np.random.Generator, size: int) -> l
 _FILTERS = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
-def resized(pictures: Sequence[Pixels], size: int, rng: np.random.Generator) -> list[Pixels]:
+def resized(pictures: Sequence[Bytes], size: int, rng: np.random.Generator) -> list[Bytes]:
     """Pictures (H, W) or (H, W, 3) resized to squares of ``size`` by one drawn filter."""
     method = int(rng.choice(_FILTERS))
     if pictures[0].shape[0] < size and method == cv2.INTER_AREA:

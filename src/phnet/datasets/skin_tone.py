@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.images.arrays import Pixels
+from phnet.images.arrays import Bools, Pixels
 
 CB, CR = (77, 127), (133, 173)
 WIDTH = 0.62  # of a head's height: the mean width of its rows
@@ -37,8 +37,6 @@ HALF = 0.25  # of a head's height: half the width of the face's place
 LEAST_HEAD = 8  # pixels
 LEAST_PIXELS, LEAST_SHARE = 64, 0.25
 TONES = {"light": 41.0, "medium": 10.0, "dark": -math.inf}  # lower ends, in degrees
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

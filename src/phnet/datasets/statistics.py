@@ -18,6 +18,7 @@ from phnet.datasets.benchmark_sets import load_pair
 from phnet.datasets.readers import Sample
 from phnet.datasets.skin_tone import find_skin
 from phnet.errors import BadData
+from phnet.images.arrays import Doubles, Floats, to_uint8
 
 # What the paper states of FFHQH (section 3.2).
 PAPER_BRIGHTNESS = 113.0
@@ -30,8 +31,6 @@ FOREGROUND_EDGES = np.linspace(0, 100, 26)
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as the paper's 113 follows from its means
 THUMBNAIL = 132  # height of a picture of the contact sheet, in pixels
 
-Floats = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Statistics:
@@ -39,10 +38,10 @@ class Statistics:
 
     layout: str
     splits: dict[str, int]  # samples in each
-    brightness: Floats  # mean luma of each real photo, in [0, 255]
-    foreground: Floats  # share of each mask above 0.5, in [0, 1]
-    means: Floats  # (3,), RGB of the real photos, in [0, 1]
-    deviations: Floats  # (3,), over all pixels of all real photos
+    brightness: Doubles  # mean luma of each real photo, in [0, 255]
+    foreground: Doubles  # share of each mask above 0.5, in [0, 1]
+    means: Doubles  # (3,), RGB of the real photos, in [0, 1]
+    deviations: Doubles  # (3,), over all pixels of all real photos
     sheet: list[Sample] = field(default_factory=list)  # for the contact sheet
 
 
@@ -67,7 +66,7 @@ def measure(
     everything = [sample for found in splits.values() for sample in found]
     if not everything:
         raise BadData(f"{root}: expected at least one split file, found none")
-    sums: dict[Path, Floats] = {}
+    sums: dict[Path, Doubles] = {}
     shares = []
     for done, (path, of_photo, share) in enumerate(apply(_of_sample, everything, jobs)):
         sums[path] = of_photo
@@ -116,7 +115,7 @@ def _skin_angle(files: tuple[Path, Path]) -> float | None:
     return None if skin is None else skin.angle
 
 
-def _of_sample(sample: Sample) -> tuple[Path, Floats, float]:
+def _of_sample(sample: Sample) -> tuple[Path, Doubles, float]:
     """The real photo's path, its mean and mean square for each channel (6,), the mask's share."""
     pixels = sample.real.reshape(-1, 3).astype(np.float64)
     moments = np.concatenate([pixels.mean(0), (pixels**2).mean(0)])
@@ -168,7 +167,7 @@ def _numbers(values: npt.ArrayLike) -> str:
 
 
 def histogram(
-    counts: npt.NDArray[np.int64], edges: Floats, mean: float, paper: float, label: str
+    counts: npt.NDArray[np.int64], edges: Doubles, mean: float, paper: float, label: str
 ) -> str:
     """Return an SVG of bars, with the mean as a solid line and the paper's as a dashed one."""
     width, height, left, top, bottom = 520, 230, 46, 26, 44
@@ -221,11 +220,11 @@ def _figure(sample: Sample) -> str:
     return f"<figure>{images}<figcaption>{html.escape(sample.id)} · {share}</figcaption></figure>"
 
 
-def _data_uri(pixels: npt.NDArray[np.float32]) -> str:
+def _data_uri(pixels: Floats) -> str:
     height, width = pixels.shape[:2]
     size = (max(1, min(3 * THUMBNAIL, round(width * THUMBNAIL / height))), THUMBNAIL)
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    coded = np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)[..., ::-1]
+    coded = to_uint8(small)[..., ::-1]
     _, encoded = cv2.imencode(".jpg", coded, [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(bytes(encoded)).decode("ascii")
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageEnhance, ImageOps
 
-Pixels = npt.NDArray[np.uint8]
+from phnet.images.arrays import Bools, Bytes, Pixels
+
 Seed = int | Sequence[int] | np.random.Generator
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.5, 0.4, 0.06, 0.05
@@ -33,8 +33,8 @@ READINGS: tuple[Reading, ...] = get_args(Reading)
 class Composite:
     """A composite and what made it."""
 
-    image: Pixels  # uint8 (H, W, 3): the recolored person over the untouched photo
-    mask: npt.NDArray[np.bool_]  # (H, W), binarized at 0.5
+    image: Bytes  # uint8 (H, W, 3): the recolored person over the untouched photo
+    mask: Bools  # (H, W), binarized at 0.5
     parameters: dict[str, Any]  # every drawn value, ready for JSON
 
 
@@ -68,7 +68,7 @@ _JITTER: dict[str, Callable[[Image.Image, float], Image.Image]] = {
 }
 
 
-def recolor(photo: Pixels, parameters: dict[str, Any]) -> Pixels:
+def recolor(photo: Bytes, parameters: dict[str, Any]) -> Bytes:
     """Apply drawn ``parameters`` to a whole photo, uint8 (H, W, 3)."""
     image = Image.fromarray(photo)
     for step in parameters["order"]:
@@ -82,16 +82,14 @@ def recolor(photo: Pixels, parameters: dict[str, Any]) -> Pixels:
     return np.asarray(image)
 
 
-def binarize(mask: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def binarize(mask: Pixels) -> Bools:
     """Mask to bool (H, W) at 0.5 (appendix A); uint8 in [0, 255], float in [0, 1], or bool."""
     if mask.dtype == np.bool_:
         return mask
     return np.asarray(mask > 127 if mask.dtype == np.uint8 else mask > 0.5)
 
 
-def make_composite(
-    photo: Pixels, mask: npt.NDArray[Any], seed: Seed, reading: Reading = "photo"
-) -> Composite:
+def make_composite(photo: Bytes, mask: Pixels, seed: Seed, reading: Reading = "photo") -> Composite:
     """Make the composite of a photo and its person.
 
     Section 3.2 extracts the object, augments it, and blends it with the photo, which can be read

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from phnet.batch.executors import apply
 from phnet.datasets import readers
 from phnet.datasets.near_duplicates import gradient_hash, near_pairs
 from phnet.datasets.readers import Sample
 from phnet.errors import BadData, BadInput
 from phnet.images import load, load_mask
+from phnet.images.arrays import Floats, to_uint8
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def check(
 def inspect(sample: Sample) -> tuple[list[str], str]:
     """Decode one triple; return what is wrong with it, and the real photo's gradient hash."""
     problems: list[str] = []
-    pictures: dict[Path, npt.NDArray[np.float32]] = {}
+    pictures: dict[Path, Floats] = {}
     for path in (sample.composite_path, sample.mask_path, sample.real_path):
         try:
             is_mask = path == sample.mask_path
@@ -92,7 +90,7 @@ def inspect(sample: Sample) -> tuple[list[str], str]:
     if mask is not None and not (mask > 0.5).any():
         problems.append(f"{sample.mask_path}: the mask is empty (no pixel above 0.5)")
     real = pictures.get(sample.real_path)
-    hashed = "" if real is None else gradient_hash(np.rint(real * 255).astype(np.uint8))
+    hashed = "" if real is None else gradient_hash(to_uint8(real))
     return problems, hashed
 
 

@@ -40,9 +40,8 @@ import numpy as np
 import numpy.typing as npt
 
 from phnet.errors import BadModel, MissingExtra
-from phnet.images.arrays import blend, to_float
+from phnet.images.arrays import Floats, blend, to_float
 
-Floats = npt.NDArray[np.float32]
 Run = Callable[[Sequence[Floats]], Any]
 LoadScript = Callable[[Path, int | None], tuple[Run, int]]
 

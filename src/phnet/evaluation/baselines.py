@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.evaluation.color_transfer import (
-    Doubles,
     Points,
     histogram_map,
     idt_map,
@@ -26,12 +24,15 @@ from phnet.evaluation.color_transfer import (
 )
 from phnet.images import read_mask, read_picture
 from phnet.images.arrays import (
-    FULL_SCALE,
+    Bools,
+    Doubles,
     Floats,
     Pixels,
     blend,
     check_mask,
+    in_levels,
     to_float,
+    to_uint8,
 )
 from phnet.options import HarmonizeOptions
 
@@ -105,8 +106,8 @@ def poisson(image: Floats, mask: Floats) -> Floats:
     rim = 2 * POISSON_RIM + 2
     padded = cv2.copyMakeBorder(image, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
     inside = cv2.copyMakeBorder(hard.astype(np.uint8), rim, rim, rim, rim, cv2.BORDER_CONSTANT)
-    person = _eight_bits(_continued(padded, inside > 0))
-    scene = _eight_bits(_continued(padded, inside == 0))
+    person = to_uint8(_continued(padded, inside > 0))
+    scene = to_uint8(_continued(padded, inside == 0))
     side = 2 * POISSON_RIM + 1
     grown = cv2.dilate(inside, np.ones((side, side), np.uint8))
     x, y, width, height = cv2.boundingRect(grown)
@@ -115,7 +116,7 @@ def poisson(image: Floats, mask: Floats) -> Floats:
     return to_float(cloned[rim:-rim, rim:-rim])
 
 
-def _continued(image: Pixels, known: npt.NDArray[np.bool_]) -> Floats:
+def _continued(image: Pixels, known: Bools) -> Floats:
     """Fill what is not known with the color of the nearest pixel that is."""
     unknown = (~known).astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(
@@ -124,10 +125,6 @@ def _continued(image: Pixels, known: npt.NDArray[np.bool_]) -> Floats:
     colors = np.zeros((int(labels.max()) + 1, 3), np.float32)
     colors[labels[known]] = image[known]
     return np.asarray(colors[labels], np.float32)
-
-
-def _eight_bits(image: Floats) -> npt.NDArray[np.uint8]:
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 def multiscale(image: Floats, mask: Floats) -> Floats:
@@ -209,9 +206,7 @@ class Transfer:
             return composite.copy()
         recolored = np.clip(self.recolor(rgb, alpha), 0, 1)
         mixed = blend(recolored, rgb, alpha * np.float32(strength))
-        scale = FULL_SCALE.get(composite.dtype)
-        if scale is not None:
-            mixed = np.rint(mixed * scale)
+        mixed = in_levels(mixed, composite.dtype)
         result = composite.copy()
         inside = alpha > 0
         result[inside] = mixed[inside].astype(composite.dtype)

@@ -7,10 +7,8 @@ like; the last two as :class:`Points`, which carry how much each color counts.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.float32]
+from phnet.images.arrays import Doubles, Floats
 
 TINY = 1e-6  # added to variances of values in [0, 1] before dividing by them
 IDT_ROUNDS = 20

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from phnet.errors import BadImage, BadInput, BadMask, MissingExtra
+from phnet.images.arrays import Doubles
 
-Floats = npt.NDArray[np.float64]
 Peak = float | Literal["target", "range"]
 Equation = Literal[16, 17]
 Window = Literal["gaussian", "uniform"]
@@ -173,7 +173,7 @@ def ssim(
             f"SSIM: expected at least {side}x{side} pixels, got {x.shape[1]}x{x.shape[0]}"
         )
 
-    def mean(values: Floats) -> Floats:
+    def mean(values: Doubles) -> Doubles:
         if window == "gaussian":
             blurred = cv2.GaussianBlur(values, (side, side), SSIM_SIGMA)
         else:
@@ -227,14 +227,14 @@ def delta_e(predicted: npt.ArrayLike, real: npt.ArrayLike, mask: npt.ArrayLike) 
     return total / float(weight.sum())
 
 
-def _pair(predicted: npt.ArrayLike, real: npt.ArrayLike) -> tuple[Floats, Floats]:
+def _pair(predicted: npt.ArrayLike, real: npt.ArrayLike) -> tuple[Doubles, Doubles]:
     x, y = np.asarray(predicted, np.float64), np.asarray(real, np.float64)
     if x.ndim != 3 or x.shape[2] != 3 or x.shape != y.shape or 0 in x.shape:
         raise BadImage(f"expected two images (H, W, 3) of one size, got {x.shape} and {y.shape}")
     return x, y
 
 
-def _mask(mask: npt.ArrayLike, image: Floats) -> Floats:
+def _mask(mask: npt.ArrayLike, image: Doubles) -> Doubles:
     m = np.asarray(mask, np.float64)
     if m.shape != image.shape[:2]:
         raise BadMask(f"mask: expected the image's size {image.shape[:2]}, got {m.shape}")
@@ -245,7 +245,7 @@ def _mask(mask: npt.ArrayLike, image: Floats) -> Floats:
     return m
 
 
-def peak_of(peak: Peak, predicted: Floats, real: Floats) -> float:
+def peak_of(peak: Peak, predicted: Doubles, real: Doubles) -> float:
     """The peak of one image; see :func:`psnr`."""
     if peak == "target":
         return float(real.max())

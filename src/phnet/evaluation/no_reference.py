@@ -5,11 +5,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
-Doubles = npt.NDArray[np.float64]
+from phnet.images.arrays import Bools, Bytes, Doubles
 
 LUMA = np.array([0.299, 0.587, 0.114])
 RING = 4  # pixels, how far from the mask's edge a color step is looked for

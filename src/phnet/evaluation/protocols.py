@@ -20,6 +20,7 @@ from phnet.errors import BadData, BadInput, MissingExtra
 from phnet.evaluation import metrics
 from phnet.evaluation.metrics import FULL_SCALE, Equation, Peak, Scores, Window
 from phnet.images import load, load_mask
+from phnet.images.arrays import Bytes, Doubles, Floats, to_uint8
 
 # How pictures are resized: by the house's own rule (bilinear, by area where they shrink), by
 # Pillow, which looks at more pixels where it shrinks, or by OpenCV, which always looks at four.
@@ -29,7 +30,6 @@ Resizing = Literal["house", "pillow-bilinear", "pillow-bicubic", "opencv-bilinea
 MaskRule = Literal["binary", "one-bit", "soft"]
 Depth = Literal["8 bits", "float"]
 
-Floats = npt.NDArray[np.float64]
 BYTE = 255.0
 FORMER = ("default", "iharmony4")  # names of what --convention took
 
@@ -72,28 +72,28 @@ class Protocol:
 
     # -- pictures ---------------------------------------------------------------------------
 
-    def real(self, sample: Sample) -> Floats:
+    def real(self, sample: Sample) -> Doubles:
         """The true photo, whole numbers in [0, 255], (H, W, 3)."""
         return self._picture(sample.real_path)
 
-    def composite(self, sample: Sample) -> Floats:
+    def composite(self, sample: Sample) -> Doubles:
         """The composite, as :meth:`real`."""
         return self._picture(sample.composite_path)
 
-    def foreground(self, sample: Sample) -> Floats:
+    def foreground(self, sample: Sample) -> Doubles:
         """The mask, (H, W) in [0, 1], after this protocol's rule."""
         rule = dict(self.mask_by_subset).get(sample.subset, self.mask)
         alpha = load_mask(sample.mask_path)
         if rule == "one-bit":
             return self._one_bit(alpha)
         if self.size is not None and self.resizing.startswith("pillow"):
-            small = _by_pillow(_bytes(alpha), self.size, self.resizing)
+            small = _by_pillow(to_uint8(alpha), self.size, self.resizing)
             alpha = small.astype(np.float32) / np.float32(BYTE)
         elif self.size is not None:
             alpha = _by_opencv(alpha, self.size, self.resizing)
         return np.asarray(alpha > 0.5 if rule == "binary" else alpha, np.float64)
 
-    def prediction(self, path: Path, real: Floats) -> Floats:
+    def prediction(self, path: Path, real: Doubles) -> Doubles:
         """A prediction at the size of ``real``, (H, W, 3) in [0, 255].
 
         Raises:
@@ -102,7 +102,7 @@ class Protocol:
         rgb = load(path).rgb
         if self.size is not None and rgb.shape != real.shape:
             if self.depth == "8 bits" and self.resizing != "house":
-                return self._at_size(_bytes(rgb))
+                return self._at_size(to_uint8(rgb))
             rgb = _by_opencv(rgb, self.size, self.resizing)
         if rgb.shape != real.shape:
             (height, width), (rows, columns) = real.shape[:2], rgb.shape[:2]
@@ -113,13 +113,13 @@ class Protocol:
         values = np.asarray(rgb, np.float64) * BYTE
         return np.rint(values) if self.depth == "8 bits" else values
 
-    def _picture(self, path: Path) -> Floats:
+    def _picture(self, path: Path) -> Doubles:
         rgb = load(path).rgb
         if self.size is not None and self.resizing == "house":
             rgb = resize(rgb, self.size)  # in float, rounded once
-        return self._at_size(_bytes(rgb))
+        return self._at_size(to_uint8(rgb))
 
-    def _at_size(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+    def _at_size(self, pixels: Bytes) -> Doubles:
         """8-bit pixels at the protocol's size, rounded again as those who resize bytes do."""
         if self.size is None or self.resizing == "house":
             return pixels.astype(np.float64)
@@ -127,10 +127,10 @@ class Protocol:
             return np.asarray(cv2.resize(pixels, (self.size, self.size)), np.float64)
         return _by_pillow(pixels, self.size, self.resizing).astype(np.float64)
 
-    def _one_bit(self, alpha: npt.NDArray[np.float32]) -> Floats:
+    def _one_bit(self, alpha: Floats) -> Doubles:
         from PIL import Image
 
-        mask = Image.fromarray(_bytes(alpha)).convert("1")
+        mask = Image.fromarray(to_uint8(alpha)).convert("1")
         if self.size is not None:
             mask = mask.resize((self.size, self.size), Image.Resampling.NEAREST)
         return np.asarray(mask, np.float64)
@@ -172,13 +172,7 @@ class Protocol:
         )
 
 
-def _bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    return np.asarray(np.rint(np.clip(values, 0, 1) * BYTE), np.uint8)
-
-
-def _by_opencv(
-    pixels: npt.NDArray[np.float32], size: int, resizing: Resizing
-) -> npt.NDArray[np.float32]:
+def _by_opencv(pixels: Floats, size: int, resizing: Resizing) -> Floats:
     """Floats resized in float; predictions of Pillow's protocols too, bilinearly or bicubically."""
     if resizing == "house":
         return resize(pixels, size)
@@ -186,9 +180,7 @@ def _by_opencv(
     return np.asarray(cv2.resize(pixels, (size, size), interpolation=how), np.float32)
 
 
-def _by_pillow(
-    pixels: npt.NDArray[np.uint8], size: int, resizing: Resizing
-) -> npt.NDArray[np.uint8]:
+def _by_pillow(pixels: Bytes, size: int, resizing: Resizing) -> Bytes:
     from PIL import Image
 
     how = Image.Resampling.BICUBIC if resizing == "pillow-bicubic" else Image.Resampling.BILINEAR

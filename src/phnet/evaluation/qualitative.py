@@ -5,23 +5,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.readers import Sample
 from phnet.errors import BadData, BadOutput
 from phnet.evaluation.metrics import METRICS
-from phnet.evaluation.score import to_bytes
 from phnet.evaluation.statistics import Scored
 from phnet.files import write_bytes
 from phnet.images import load
+from phnet.images.arrays import Bytes, to_uint8
 
 CELL = 224  # pixels, height and width of a picture's place
 GAP = 6
 HEAD = 30
 ROWS = 6  # where none are named
 INK = (40, 40, 40)
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def chosen(method: Scored, rows: int = ROWS) -> list[str]:
@@ -55,9 +52,9 @@ def sheet(samples: Sequence[Sample], methods: Sequence[Scored], ids: Sequence[st
     lines = [_heads(heads)]
     for name in wanted:
         sample = by_id[name]
-        pictures = [to_bytes(sample.composite), to_bytes(np.dstack([sample.mask] * 3))]
-        pictures += [to_bytes(load(method.paths[rows[name]]).rgb) for method in methods]
-        pictures.append(to_bytes(sample.real))
+        pictures = [to_uint8(sample.composite), to_uint8(np.dstack([sample.mask] * 3))]
+        pictures += [to_uint8(load(method.paths[rows[name]]).rgb) for method in methods]
+        pictures.append(to_uint8(sample.real))
         lines.append(np.hstack([_cell(picture) for picture in pictures]))
     return np.vstack(lines)
 

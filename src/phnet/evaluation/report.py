@@ -13,8 +13,8 @@ import numpy as np
 from phnet.datasets.readers import SUBSETS, Sample
 from phnet.evaluation import paper_tables, protocols, report_examples
 from phnet.evaluation.metrics import METRICS
-from phnet.evaluation.score import to_bytes
 from phnet.evaluation.statistics import BANDS, Scored, summary, with_interval
+from phnet.images.arrays import to_uint8
 
 UNTOUCHED = "composite"  # the method that changes nothing: it has no examples of its own
 MISSING = "-"
@@ -92,7 +92,7 @@ def own_facts(sample: Sample, repeats: int = 5) -> dict[str, float]:
     from phnet.harmonization.harmonizer import Harmonizer
 
     harmonizer = Harmonizer(threads=1)
-    pixels, mask = to_bytes(sample.composite), sample.mask
+    pixels, mask = to_uint8(sample.composite), sample.mask
     seconds = []
     for _ in range(repeats + 1):
         start = time.perf_counter()

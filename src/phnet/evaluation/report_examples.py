@@ -6,19 +6,16 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.readers import Sample
 from phnet.evaluation.metrics import METRICS
 from phnet.evaluation.no_reference import CHECKS
-from phnet.evaluation.score import to_bytes
 from phnet.evaluation.statistics import Scored
 from phnet.images import load
+from phnet.images.arrays import Bytes, Doubles, Indices, to_uint8
 
 PICTURE = 200  # height in the page, in pixels
 EXAMPLES = 2  # of each kind
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def chosen(method: Scored, count: int = EXAMPLES) -> dict[str, list[int]]:
@@ -39,7 +36,7 @@ def chosen(method: Scored, count: int = EXAMPLES) -> dict[str, list[int]]:
     }
 
 
-def _worst(rows: npt.NDArray[np.intp], error: npt.NDArray[np.float64], count: int) -> list[int]:
+def _worst(rows: Indices, error: Doubles, count: int) -> list[int]:
     return [int(i) for i in rows[np.argsort(-error[rows], kind="stable")][:count]]
 
 
@@ -55,9 +52,9 @@ def examples(samples: Sequence[Sample], method: Scored, unfolded: bool) -> str:
 
 def _example(sample: Sample, method: Scored, row: int) -> str:
     pictures = {
-        "composite": to_bytes(sample.composite),
-        "result": to_bytes(load(method.paths[row]).rgb),
-        "true photo": to_bytes(sample.real),
+        "composite": to_uint8(sample.composite),
+        "result": to_uint8(load(method.paths[row]).rgb),
+        "true photo": to_uint8(sample.real),
     }
     images = "".join(
         f'<img alt="{what} {html.escape(sample.id)}" src="{data_uri(pixels)}">'

@@ -19,7 +19,6 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.batch.executors import apply
 from phnet.datasets.readers import SUFFIXES, Sample
@@ -30,13 +29,12 @@ from phnet.evaluation.metrics import METRICS
 from phnet.evaluation.no_reference import CHECKS, LUMA, check
 from phnet.evaluation.statistics import Scored
 from phnet.files import write_bytes, write_text
+from phnet.images.arrays import Doubles, Pixels
 
 UNTOUCHED = "untouched"  # folder in a folder of predictions: the method on real photos
 NOTE = "method.json"  # in a folder of predictions: what made them, and how fast
 LARGEST_NOTE = 1 << 20  # bytes
 
-Bytes = npt.NDArray[np.uint8]
-Doubles = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 logger = logging.getLogger(__name__)
 
@@ -92,20 +90,14 @@ def predict(
     seconds: list[float] = []
     reason = None
     for done, sample in enumerate(samples):
-        pixels = (rule.real(sample) if untouched else rule.composite(sample)).astype(np.uint8)
-        mask = rule.foreground(sample).astype(np.float32)
-        start = time.perf_counter()
+        pixels = rule.real(sample) if untouched else rule.composite(sample)
         try:
-            if not mask.any():
-                raise BadMask("mask: expected a foreground, but the mask is empty")
-            result = np.asarray(method.harmonize(pixels, mask))
+            result, taken = _timed(method, sample, pixels, rule.foreground(sample))
         except BadMask as error:
-            reason = f"{sample.mask_path}: {error}"
+            reason = str(error)
             logger.warning("%s; left out", reason)
-        except PHNetError as error:
-            raise type(error)(f"{sample.mask_path}: {error}") from error
         else:
-            seconds.append(time.perf_counter() - start)
+            seconds.append(taken)
             _store(folder / sample.file_name, result)
         if progress is not None:
             progress(done + 1, len(samples))
@@ -117,7 +109,20 @@ def predict(
     return seconds
 
 
-def _store(path: Path, result: npt.NDArray[Any]) -> None:
+def _timed(method: Method, sample: Sample, pixels: Doubles, mask: Doubles) -> tuple[Pixels, float]:
+    """A method's result, and the seconds that it took; errors name the sample's mask."""
+    composite, foreground = pixels.astype(np.uint8), mask.astype(np.float32)
+    start = time.perf_counter()
+    try:
+        if not foreground.any():
+            raise BadMask("mask: expected a foreground, but the mask is empty")
+        result = np.asarray(method.harmonize(composite, foreground))
+    except PHNetError as error:
+        raise type(error)(f"{sample.mask_path}: {error}") from error
+    return result, time.perf_counter() - start
+
+
+def _store(path: Path, result: Pixels) -> None:
     """Write a prediction as PNG; floats with 16 bits."""
     if result.dtype.kind == "f":
         result = np.rint(np.clip(result, 0, 1) * 65535).astype(np.uint16)
@@ -139,11 +144,6 @@ def _check_output(samples: Sequence[Sample], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadOutput(f"{folder}: cannot be made ({error.strerror})") from error
-
-
-def to_bytes(image: npt.NDArray[np.float32]) -> Bytes:
-    """Floats in [0, 1] to uint8."""
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 # -- scores -------------------------------------------------------------------------------

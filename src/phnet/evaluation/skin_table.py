@@ -12,8 +12,8 @@ import numpy.typing as npt
 from phnet.datasets.skin_tone import TONES, Skin, tone_of
 from phnet.evaluation.no_reference import LUMA
 from phnet.evaluation.statistics import intervals
+from phnet.images.arrays import Doubles
 
-Doubles = npt.NDArray[np.float64]
 COLUMNS = 4  # angle, change, against the true photo, squared error
 
 

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from phnet.evaluation.metrics import ERRORS, METRICS
 from phnet.evaluation.no_reference import CHECKS
+from phnet.images.arrays import Doubles
 
 BANDS = {"0-5": (0.0, 0.05), "5-15": (0.05, 0.15), "15-100": (0.15, 1.01)}  # of the foreground
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

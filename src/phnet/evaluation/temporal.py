@@ -21,15 +21,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.readers import Sample, resize
 from phnet.evaluation.metrics import FULL_SCALE
 from phnet.images import load
+from phnet.images.arrays import Floats, to_uint8
 
 SIDE = 256
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -57,10 +55,7 @@ def flow(later: Floats, earlier: Floats) -> Floats:
         later: RGB (h, w, 3) in [0, 1].
         earlier: the same.
     """
-    grays = [
-        cv2.cvtColor(np.rint(each * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-        for each in (later, earlier)
-    ]
+    grays = [cv2.cvtColor(to_uint8(each), cv2.COLOR_RGB2GRAY) for each in (later, earlier)]
     finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return np.asarray(finder.calc(grays[0], grays[1], None), np.float32)
 

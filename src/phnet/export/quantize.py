@@ -15,15 +15,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import onnx
 
 from phnet.datasets.synthesis import make_composite
 from phnet.errors import BadData
 from phnet.export.transposed_conv import without_transposed
+from phnet.images.arrays import Floats
 from phnet.training.sources import photo_sources
 
-Feed = dict[str, npt.NDArray[np.float32]]  # the network's inputs, by name
+Feed = dict[str, Floats]  # the network's inputs, by name
 
 COMPOSITES = 48  # made of as many photos, evenly spaced in the folder
 

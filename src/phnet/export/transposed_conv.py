@@ -9,11 +9,11 @@ and out[2m + 1] takes x[m] k[2] + x[m + 1] k[0].
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-Floats = npt.NDArray[np.float32]
+from phnet.images.arrays import Floats
+
 TAPS = ([3, 1], [2, 0])  # of a kernel of 4, for even and for odd places of the output
 
 

@@ -2,9 +2,8 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from phnet.images.arrays import Floats
+from phnet.images.arrays import Doubles, Floats
 
 SMOOTHING = 0.5  # sigma, in small pixels, of the blur of both sides before the fit
 RIDGE = 1e-3  # pulls a fit without contrast towards what is known otherwise
@@ -24,7 +23,7 @@ def unblend(composite: Floats, result: Floats, mask: Floats) -> tuple[Floats, Fl
     return predicted.astype(np.float32), weight
 
 
-def affine_fit(composite: Floats, predicted: Floats, weight: Floats) -> npt.NDArray[np.float64]:
+def affine_fit(composite: Floats, predicted: Floats, weight: Floats) -> Doubles:
     """The affine map (4, 3) of the whole foreground: least squares, pulled to the identity."""
     inside = weight > 0
     w = weight[inside][:, None]

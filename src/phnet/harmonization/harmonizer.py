@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from phnet.errors import BadInput, BadModel
 from phnet.harmonization import model_file
+from phnet.images.arrays import Floats, Pixels
 from phnet.matting import sessions
 from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, cores, made_of
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Floats = npt.NDArray[np.float32]
-Pixels = npt.NDArray[Any]
 Composite = TypeVar("Composite", bound="str | os.PathLike[str] | Image.Image | Pixels")
 
 LARGEST_MODEL = 1 << 30  # bytes

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from phnet.harmonization.finishing.strips import spread
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels
+from phnet.images.arrays import Floats, Pixels, in_levels
 
 APART = 0.1  # mask from which pixels hang together
 LEAST = 0.02  # share of the largest person's area that another must have
@@ -40,6 +40,5 @@ def without_others(picture: Pixels, mask: Floats, others: Floats) -> Pixels:
     made = np.array(picture)
     place = np.nonzero(others > 0)
     behind = spread(picture, (mask <= 0).astype(np.float32), 256).at_places(*place)
-    scale = FULL_SCALE.get(picture.dtype)
-    made[place] = behind if scale is None else np.rint(behind * scale)
+    made[place] = in_levels(behind, picture.dtype)
     return made

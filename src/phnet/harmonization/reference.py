@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadImage
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels, to_float
+from phnet.images.arrays import Floats, Pixels, in_levels, to_float
 from phnet.images.picture import Picture
 from phnet.images.transparency import filled, hidden
 
@@ -41,10 +41,9 @@ def in_light_of(composite: Pixels, mask: Floats, reference: Pixels | None) -> Pi
     how = cv2.INTER_AREA if reference.shape[0] > mask.shape[0] else cv2.INTER_LINEAR
     made = np.empty(composite.shape, composite.dtype)
     behind = cv2.resize(reference[..., :3], size, interpolation=how)
-    scale = FULL_SCALE.get(composite.dtype)
     for start in range(0, mask.shape[0], 256):
         rows = slice(start, start + 256)
         below = np.clip(to_float(behind[rows]), 0, 1)
         below += mask[rows][..., None] * (to_float(composite[rows]) - below)
-        made[rows] = below if scale is None else np.rint(below * scale)
+        made[rows] = in_levels(below, composite.dtype)
     return made

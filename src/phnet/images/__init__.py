@@ -1,13 +1,6 @@
 """Pictures and masks: the contract for arrays, decoding, encoding, color profiles."""
 
-from phnet.images.arrays import (
-    blend,
-    check_image,
-    check_mask,
-    check_pixels,
-    mask_notes,
-    to_float,
-)
+from phnet.images.arrays import blend, check_image, check_mask, check_pixels, mask_notes, to_float
 from phnet.images.decoding import Source
 from phnet.images.encoding import check_output, encoded, merged, save
 from phnet.images.fitting import left_out

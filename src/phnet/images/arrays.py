@@ -10,8 +10,13 @@ import numpy.typing as npt
 
 from phnet.errors import BadImage, BadMask
 
-Floats = npt.NDArray[np.float32]
-Pixels = npt.NDArray[Any]
+# The types of arrays, for all packages.
+Floats = npt.NDArray[np.float32]  # pictures and masks in [0, 1], and what is computed of them
+Doubles = npt.NDArray[np.float64]  # where sums and solutions need it
+Bytes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+Pixels = npt.NDArray[Any]  # of any type: uint8, uint16, bool or floats
 
 FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.bool_): 1}
 STRIP_PIXELS = 1 << 21  # worked on at a time
@@ -24,6 +29,17 @@ def to_float(values: Pixels) -> Floats:
     if scale != 1:
         result /= np.float32(scale)
     return result
+
+
+def to_uint8(values: Floats | Doubles) -> Bytes:
+    """Floats in [0, 1] to uint8, rounded; what is outside is clipped."""
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def in_levels(values: Floats, kind: np.dtype[Any]) -> Floats:
+    """Floats in [0, 1] as whole levels of an integer type; for a type of floats, as they are."""
+    scale = FULL_SCALE.get(kind)
+    return values if scale is None else np.rint(values * scale)
 
 
 # -- large pictures, without a copy of them in floats -------------------------------------

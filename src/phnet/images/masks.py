@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadMask
-from phnet.images.arrays import Floats, Pixels, has_aspect, to_float
+from phnet.images.arrays import Floats, Pixels, has_aspect, to_float, to_uint8
 from phnet.images.color_profiles import LUMA
 from phnet.images.decoding import Source, decode, opened, source_of, upright
 from phnet.images.mask_classes import MOST_IDS, class_of, class_of_palette, in_hex, named
@@ -207,7 +207,7 @@ def _colored(values: Pixels, name: str) -> Mask:
         if not 2 <= int((levels > 0).sum()) <= LARGEST_ID // 2:
             note = f"is one color, {in_hex(peak * 255)}, on black: taken as the foreground"
             return Mask(np.clip(highest / peak.max(), 0, 1), note)
-    ids = np.unique(np.rint(floats.reshape(-1, 3) * 255).astype(np.uint8), axis=0)
+    ids = np.unique(to_uint8(floats.reshape(-1, 3)), axis=0)
     if len(ids) > MOST_IDS:
         return Mask(np.asarray(floats @ LUMA))
     found = ", ".join(in_hex(color) for color in ids if color.any())

@@ -15,11 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from phnet.errors import BadImage
-from phnet.images.arrays import (
-    Floats,
-    Pixels,
-    to_float,
-)
+from phnet.images.arrays import Floats, Pixels, to_float
 from phnet.images.color_profiles import cmyk_to_rgb, describes, in_depth, to_srgb
 from phnet.images.declared_colors import Chunk
 from phnet.images.decoding import Source, decode, opened, source_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from phnet.errors import BadOutput, MissingExtra
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels, strips, to_float
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels, strips, to_float, to_uint8
 
 LONGEST_SIDE = 30000  # pixels, of the format
 LAYERS = ("Background", "Original person", "Harmonized person")  # from the lowest up
@@ -52,7 +52,7 @@ def psd_bytes(background: Pixels, original: Pixels, result: Pixels, mask: Floats
         raise BadOutput(f"PSD: expected sides of at most {LONGEST_SIDE} pixels")
     depth = 16 if background.dtype == np.uint16 else 8
     document = tools.PSDImage.new("RGB", (width, height), depth=depth)
-    opacity = Image.fromarray(np.rint(mask * 255).astype(np.uint8))
+    opacity = Image.fromarray(to_uint8(mask))
     persons = [background, *(own_colors(one, background, mask) for one in (original, result))]
     for name, pixels in zip(LAYERS, persons, strict=True):
         layer = document.create_pixel_layer_from_array(np.ascontiguousarray(pixels), name=name)

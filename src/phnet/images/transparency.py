@@ -7,15 +7,7 @@ network, they are filled in from what can be seen, and so say nothing.
 import cv2
 import numpy as np
 
-from phnet.images.arrays import (
-    FULL_SCALE,
-    Floats,
-    Pixels,
-    enlarged_rows,
-    shrunk,
-    strips,
-    to_float,
-)
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels, enlarged_rows, shrunk, strips, to_float
 
 SIDE = 256  # pixels of the longer side that filling in is computed at
 SURE = 0.25  # share of a place that must be seen for its own color to stand

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from phnet.errors import BadInput, BadModel, MissingExtra
@@ -42,7 +41,7 @@ LARGEST_MODEL = 1 << 30  # bytes
 LEAST_SIDE, LARGEST_SIDE = 4, 4096  # of a network's input, and of its output
 CLOSED_FORM_SIDE = 1024  # closed-form matting is solved at this longer side
 
-Photo = str | os.PathLike[str] | Source | Image.Image | npt.NDArray[Any]
+Photo = str | os.PathLike[str] | Source | Image.Image | Pixels
 
 
 class _Network(Protocol):
@@ -166,7 +165,7 @@ def refine_guided(alpha: Floats, rgb: Pixels, guide_side: int = GUIDE_SIDE) -> F
     coarse = _resize(alpha, fitted)
     radius = max(1, round(max(fitted) / 110))
 
-    def mean(pixels: npt.NDArray[Any]) -> Floats:
+    def mean(pixels: Pixels) -> Floats:
         side = 2 * radius + 1
         averaged = cv2.boxFilter(pixels, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REFLECT)
         return np.asarray(averaged, np.float32)

@@ -80,8 +80,9 @@ class PHNetConfig:
         return layer - 1
 
 
-# Widths of the encoder that ships in the package.
+# Widths of the encoder: of the weights inside the package, first and now.
 _PORTRAIT_WIDTHS = (3, 16, 24, 32, 64, 96, 128)
+_WIDER = (3, 32, 48, 64, 96, 128, 192)
 
 CONFIGS: dict[str, PHNetConfig] = {
     "paper": PHNetConfig.paper(),
@@ -95,6 +96,7 @@ CONFIGS: dict[str, PHNetConfig] = {
     "paper-d3456-pfe": PHNetConfig(pn_layers=(3, 4, 5, 6)),
     "portrait-small": PHNetConfig(widths=_PORTRAIT_WIDTHS, output="affine"),
     "portrait": PHNetConfig(widths=_PORTRAIT_WIDTHS, output="field", shrink=2, statistics=True),
+    "portrait-wide": PHNetConfig(widths=_WIDER, output="field", shrink=2, statistics=True),
 }
 
 

@@ -10,12 +10,10 @@ import torch
 
 from phnet.errors import BadModel
 
-Floats = npt.NDArray[np.float32]
-
 
 def load_script(
     path: Path, threads: int | None = None
-) -> tuple[Callable[[Sequence[Floats]], Any], int]:
+) -> tuple[Callable[[Sequence[npt.NDArray[np.float32]]], Any], int]:
     """Open a file of ``torch.jit.save``.
 
     A script is a program: run only those whose source is trusted.
@@ -40,7 +38,7 @@ def load_script(
         reason = (str(error).splitlines() or ["it is empty"])[0][:200]
         raise BadModel(f"{path}: expected a network in TorchScript, but {reason}") from error
 
-    def run(tensors: Sequence[Floats]) -> Any:
+    def run(tensors: Sequence[npt.NDArray[np.float32]]) -> Any:
         try:
             with torch.inference_mode():
                 return _arrays(network(*(torch.from_numpy(each) for each in tensors)))

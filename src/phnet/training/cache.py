@@ -25,6 +25,7 @@ import numpy.typing as npt
 from phnet.batch.executors import Record, run_processes
 from phnet.errors import BadData, BadOutput, PHNetError, TrainingStopped
 from phnet.files import write_text
+from phnet.images.arrays import Bytes
 from phnet.options import cores
 from phnet.training.sources import Source, squared
 
@@ -53,12 +54,12 @@ class Cache:
         return len(self.ids)
 
     @cached_property
-    def pixels(self) -> npt.NDArray[np.uint8]:
+    def pixels(self) -> Bytes:
         """Memory-mapped (places in the file, S, S, planes)."""
         count = self.path.stat().st_size // row_bytes(self.size, self.planes)
         return np.memmap(self.path, np.uint8, "r", shape=(count, self.size, self.size, self.planes))
 
-    def row(self, row: int) -> npt.NDArray[np.uint8]:
+    def row(self, row: int) -> Bytes:
         """One image, (S, S, planes)."""
         return np.asarray(self.pixels[self.places[row] if self.places else row])
 
@@ -66,7 +67,7 @@ class Cache:
         """One image's id."""
         return self.ids[row]
 
-    def mask(self, row: int) -> npt.NDArray[np.uint8]:
+    def mask(self, row: int) -> Bytes:
         """One image's mask, (S, S)."""
         return self.row(row)[..., 3]
 
@@ -259,7 +260,7 @@ class Filler:
                 raise
         return {"rejected": found["rejected"]}
 
-    def _load(self, source: Source, rejected: dict[str, str]) -> npt.NDArray[np.uint8] | None:
+    def _load(self, source: Source, rejected: dict[str, str]) -> Bytes | None:
         """The image at the cache's size; None, and the reason noted, where it cannot be used."""
         try:
             return squared(source.load(), self.size)

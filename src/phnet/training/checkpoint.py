@@ -12,6 +12,7 @@ from phnet.files import json_of, replacing, write_bytes
 from phnet.networks import PHNet, PHNetConfig
 from phnet.networks.mattenet import MatteConfig
 from phnet.networks.released import ReleasedConfig
+from phnet.training.growing import grown
 from phnet.training.tasks import Config, Network, network
 
 FORMAT = "phnet-checkpoint-1"
@@ -152,7 +153,8 @@ def take_weights(net: Network, path: str | Path) -> int:
     """Start with another run's weights.
 
     A PFE may be missing there (section 5.1, stage 2), and what turns a network whose output is
-    ``affine`` into one whose output is a field: the statistics branch and the detail plane.
+    ``affine`` into one whose output is a field: the statistics branch and the detail plane. The
+    other network may be narrower; see :func:`phnet.training.growing.grown`.
 
     Returns:
         How many images these weights have seen.
@@ -163,7 +165,7 @@ def take_weights(net: Network, path: str | Path) -> int:
     state = load_checkpoint(path)
     weights = dict(state.get("ema") or state["model"])
     if isinstance(net, PHNet):
-        _grow_head(net, weights)
+        weights = grown(weights, net)
     try:
         missing, unexpected = net.load_state_dict(weights, False)
     except RuntimeError as error:
@@ -172,13 +174,3 @@ def take_weights(net: Network, path: str | Path) -> int:
     if unexpected or not all(key.startswith(added) for key in missing):
         raise BadModel(f"{path}: weights do not fit the recipe's network")
     return images_of(state)
-
-
-def _grow_head(net: PHNet, weights: dict[str, Any]) -> None:
-    """Add the detail plane, all zero, to the last layer's ``weights`` where ``net`` has one."""
-    for name, axis in (("decoder.5.up.weight", 1), ("decoder.5.up.bias", 0)):
-        have, want = weights.get(name), net.state_dict()[name]
-        if isinstance(have, torch.Tensor) and have.shape[axis] + 1 == want.shape[axis]:
-            shape = list(have.shape)
-            shape[axis] = 1
-            weights[name] = torch.cat([have, have.new_zeros(shape)], axis)

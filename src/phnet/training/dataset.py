@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -23,7 +22,8 @@ from phnet.datasets.scene_light import (
     resized,
     traces,
 )
-from phnet.datasets.synthesis import Pixels, Reading, binarize, make_composite
+from phnet.datasets.synthesis import Reading, binarize, make_composite
+from phnet.images.arrays import Bools, Bytes, Pixels
 from phnet.training.cache import Cache
 from phnet.training.recipe import Data
 from phnet.training.sources import fit
@@ -62,8 +62,8 @@ class TrainingImages(Dataset[dict[str, Any]]):
         return _tensors(*made, self.cache.name(row), light)
 
     def _synthesize(
-        self, planes: Pixels, row: int, rng: np.random.Generator
-    ) -> tuple[tuple[Pixels, Pixels, Pixels], float]:
+        self, planes: Bytes, row: int, rng: np.random.Generator
+    ) -> tuple[tuple[Bytes, Bytes, Bytes], float]:
         """A composite, its mask and its photo; and the light that a user would ask for."""
         data = self.data
         size = data.size
@@ -91,8 +91,8 @@ class TrainingImages(Dataset[dict[str, Any]]):
         return (composite, fit(alpha, data.size), photo), light
 
     def _photo(
-        self, planes: Pixels, row: int, size: int, rng: np.random.Generator
-    ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+        self, planes: Bytes, row: int, size: int, rng: np.random.Generator
+    ) -> tuple[Bytes, Bools]:
         """The photo of a row and its foreground, varied, at ``size``."""
         data = self.data
         photo, alpha = fit(planes[..., :3], size), fit(planes[..., 3], size)
@@ -111,9 +111,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
             mask = vary_mask(mask, binarize(fit(other, size)), rng)
         return photo, mask
 
-    def _recolored(
-        self, photo: Pixels, mask: npt.NDArray[np.bool_], rng: np.random.Generator
-    ) -> Pixels:
+    def _recolored(self, photo: Bytes, mask: Bools, rng: np.random.Generator) -> Bytes:
         """A composite of the paper's task; the photo itself where nothing is to be done."""
         data = self.data
         if data.untouched and rng.random() < data.untouched:
@@ -129,8 +127,8 @@ class TrainingImages(Dataset[dict[str, Any]]):
         return composite
 
     def _relit(
-        self, photo: Pixels, mask: npt.NDArray[np.bool_], row: int, rng: np.random.Generator
-    ) -> tuple[Pixels, Pixels]:
+        self, photo: Bytes, mask: Bools, row: int, rng: np.random.Generator
+    ) -> tuple[Bytes, Bytes]:
         """A paste under foreign light, and what it should become; one in twelve needs nothing."""
         scene = None
         if len(self.scenes):
@@ -141,7 +139,7 @@ class TrainingImages(Dataset[dict[str, Any]]):
         made, real = make_scene_light(photo, mask, rng, scene)
         return (real if rng.random() < 1 / 12 else made.image), real
 
-    def _pair(self, planes: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels, Pixels]:
+    def _pair(self, planes: Bytes, rng: np.random.Generator) -> tuple[Bytes, Bytes, Bytes]:
         flip = max(self.data.vary / 2, self.data.flip)
         planes = planes[:, ::-1] if rng.random() < flip else planes
         composite, mask, real = (
@@ -194,17 +192,17 @@ class ValidationImages(Dataset[dict[str, Any]]):
         return item
 
 
-def _hard(mask: npt.NDArray[Any]) -> Pixels:
+def _hard(mask: Pixels) -> Bytes:
     """0 and 255."""
     return np.where(binarize(mask), np.uint8(255), np.uint8(0))
 
 
-def _planes(picture: Pixels) -> torch.Tensor:
+def _planes(picture: Bytes) -> torch.Tensor:
     return torch.from_numpy(picture.transpose(2, 0, 1).copy())
 
 
 def _tensors(
-    composite: Pixels, mask: Pixels, real: Pixels, name: str, light: float = 0.0
+    composite: Bytes, mask: Bytes, real: Bytes, name: str, light: float = 0.0
 ) -> dict[str, Any]:
     """``mask`` is uint8 (S, S); hard ones come back as 0 and 255."""
     return {

@@ -8,13 +8,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.datasets.archive import Packed, members, pack, read_member
 from phnet.datasets.readers import Sample, read, splits
 from phnet.datasets.shards import held_out
-from phnet.datasets.synthesis import Pixels, binarize
+from phnet.datasets.synthesis import binarize
 from phnet.errors import BadData
+from phnet.images.arrays import Bytes, to_uint8
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -24,12 +24,12 @@ class Source:
     """One image of the set, not yet decoded."""
 
     id: str
-    load: Callable[[], Pixels]  # planes (H, W, 4): photo, mask; or (H, W, 7): composite, mask, real
+    load: Callable[[], Bytes]  # planes (H, W, 4): photo, mask; or (H, W, 7): composite, mask, real
     scene: bool = False  # may stand behind any person
     planes: int = 4
 
 
-def _decode(content: bytes, flags: int) -> Pixels:
+def _decode(content: bytes, flags: int) -> Bytes:
     buffer = np.frombuffer(content, np.uint8)
     pixels = cv2.imdecode(buffer, flags) if buffer.size else None
     if pixels is None:
@@ -39,7 +39,7 @@ def _decode(content: bytes, flags: int) -> Pixels:
     return np.asarray(pixels, np.uint8)
 
 
-def _photo_planes(photo: bytes, mask: bytes) -> Pixels:
+def _photo_planes(photo: bytes, mask: bytes) -> Bytes:
     rgb, alpha = _decode(photo, cv2.IMREAD_COLOR), _decode(mask, cv2.IMREAD_GRAYSCALE)
     if rgb.shape[:2] != alpha.shape:
         raise ValueError(f"photo is {rgb.shape[1]}x{rgb.shape[0]}, mask {alpha.shape[::-1]}")
@@ -48,7 +48,7 @@ def _photo_planes(photo: bytes, mask: bytes) -> Pixels:
     return np.dstack([rgb, alpha])
 
 
-def decoded_planes(first: bytes, mask: bytes, real: bytes | None = None) -> Pixels:
+def decoded_planes(first: bytes, mask: bytes, real: bytes | None = None) -> Bytes:
     """Encoded files as planes: photo, mask (H, W, 4); with ``real``: composite, mask, real, 7.
 
     Raises:
@@ -64,11 +64,11 @@ def decoded_planes(first: bytes, mask: bytes, real: bytes | None = None) -> Pixe
     return np.dstack([pictures[0], hard, pictures[1]])
 
 
-def _load_photo(photo: Path, mask: Path) -> Pixels:
+def _load_photo(photo: Path, mask: Path) -> Bytes:
     return _photo_planes(photo.read_bytes(), mask.read_bytes())
 
 
-def _load_packed(pack: Path, photo: str, mask: str) -> Pixels:
+def _load_packed(pack: Path, photo: str, mask: str) -> Bytes:
     return _photo_planes(read_member(pack, photo), read_member(pack, mask))
 
 
@@ -153,15 +153,11 @@ def pair_sources(folders: Sequence[str], split: str, real: str) -> list[Source]:
     return sources
 
 
-def _load_pair(sample: Sample) -> Pixels:
-    composite, mask, real = (_bytes(p) for p in (sample.composite, sample.mask, sample.real))
+def _load_pair(sample: Sample) -> Bytes:
+    composite, mask, real = (to_uint8(p) for p in (sample.composite, sample.mask, sample.real))
     if not composite.shape[:2] == mask.shape == real.shape[:2]:
         raise ValueError("composite, mask and real photo differ in size")
     return np.dstack([composite, mask, real])
-
-
-def _bytes(pixels: npt.NDArray[np.float32]) -> Pixels:
-    return np.asarray(np.rint(pixels * 255), np.uint8)
 
 
 def pack_photos(folders: Sequence[str], output: Path, size: int, max_bytes: int) -> dict[str, Any]:
@@ -190,14 +186,14 @@ def pack_photos(folders: Sequence[str], output: Path, size: int, max_bytes: int)
     return {**counts, "quality": quality, "bytes": written, "skipped": skipped}
 
 
-def fit(pixels: Pixels, size: int) -> Pixels:
+def fit(pixels: Bytes, size: int) -> Bytes:
     """Resized to a square of ``size``, where it is none yet."""
     if pixels.shape[0] == size:
         return np.ascontiguousarray(pixels)
     return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def squared(pixels: Pixels, size: int) -> Pixels:
+def squared(pixels: Bytes, size: int) -> Bytes:
     """Planes (H, W, 4 or 7) as a square of ``size``: by area, or cubic where it enlarges.
 
     OpenCV resizes at most four channels with INTER_AREA at its best speed, and enlarges with it by

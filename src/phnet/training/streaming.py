@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phnet.datasets.shards import ShardIndex, open_shards
-from phnet.datasets.synthesis import Pixels
+from phnet.images.arrays import Bytes
 from phnet.training.sources import Source, decoded_planes, squared
 
 WINDOW = 16  # shards that are mixed with each other: about 4 GB are in use at a time
@@ -40,11 +40,11 @@ class Shards:
     def __len__(self) -> int:
         return int(self.index.starts[-1])
 
-    def row(self, row: int) -> npt.NDArray[np.uint8]:
+    def row(self, row: int) -> Bytes:
         """One image, (S, S, 4 or 7)."""
         return squared(self.planes(row), self.size)
 
-    def planes(self, row: int) -> Pixels:
+    def planes(self, row: int) -> Bytes:
         """One image at its own size, (H, W, 4 or 7)."""
         parts = ("comp", "alpha", "real") if self.kind == "pairs" else ("real", "alpha")
         return decoded_planes(*self.index.read(row, parts))
@@ -53,7 +53,7 @@ class Shards:
         """One image's id."""
         return self.index.name(row)
 
-    def mask(self, row: int) -> npt.NDArray[np.uint8]:
+    def mask(self, row: int) -> Bytes:
         """One image's mask, (S, S)."""
         (content,) = self.index.read(row, ("alpha",))
         mask = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)

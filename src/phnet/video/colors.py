@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phnet.images.arrays import Floats, Pixels
+from phnet.images.arrays import Floats, Pixels, to_uint8
 
 # FFmpeg's numbers, which are those of ITU-T H.273.
 BT709, UNSPECIFIED, BT2020 = 1, 2, 9
@@ -170,7 +170,7 @@ def encoding() -> Pixels:
     """SRGB values of 8 bits for light from 0 to 1 in steps of its root."""
     light = np.linspace(0, 1, STEPS) ** 2
     value = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(value * 255), np.uint8)
+    return to_uint8(value)
 
 
 def from_pq(value: Any) -> Any:

@@ -13,12 +13,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from phnet.errors import BadImage, BadMask, BadOutput
 from phnet.files import check_place, replacing
 from phnet.images import load, load_mask
-from phnet.images.arrays import Floats, Pixels, check_mask
+from phnet.images.arrays import Floats, Pixels, check_mask, to_uint8
 from phnet.video.container import Report, opened, pyav
 from phnet.video.frames import Reader, squared
 from phnet.video.writing import ENCODERS, Writer
@@ -173,7 +171,7 @@ class _Second:
 def _scenes(background: Path) -> Generator[tuple[float, Pixels], None, None]:
     """Pictures with square pixels and the seconds at which they begin, without end."""
     if background.suffix.lower() in PICTURES:
-        picture = np.rint(load(background).rgb * 255).astype(np.uint8)
+        picture = to_uint8(load(background).rgb)
         yield 0.0, picture
         while True:
             yield math.inf, picture

@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 NOTES = "PHNet-Notes"  # a header of the answer
 CHUNK = 256 << 10  # bytes of an answer that are handed to the connection at once
 LEAST_RATE = 64 << 10  # bytes of an answer that a client must read in a second
+BINARY = {"schema": {"type": "string", "format": "binary"}}
 REFUSALS = (400, 406, 408, 413, 415, 422, 429, 500, 503)
 
 
@@ -69,11 +70,18 @@ def create_app(
     app.add_middleware(_Recorder, counters=counters)
     app.include_router(_operations(pool, limits, token))
     app.include_router(page.router())
+    app.include_router(_for_operators(pool, counters))
+    _describe_problems(app)
+    return app
 
-    @app.get(
+
+def _for_operators(pool: Pool, counters: metrics.Metrics) -> APIRouter:
+    """``/healthz`` and ``/metrics``."""
+    router = APIRouter(tags=["operation"])
+
+    @router.get(
         "/healthz",
         summary="Whether a request would be worked on",
-        tags=["operation"],
         responses={
             200: {"content": {"application/json": {"example": {"status": "ok"}}}},
             **answers(421, 503),
@@ -84,34 +92,21 @@ def create_app(
             raise Problem(503, "no process is ready to work on pictures", {"Retry-After": "2"})
         return {"status": "ok"}
 
-    @app.get(
+    @router.get(
         "/metrics",
         summary="Counters for Prometheus",
-        tags=["operation"],
         response_class=Response,
         responses={200: {"content": {"text/plain": metrics.DESCRIBED}}, **answers(421)},
     )
     async def metrics_() -> Response:
         return Response(counters.text(), media_type=metrics.MEDIA_TYPE)
 
-    _describe_problems(app)
-    return app
+    return router
 
 
 def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
     """What is under ``/v1``."""
-    bearer = HTTPBearer(auto_error=False, description="The token of phnet serve --token-file.")
-
-    async def allowed(
-        given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-    ) -> None:
-        known = given is not None and hmac.compare_digest(
-            given.credentials.encode(), (token or "").encode()
-        )
-        if not known:
-            raise Problem(401, "expected the server's bearer token", {"WWW-Authenticate": "Bearer"})
-
-    guards = [] if token is None else [Depends(allowed)]
+    guards = [] if token is None else [_token_guard(token)]
     refusals = answers(421) if token is None else answers(401, 421)
     router = APIRouter(prefix="/v1", tags=["harmonize"], dependencies=guards, responses=refusals)
 
@@ -119,23 +114,7 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
     async def models() -> Models:
         return pool.models
 
-    images: dict[str, Any] = {
-        media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES.values()
-    }
-    notes = {
-        "description": "What a person should know, sentences joined by semicolons.",
-        "schema": {"type": "string"},
-        "example": "no mask was given; the person was found in the picture itself",
-    }
-
-    bounds = (
-        f"A request has at most {limits.body >> 20} MiB, a picture at most "
-        f"{limits.pixels // 10**6} megapixels."
-    )
-    responses: dict[int | str, dict[str, Any]] = {
-        200: {"description": "The picture.", "content": images, "headers": {NOTES: notes}},
-        **answers(*REFUSALS),
-    }
+    bounds, responses = _bounds(limits), _picture_responses()
 
     @router.post(
         "/harmonize",
@@ -177,14 +156,51 @@ def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
         openapi_extra={"requestBody": forms.MATTE.schema()},
         response_class=Response,
         responses={
-            200: {"description": "The mask.", "content": {"image/png": images["image/png"]}},
-            **answers(*REFUSALS),
+            **responses,
+            200: {"description": "The mask.", "content": {"image/png": BINARY}},
         },
     )
     async def matte(request: Request) -> Response:
         return await _answered(request, forms.MATTE, "matte", pool, limits)
 
     return router
+
+
+def _bounds(limits: Limits) -> str:
+    return (
+        f"A request has at most {limits.body >> 20} MiB, a picture at most "
+        f"{limits.pixels // 10**6} megapixels."
+    )
+
+
+def _token_guard(token: str) -> Any:
+    """Depend on the server's bearer token."""
+    bearer = HTTPBearer(auto_error=False, description="The token of phnet serve --token-file.")
+
+    async def allowed(
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    ) -> None:
+        known = given is not None and hmac.compare_digest(
+            given.credentials.encode(), token.encode()
+        )
+        if not known:
+            raise Problem(401, "expected the server's bearer token", {"WWW-Authenticate": "Bearer"})
+
+    return Depends(allowed)
+
+
+def _picture_responses() -> dict[int | str, dict[str, Any]]:
+    """What comes back from whoever makes pictures."""
+    images: dict[str, Any] = {media: dict(BINARY) for media in MEDIA_TYPES.values()}
+    notes = {
+        "description": "What a person should know, sentences joined by semicolons.",
+        "schema": {"type": "string"},
+        "example": "no mask was given; the person was found in the picture itself",
+    }
+    return {
+        200: {"description": "The picture.", "content": images, "headers": {NOTES: notes}},
+        **answers(*REFUSALS),
+    }
 
 
 async def _answered(

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
 from pydantic import BaseModel, Field
 
 from phnet.compositing.composer import Composer, compose_pictures
@@ -13,7 +12,7 @@ from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
 from phnet.harmonization.look import Look, read_look
 from phnet.images import Mask, Picture, encoded, left_out, load, read_mask
-from phnet.images.arrays import Floats, Pixels
+from phnet.images.arrays import Floats, Pixels, to_uint8
 from phnet.images.decoding import Source
 from phnet.images.encoding import compressed
 from phnet.matting.matte import Matter
@@ -139,7 +138,7 @@ class Service:
             PHNetError: the picture cannot be used, or no person was found; says why.
         """
         alpha = self._matter.matte(self._picture(form.files, "photo").colors)
-        gray = np.rint(alpha * 255).astype(np.uint8)
+        gray = to_uint8(alpha)
         return Answer(compressed(gray), MEDIA_TYPES["PNG"], [])
 
     def _chosen(self, model: str) -> Harmonizer:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels, to_float
+from phnet.images.arrays import Floats, Pixels, in_levels, to_float, to_uint8
 from phnet.images.color_profiles import LUMA
 
 BLOCK = 8
@@ -63,7 +63,6 @@ def match_blocks(picture: Pixels, mask: Floats, amount: float = 1.0) -> Pixels:
     made = _compressed(bytes_, chosen)
     output = np.array(picture)
     rows = np.flatnonzero(mask.any(1))
-    scale = FULL_SCALE.get(picture.dtype)
     for start in range(int(rows[0]), int(rows[-1]) + 1, 256):
         part = slice(start, start + 256)
         share = (mask[part] * np.float32(amount))[..., None]
@@ -71,8 +70,7 @@ def match_blocks(picture: Pixels, mask: Floats, amount: float = 1.0) -> Pixels:
         # What 8 bits lost of a finer picture is kept.
         colors += share * (to_float(made[part]) - to_float(bytes_[part]))
         colors = np.clip(colors, 0, 1)
-        values = colors if scale is None else np.rint(colors * scale)
-        np.copyto(output[part], values, where=share > 0, casting="unsafe")
+        np.copyto(output[part], in_levels(colors, picture.dtype), where=share > 0, casting="unsafe")
     return output
 
 
@@ -92,7 +90,7 @@ def _part(mask: Floats) -> tuple[slice, slice]:
 def _as_bytes(picture: Pixels) -> Pixels:
     if picture.dtype == np.uint8:
         return picture
-    return np.rint(np.clip(to_float(picture), 0, 1) * 255).astype(np.uint8)
+    return to_uint8(to_float(picture))
 
 
 def _compressed(pixels: Pixels, quality: int) -> Pixels:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phnet.harmonization.finishing.strips import spread
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels, to_float
+from phnet.images.arrays import Doubles, Floats, Indices, Pixels, in_levels, to_float
 
 SOLID = 0.96  # mask from which a pixel shows the person alone
 LEAST = 0.02  # mask below which a pixel shows next to nothing of the person
@@ -32,15 +32,13 @@ SOFT_LAYERS = 4  # of the grid, for masks between 0 and 1
 CAUTION = 8.0  # how far a mean must stand out from chance, in variances of the mean
 NATURAL = 4.0  # the same, in variances of what differs by nature
 
-Places = npt.NDArray[np.intp]
-
 
 @dataclass(frozen=True)
 class Band:
     """The pixels along an edge, in a box of the picture."""
 
-    rows: Places
-    columns: Places
+    rows: Indices
+    columns: Indices
     mask: Floats  # (n,)
     depth: Floats  # (n,) in pixels from the outline, inside; at least 0.5
     distance: Floats  # (h, w) in pixels from the outline, inside
@@ -161,10 +159,8 @@ def _box(mask: Floats) -> tuple[slice, slice]:
     )
 
 
-def _put(target: Pixels, place: tuple[Places, Places], colors: Floats) -> None:
-    values = np.clip(colors, 0, 1)
-    scale = FULL_SCALE.get(target.dtype)
-    target[place] = values if scale is None else np.rint(values * scale).astype(target.dtype)
+def _put(target: Pixels, place: tuple[Indices, Indices], colors: Floats) -> None:
+    target[place] = in_levels(np.clip(colors, 0, 1), target.dtype)
 
 
 def _natural(picture: Pixels, band: Band) -> float:
@@ -208,7 +204,7 @@ def _systematic(off: Floats, band: Band, natural: float) -> Floats:
     ]
     corner = [np.floor(values).astype(np.intp) for values in at]
     lean = [(v - c).astype(np.float32) for v, c in zip(at, corner, strict=True)]
-    flat: list[tuple[Places, Floats]] = []
+    flat: list[tuple[Indices, Floats]] = []
     for bits in range(8):
         steps = [bits >> 2 & 1, bits >> 1 & 1, bits & 1]
         weight = np.ones_like(band.mask)
@@ -217,14 +213,14 @@ def _systematic(off: Floats, band: Band, natural: float) -> Floats:
         index = np.ravel_multi_index([c + s for c, s in zip(corner, steps, strict=True)], shape)
         flat.append((index, weight))
 
-    def gathered(values: Floats) -> npt.NDArray[np.float64]:
+    def gathered(values: Floats) -> Doubles:
         grid = np.zeros(int(np.prod(shape)))
         for index, weight in flat:
             grid += np.bincount(index, weight * values, grid.size)
         planes = grid.reshape(shape)
         return np.stack([cv2.GaussianBlur(plane, (3, 3), 0.7) for plane in planes])
 
-    def sliced(planes: list[npt.NDArray[np.float64]]) -> Floats:
+    def sliced(planes: list[Doubles]) -> Floats:
         made = np.zeros_like(off)
         for c, plane in enumerate(planes):
             values = plane.ravel().astype(np.float32)

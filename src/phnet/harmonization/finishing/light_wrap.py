@@ -6,10 +6,10 @@ import numpy as np
 from phnet.harmonization.finishing.strips import Spread
 from phnet.harmonization.tiling import GAMMA
 from phnet.images.arrays import (
-    FULL_SCALE,
     Floats,
     Pixels,
     enlarged_rows,
+    in_levels,
     on_threads,
     shrunk,
     strips,
@@ -41,7 +41,6 @@ def light_wrap(picture: Pixels, mask: Floats, amount: float = 1.0, *, threads: i
     if amount == 0 or not share.any():
         return output
     size = (mask.shape[0], mask.shape[1])
-    scale = FULL_SCALE.get(picture.dtype)
     spread = Spread(light, size)
 
     def work(rows: slice) -> None:
@@ -53,7 +52,7 @@ def light_wrap(picture: Pixels, mask: Floats, amount: float = 1.0, *, threads: i
         own = np.clip(to_float(output[rows][place]), 0, 1) ** np.float32(GAMMA)
         more = np.maximum(spread.at_places(place[0] + rows.start, place[1]) - own, 0)
         made = (own + much[place][:, None] * more) ** np.float32(1 / GAMMA)
-        output[rows][place] = made if scale is None else np.rint(made * scale)
+        output[rows][place] = in_levels(made, picture.dtype)
 
     on_threads(work, strips(size), threads)
     return output

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.harmonization.finishing.strips import scaled
-from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.images.arrays import Bools, Doubles, Floats, Indices, Pixels, to_float
 
 SIDE = 8  # of a block, pixels
 OFF = 3  # of the first block, so that blocks are not those of a JPEG
@@ -39,7 +38,7 @@ class Noise:
 
     sigmas: Floats  # (3, LEVELS): of the opponent channels, at brightnesses (i + 0.5) / LEVELS
     grain: Floats  # (3,): sigma, in pixels, of the blur that makes the like of white noise
-    sure: npt.NDArray[np.bool_]  # (LEVELS,): it is noise, and not texture
+    sure: Bools  # (LEVELS,): it is noise, and not texture
 
     def at(self, luma: Floats) -> Floats:
         """The sigmas of the three channels at brightnesses (h, w): (h, w, 3)."""
@@ -80,7 +79,7 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
     flattest = np.argsort(unrest, kind="stable")[: max(LEAST_BLOCKS, round(FLATTEST * len(luma)))]
     typical, _ = _of_blocks(square[flattest])
     sure = np.zeros(LEVELS, bool)
-    chosen: list[npt.NDArray[np.intp]] = []
+    chosen: list[Indices] = []
     for one in range(LEVELS):
         members = np.flatnonzero(level == one)
         if len(members) < LEAST_BLOCKS:
@@ -136,14 +135,14 @@ def _without_plane(values: Floats) -> Floats:
     return np.asarray(rest, np.float32)
 
 
-def _of_blocks(square: Floats) -> tuple[npt.NDArray[np.float64], bool]:
+def _of_blocks(square: Floats) -> tuple[Doubles, bool]:
     """The sigmas (3,) of flat blocks whose variances are (n, 3), and whether these are even."""
     low, high = np.percentile(square[:, 0], (25, 75))
     even = bool(high <= UNEVEN * max(low, 1e-7))
     return np.sqrt(np.percentile(square, 50 if even else 20, axis=0)), even
 
 
-def _filled(sigmas: npt.NDArray[np.float64]) -> Floats:
+def _filled(sigmas: Doubles) -> Floats:
     """Brightnesses that no block has get what the nearest have."""
     places = np.arange(sigmas.shape[1])
     known = ~np.isnan(sigmas[0])

@@ -6,9 +6,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels, on_threads, shrunk, to_float
+from phnet.images.arrays import FULL_SCALE, Floats, Indices, Pixels, on_threads, shrunk, to_float
 
 STRIP_PIXELS = 1 << 19  # worked on at a time: bounds the memory
 FAINT = 0.5 / 255  # weight below which a place tells nothing of itself
@@ -88,7 +87,7 @@ class Spread:
     small: Floats  # (h, w, 3)
     size: tuple[int, int]  # (H, W) of the picture
 
-    def at_places(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Floats:
+    def at_places(self, rows: Indices, columns: Indices) -> Floats:
         """The colors at single pixels, (n, 3), interpolated bilinearly."""
         height, width = self.small.shape[:2]
         down, across = height / self.size[0], width / self.size[1]
