@@ -28,7 +28,7 @@ MISSING = (
     "'pipx install phnet', or let the variable PHNET name it."
 )
 NUMBERS = (  # name, label, tooltip, lowest, highest, default: as docs/options.md has them
-    ("light", "_Light", "How much of the scene's light the person takes on", 0, 1, 0.9),
+    ("light", "_Light", "How much of the scene's light the person takes on", 0, 1, 0.95),
     ("strength", "_Strength", "How much of the change to take; above 1 it goes on", 0, 2, 1),
     ("exposure", "_Exposure", "Brighter or darker after the match, in stops", -3, 3, 0),
     ("warmth", "_Warmth", "Warmer or colder after the match; 1 is 100 mireds", -1, 1, 0),
