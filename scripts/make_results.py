@@ -37,6 +37,7 @@ from phnet.images import load
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTRAITS = ROOT / "tests" / "portraits"
+STATISTICS = ROOT / "weights" / "statistics.safetensors"  # recipes/statistics.toml
 HEADINGS = {
     "mse": "MSE",
     "psnr": "PSNR",
@@ -293,6 +294,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenes", type=Path, help="backgrounds for pastes under foreign light")
     parser.add_argument("--html", type=Path, help="also write the report as a page")
     parser.add_argument("--model", help="another network than the shipped one")
+    parser.add_argument(
+        "--statistics", type=Path, default=STATISTICS, help="weights of the statistics' map alone"
+    )
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="beside the network")
     options = parser.parse_args(arguments)
     try:
@@ -311,6 +315,8 @@ def command_of(options: argparse.Namespace) -> str:
         words += ["--scenes", str(options.scenes)]
     if options.model:
         words += ["--model", options.model]
+    if options.statistics != STATISTICS:
+        words += ["--statistics", str(options.statistics)]
     if options.methods != list(METHODS):
         words += ["--methods", *options.methods]
     return shlex.join(words)
@@ -322,11 +328,16 @@ def _table(
     """The four sets' table: the network at three lights, the classical methods whole and half."""
     methods: dict[str, Method] = {}
     if network.takes_light:
-        for light in dict.fromkeys([0.0, network.card.light, 1.0]):
-            note = ", the default" if light == network.card.light else ""
+        lights = {0.0: "", network.card.light: ", the default", 1.0: ""}
+        for light, note in lights.items():
             methods[f"**network, light {light:g}**{note}"] = Harmonizer(
                 options.model, 1, light=light
             )
+        for light in lights:
+            alone = find_method(str(options.statistics), 1)
+            assert isinstance(alone, Harmonizer)
+            alone.light = light
+            methods[f"statistics' map alone, light {light:g}"] = alone
     else:
         methods["**network**"] = network
     for name in options.methods:

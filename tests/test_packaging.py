@@ -9,7 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TEXTS = {".py", ".toml", ".html", ".css", ".js", ".typed"}
-FOLDERS = ("tests", "scripts", "docs", "recipes", "examples", ".ci", "weights", "src/phnet")
+FOLDERS = {"tests", "scripts", "docs", "recipes", "examples", ".ci", "weights", "src/phnet"}
+FOLDERS |= {".github", "integrations"}
+FILES = {
+    "NOTICE",
+    "LICENSE",
+    "pyproject.toml",
+    "README.md",
+    "SECURITY.md",
+    "mkdocs.yml",
+    "Dockerfile",
+}
 
 
 def own_files(folder: Path) -> set[Path]:
@@ -47,4 +57,4 @@ def test_the_source_distribution_holds_all_files(tmp_path: Path) -> None:
         held = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
     wanted = set().union(*(own_files(ROOT / folder) for folder in FOLDERS))
     assert sorted(map(str, wanted - held)) == []
-    assert {Path(name) for name in ("NOTICE", "LICENSE", "pyproject.toml", "README.md")} <= held
+    assert {Path(name) for name in FILES} <= held

@@ -3,6 +3,7 @@
 What this imports before it listens for Ctrl-C is as little as can be.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ def main() -> None:
     """Run the command line, which Ctrl-C ends with one line, whatever it is in the middle of."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupted)
+        # Last of all, when everything is done: Python itself would let the process be killed then.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     from phnet.cli import main as run
 
     run()

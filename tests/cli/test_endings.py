@@ -47,6 +47,23 @@ def test_ctrl_c_is_one_line_and_leaves_nothing(
     assert {path.name for path in tmp_path.iterdir()} - before <= {"o.png"}
 
 
+@posix
+def test_ctrl_c_after_all_is_done_changes_nothing() -> None:
+    program = (
+        "import builtins, os, signal, sys\n"
+        "class Last:\n"
+        "    def __init__(self): self.kill, self.me = os.kill, os.getpid()\n"
+        "    def __del__(self): self.kill(self.me, 2)\n"
+        "builtins.last = Last()\n"  # goes when Python has restored the signals
+        "sys.argv = ['phnet', '--version']\n"
+        "from phnet.__main__ import main\n"
+        "main()\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert (said.returncode, said.stderr) == (0, b"")
+    assert said.stdout.startswith(b"phnet ")
+
+
 def _listens(process: int) -> bool:
     """Whether it has a handler of SIGINT that is not Python's own: set last, before imports."""
     try:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import webdataset
 
-from phnet.datasets.readers import read
-from phnet.datasets.shards import is_shards, open_shards, write_shards
-from phnet.errors import BadData
+webdataset = pytest.importorskip("webdataset")
+
+from phnet.datasets.readers import read  # noqa: E402
+from phnet.datasets.shards import is_shards, open_shards, write_shards  # noqa: E402
+from phnet.errors import BadData  # noqa: E402
 
 
 @pytest.mark.filterwarnings("ignore:.*unclosed file", "ignore:Exception ignored in")  # its own

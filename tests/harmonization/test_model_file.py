@@ -94,6 +94,16 @@ def test_a_card_that_cannot_be_is_refused(tmp_path: Path, card: str, said: str) 
         Harmonizer(model(tmp_path, [node("Identity", "image")], card), 1)
 
 
+def test_a_name_that_is_no_text_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = model(tmp_path, [node("Identity", "image")])
+    path.write_bytes(path.read_bytes().replace(b"harmonized", b"\xfd\xfeharmoni!"))
+    with pytest.raises(BadModel, match="expected an ONNX network, but 'utf-8' codec"):
+        Harmonizer(path, 1)
+    assert capsys.readouterr() == ("", "")  # the runtime prints what it tries again
+
+
 def test_inputs_of_another_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match=r"image to be \(1, 3, height, width\), got \(1, 3\)"):
         Harmonizer(model(tmp_path, [node("Identity", "image")], image=(1, 3)), 1)

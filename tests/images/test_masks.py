@@ -1,5 +1,6 @@
 """Masks as the world hands them in: each kind means a foreground, or is refused by one sentence."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,19 @@ def on_black(color: tuple[int, int, int]) -> np.ndarray:
         palette(PERSON * 15, [0, 0, 0] + [9, 9, 9] * 14 + [192, 128, 128]),
         palette(1 - PERSON, [128, 0, 0, 0, 0, 0]),
         palette(PERSON, [255, 0, 0, 0, 0, 255]),
+        PERSON + 1,
+        PERSON * 100 + 100,
+        PERSON * np.int64(1 << 24),
+        PERSON * np.float32(65535),
+        PERSON.astype(np.int8) * np.int8(100),
+        PERSON.astype(">u2") * 7,
+        Image.fromarray(PERSON * np.float32(65535)),
+        np.dstack([PERSON * 255] * 3 + [np.full_like(PERSON, 128)]),  # its alpha says nothing
+        np.dstack([PERSON * 255] * 3 + [np.zeros_like(PERSON)]),
+        np.dstack([PERSON * 255, np.full_like(PERSON, 7)]),
+        np.dstack([np.full_like(PERSON, 255)] * 3 + [PERSON]),
+        np.dstack([np.full_like(PERSON, 255)] * 3 + [PERSON * 128]),
+        Image.fromarray(PERSON * 255).convert("LA").convert("La"),
     ],
 )
 def test_of_two_values_one_is_background_and_the_other_full_foreground(mask: Any) -> None:
@@ -106,6 +120,10 @@ def test_what_was_understood_is_said_where_it_was_not_obvious() -> None:
         (PERSON + 2 * np.roll(PERSON, 20, 1), "ids 1, 2"),
         (on_black((255, 0, 0)) + np.roll(on_black((0, 0, 255)), 20, 1), "#0000ff, #ff0000"),
         (on_black((128, 0, 0)) + np.roll(on_black((64, 0, 0)), 20, 1), "#400000, #800000"),
+        (PERSON * 24 + 7 * np.roll(PERSON, 20, 1), "ids 7, 24"),
+        (PERSON.astype(np.uint16) * 24 + 7 * np.roll(PERSON, 20, 1), "ids 7, 24"),
+        (PERSON * np.uint16(26001) + np.roll(PERSON, 20, 1) * np.uint16(24000), "ids 24000, 26001"),
+        (PERSON + 255 * np.roll(PERSON, 20, 1), "ids 1, 255"),  # 255 is "void"
         (
             palette(PERSON + 2 * np.roll(PERSON, 20, 1), [0, 0, 0, 128, 0, 0, 0, 128, 0]),
             r"1 \(#800000\), 2 \(#008000\)",
@@ -117,9 +135,40 @@ def test_several_classes_are_refused_with_what_is_there(mask: Any, named: str) -
         read_mask(mask, "m.png")
 
 
+@pytest.mark.parametrize("color", [(255, 0, 0), (0, 200, 80), (40, 100, 0)])
+@pytest.mark.parametrize(("kind", "quality"), [("JPEG", 50), ("JPEG", 90), ("WEBP", 80)])
+def test_one_color_on_black_that_was_compressed_is_the_foreground(
+    color: tuple[int, int, int], kind: str, quality: int
+) -> None:
+    target = io.BytesIO()
+    large = on_black(color).repeat(4, 0).repeat(4, 1)
+    Image.fromarray(large).save(target, kind, quality=quality)
+    mask = read_mask(target.getvalue())
+    inside = large.any(-1)
+    assert "is one color" in (mask.note or "")
+    assert mask.alpha[inside].mean() > 0.97
+    assert mask.alpha[~inside].mean() < 0.01
+
+
+def test_two_colors_that_were_compressed_are_no_foreground_without_a_word() -> None:
+    both = on_black((255, 0, 0)) + np.roll(on_black((0, 255, 0)), 20, 1)
+    target = io.BytesIO()
+    Image.fromarray(both.repeat(4, 0).repeat(4, 1)).save(target, "JPEG")
+    assert "in color: its brightness" in (read_mask(target.getvalue()).note or "")
+    chosen = read_mask(target.getvalue(), wanted="ff0000").alpha
+    assert chosen[40:120, 80:160].mean() > 0.95
+    assert chosen[40:120, 160:240].mean() < 0.05
+
+
+def test_a_soft_mask_that_is_nowhere_white_gets_a_note() -> None:
+    faint = (SOFT // 2).astype(np.uint8)
+    assert "at most 46% of the change" in (read_mask(faint).note or "")
+    np.testing.assert_allclose(read_mask(faint).alpha, faint / 255, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "mask",
-    [PERSON * 300.0, -SOFT.astype(int), np.full((4, 4), np.nan), PERSON.astype(complex), "a", 5],
+    [SOFT * 300.0, -SOFT.astype(int), np.full((4, 4), np.nan), PERSON.astype(complex), "a", 5],
 )
 def test_what_is_no_mask_is_refused(mask: Any) -> None:
     with pytest.raises(BadMask):

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
+from phnet.errors import BadModel
 from phnet.web import estimates
 from phnet.web.forms import Form, MatteOptions
 from phnet.web.limits import Limits
@@ -109,6 +111,74 @@ def test_an_idle_worker_that_the_system_ends_is_replaced(quick: Pool) -> None:
     os.kill(before, signal.SIGKILL)
     until(lambda: quick.ready == 1 and quick.processes not in ([], [before]))
     assert asked(quick, encoded(composite(8)))
+
+
+@dataclass(frozen=True)
+class Killed:
+    """Makes services that are killed in the middle of their work, the first times."""
+
+    folder: Path
+    times: int
+
+    def __call__(self, limits: Limits) -> Service:
+        return _Killed(limits, self)
+
+    @property
+    def begun(self) -> int:
+        return len(list(self.folder.iterdir()))
+
+
+class _Killed(Quick):
+    def __init__(self, limits: Limits, how: Killed) -> None:
+        super().__init__(limits)
+        self._how = how
+
+    def matte(self, form: Form[MatteOptions]) -> Answer:
+        (self._how.folder / str(time.monotonic_ns())).touch()
+        if self._how.begun <= self._how.times:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().matte(form)
+
+
+@on_linux
+def test_what_is_killed_from_outside_is_done_once_more(tmp_path: Path) -> None:
+    photo, service = encoded(composite(8)), Killed(tmp_path, 1)
+    pool = Pool(Limits(workers=1), service)
+    try:
+        assert asked(pool, photo).content == photo
+        assert service.begun == 2
+    finally:
+        pool.close()
+
+
+@on_linux
+def test_what_is_killed_twice_is_not_tried_again(tmp_path: Path) -> None:
+    photo, service = encoded(composite(8)), Killed(tmp_path, 2)
+    pool = Pool(Limits(workers=1), service)
+    try:
+        with pytest.raises(Problem, match="ended unexpectedly") as refusal:
+            asked(pool, photo)
+        assert refusal.value.status == 500
+        assert service.begun == 2
+        assert asked(pool, photo).content == photo
+    finally:
+        pool.close()
+
+
+@on_linux
+def test_what_was_killed_is_refused_where_no_process_can_be_started(tmp_path: Path) -> None:
+    pool = Pool(Limits(workers=1), Killed(tmp_path, 1))
+    try:
+        pool.make = _unloadable
+        with pytest.raises(Problem, match="no process can be started") as refusal:
+            asked(pool, encoded(composite(8)))
+        assert refusal.value.status == 503
+    finally:
+        pool.close()
+
+
+def _unloadable(_: Limits) -> Service:
+    raise BadModel("expected a network, got none")
 
 
 @on_linux

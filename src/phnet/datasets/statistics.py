@@ -224,7 +224,7 @@ def _data_uri(pixels: Floats) -> str:
     height, width = pixels.shape[:2]
     size = (max(1, min(3 * THUMBNAIL, round(width * THUMBNAIL / height))), THUMBNAIL)
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    coded = to_uint8(small)[..., ::-1]
+    coded = to_uint8(np.asarray(small, np.float32))[..., ::-1]
     _, encoded = cv2.imencode(".jpg", coded, [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(bytes(encoded)).decode("ascii")
 

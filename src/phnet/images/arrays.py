@@ -33,7 +33,7 @@ def to_float(values: Pixels) -> Floats:
 
 def to_uint8(values: Floats | Doubles) -> Bytes:
     """Floats in [0, 1] to uint8, rounded; what is outside is clipped."""
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(values, 0, 1) * 255), np.uint8)
 
 
 def in_levels(values: Floats, kind: np.dtype[Any]) -> Floats:

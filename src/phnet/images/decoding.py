@@ -116,11 +116,11 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[O
 
 def _check_file(path: Path, source: Source, error: type[BadImage] | type[BadMask]) -> None:
     try:
-        is_file, is_folder = path.is_file(), path.is_dir()
+        is_file, is_folder, exists = path.is_file(), path.is_dir(), path.exists()
     except OSError as problem:  # its name is too long
         raise error(f"{source}: expected an image file, but {problem.strerror}") from problem
     if not is_file:
-        kind = "a folder" if is_folder else "no such file"
+        kind = "a folder" if is_folder else "a pipe or a device" if exists else "no such file"
         raise error(f"{source}: expected an image file, but there is {kind}")
     if path.stat().st_size > LARGEST_FILE:
         raise error(f"{source}: expected a file of at most {LARGEST_FILE >> 30} GiB")

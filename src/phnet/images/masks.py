@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from PIL import Image
 
 CLOSE = 3 / 255  # colors nearer than this are the same but for compression
-LARGEST_ID = 16  # grays of at most this, of 255, are ids: as a soft mask they would do nothing
+FAINT = 0.25  # a few whole grays below this share of white are ids: softly they would do nothing
+LARGEST_BESIDE_VOID = 64  # ids of at most this, of 255, beside white, which is "void" there
+LEAST_OF_IDS = 0.005  # of the picture, that such ids must cover
+MOST_LEVELS = 8  # of one color on black: as many levels as this, but more than one, may be ids
+COMPRESSED = 0.25  # how far compression takes a color from its hue, of full scale
+BAND = np.ones((5, 5), np.uint8)
+WHITISH = 0.9  # a soft mask that is nowhere as white as this takes less than was meant, perhaps
 CHOOSE = "; choose one (mask_class)"
 FULL = 1 - 1.5 / 255  # taking this for 1 needs no word
 
@@ -110,7 +116,9 @@ def _of_pil(image: "Image.Image", name: str, wanted: str | None) -> Mask:
         raise BadMask(f"{name}: expected a PIL image with pixels, got one of {image.size}")
     if image.mode == "P" and (wanted or "transparency" not in image.info):
         return _of_palette(image, name, wanted)
-    if "transparency" in image.info or image.mode in ("PA", "RGBa", "La"):
+    if image.mode == "La":
+        image = image.convert("LA")
+    if "transparency" in image.info or image.mode in ("PA", "RGBa"):
         return _understood(np.asarray(image.convert("RGBA")), name, wanted)
     if image.mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         image = image.convert("RGB")
@@ -132,9 +140,8 @@ def _understood(values: Pixels, name: str, wanted: str | None) -> Mask:
         return _gray(values, name)
     if values.shape[2] in (2, 4):
         alpha = values[..., -1]
-        depth = _depth(float(values.max()), name, values.dtype)
-        if float(alpha.min()) < depth:  # opaque everywhere says nothing
-            return Mask(np.asarray(alpha / np.float32(depth), np.float32))
+        if float(alpha.min()) < float(alpha.max()):  # one that is the same everywhere says nothing
+            return _of_alpha(alpha, _depth(float(values.max()), name, values.dtype), name)
         values = values[..., :-1]
     if values.shape[2] == 1:
         return _gray(values[..., 0], name)
@@ -143,6 +150,12 @@ def _understood(values: Pixels, name: str, wanted: str | None) -> Mask:
 
 def _depth(largest: float, name: str, dtype: "np.dtype[Any]") -> float:
     """The value that means 1, of a mask whose largest value is given."""
+    if depth := _known_depth(largest, dtype):
+        return depth
+    raise BadMask(f"{name}: expected values of 0 to 1 or 0 to 255, got {dtype} up to {largest:g}")
+
+
+def _known_depth(largest: float, dtype: "np.dtype[Any]") -> float | None:
     if dtype.kind == "b" or (dtype.kind == "f" and largest <= 1 + 1e-6):
         return 1
     if dtype == np.uint8 or (dtype.kind == "f" and largest <= 255):
@@ -151,7 +164,15 @@ def _depth(largest: float, name: str, dtype: "np.dtype[Any]") -> float:
         return 65535
     if dtype.kind in "iu" and largest <= 65535:
         return 255 if largest <= 255 else 65535
-    raise BadMask(f"{name}: expected values of 0 to 1 or 0 to 255, got {dtype} up to {largest:g}")
+    return None
+
+
+def _of_alpha(alpha: Pixels, depth: float, name: str) -> Mask:
+    """An alpha (H, W) that is not the same everywhere; ``depth`` means opaque."""
+    low, high = float(alpha.min()), float(alpha.max())
+    if low == 0 < high < depth * FULL and _has_only(alpha, (0, high)):
+        return _gray(alpha, name)
+    return Mask(np.clip(alpha.astype(np.float32) / np.float32(depth), 0, 1))
 
 
 def _gray(values: Pixels, name: str) -> Mask:
@@ -160,27 +181,53 @@ def _gray(values: Pixels, name: str) -> Mask:
     if not (low >= -1e-6 and np.isfinite(high)):  # true for NaN as well
         kind = "floats in [0, 1]" if values.dtype.kind == "f" else "values from 0"
         raise BadMask(f"{name}: expected {kind}, got {low:g} to {high:g}")
+    if low < high and _has_only(values, (low, high)):
+        depth = _known_depth(high, values.dtype)
+        if not (depth and low / depth >= FULL):  # else it is white
+            return Mask(np.asarray(values > low, np.float32), _two_valued(low, high, depth))
     depth = _depth(high, name, values.dtype)
-    if low == 0 < high and _has_only(values, (0, high)):
-        alpha = np.asarray(values > 0, np.float32)
-        if high / depth >= FULL or high == 1:
-            note = None if high / depth >= FULL else "its values 0 and 1 are background and person"
-        else:
-            note = f"has two values: 0 was taken as background and {high:g} as full foreground"
-        return Mask(alpha, note)
     if depth > 1 and high == 1:  # 1 everywhere
         return Mask(values.astype(np.float32))
-    if depth > 1 and 1 < high <= LARGEST_ID and low < high:
-        ids = np.unique(values)
-        if np.array_equal(ids, np.rint(ids)):
-            found = ", ".join(f"{value:g}" for value in ids if value)
-            raise BadMask(
-                f"{name}: expected one class besides the background, got ids {found}{CHOOSE}"
-            )
+    if low < high and (ids := _ids(values, depth)) is not None:
+        found = ", ".join(f"{value:g}" for value in ids[:MOST_IDS])
+        raise BadMask(f"{name}: expected one class besides the background, got ids {found}{CHOOSE}")
+    note = None
     if depth == 65535 and high <= 255:
-        return Mask(values.astype(np.float32) / np.float32(255), "holds 8-bit values in 16 bits")
-    result = values.astype(np.float32)
-    return Mask(np.clip(result if depth == 1 else result / np.float32(depth), 0, 1))
+        depth, note = 255, "holds 8-bit values in 16 bits"
+    if low < high < depth * WHITISH:
+        faint = f"is nowhere white: at most {high / depth:.0%} of the change is taken"
+        note = f"{note}; it {faint}" if note else faint
+    return Mask(np.clip(values.astype(np.float32) / np.float32(depth), 0, 1), note)
+
+
+def _two_valued(low: float, high: float, depth: float | None) -> str | None:
+    """What two values were taken for, where that is not obvious."""
+    if low == 0 and depth and high / depth >= FULL:
+        return None
+    if (low, high) == (0, 1):
+        return "its values 0 and 1 are background and person"
+    return f"has two values: {low:g} was taken as background and {high:g} as full foreground"
+
+
+def _ids(values: Pixels, depth: float) -> Pixels | None:
+    """The ids besides 0 of one channel that cannot be meant softly; None: it can."""
+    if depth == 1 or len(np.unique(values[::16, ::16])) > MOST_IDS + 1:
+        return None
+    ids, counts = np.unique(values, return_counts=True)
+    high = float(ids[-1])
+    if len(ids) > MOST_IDS + 1 or not np.array_equal(ids, np.rint(ids)):
+        return None
+    inner = (ids > 0) & (ids < 255)
+    beside_void = (
+        high == 255
+        and bool(inner.any())
+        and float(ids[inner].max()) <= LARGEST_BESIDE_VOID
+        and float(counts[inner].sum()) >= LEAST_OF_IDS * values.size
+    )
+    of_objects = 255 < high < depth * FULL and bool((ids % 257).any())
+    if high / (255 if high <= 255 else depth) < FAINT or beside_void or of_objects:
+        return np.asarray(ids[ids > 0])
+    return None
 
 
 def _has_only(values: Pixels, allowed: tuple[float, float]) -> bool:
@@ -200,20 +247,38 @@ def _colored(values: Pixels, name: str) -> Mask:
     highest, lowest = floats.max(-1), floats.min(-1)
     if float((highest - lowest).max()) <= CLOSE:  # gray but for a JPEG's rounding
         return Mask(np.asarray(floats @ LUMA))
-    peak = floats[np.unravel_index(int(highest.argmax()), highest.shape)]
-    on_black = highest[..., None] * (peak / peak.max())
-    if float(np.abs(floats - on_black).max()) <= CLOSE:
-        levels = cv2.calcHist([np.rint(highest * 255)], [0], None, [256], [0, 256])[1:]
-        if not 2 <= int((levels > 0).sum()) <= LARGEST_ID // 2:
-            note = f"is one color, {in_hex(peak * 255)}, on black: taken as the foreground"
-            return Mask(np.clip(highest / peak.max(), 0, 1), note)
+    if (one := _one_color(floats, highest)) is not None:
+        return one
     ids = np.unique(to_uint8(floats.reshape(-1, 3)), axis=0)
     if len(ids) > MOST_IDS:
-        return Mask(np.asarray(floats @ LUMA))
+        note = "is a picture in color: its brightness was taken; one of its colors: mask_class"
+        return Mask(np.asarray(floats @ LUMA), note)
     found = ", ".join(in_hex(color) for color in ids if color.any())
     raise BadMask(
         f"{name}: expected one class besides the background, got the colors {found}{CHOOSE}"
     )
+
+
+def _one_color(floats: Floats, highest: Floats) -> Mask | None:
+    """One color on black, (H, W, 3) in [0, 1], as a mask; ``highest`` of each pixel's channels."""
+    peak = floats[np.unravel_index(int(highest.argmax()), highest.shape)]
+    off = np.abs(floats - highest[..., None] * (peak / peak.max())).max(-1)
+    if float(off.max()) <= CLOSE:
+        levels = cv2.calcHist([np.rint(highest * 255)], [0], None, [256], [0, 256])[1:]
+        if 2 <= int((levels > 0).sum()) <= MOST_LEVELS:
+            return None
+    else:  # compressed, perhaps: its hue is that of the middle of what is bright
+        peak = np.median(floats[highest > peak.max() / 2], axis=0)
+        if not peak.any():
+            return None
+        off = np.abs(floats - highest[..., None] * (peak / peak.max())).max(-1)
+        other = np.asarray(off > COMPRESSED * peak.max(), np.uint8)
+        if cv2.erode(other, BAND).any():  # more than what compression leaves along an edge
+            return None
+        if float(off[highest > peak.max() / 2].mean()) > COMPRESSED / 4 * peak.max():
+            return None
+    note = f"is one color, {in_hex(peak * 255)}, on black: taken as the foreground"
+    return Mask(np.asarray(np.clip(highest / peak.max(), 0, 1), np.float32), note)
 
 
 def _of_palette(image: "Image.Image", name: str, wanted: str | None) -> Mask:
@@ -238,6 +303,9 @@ def _of_indices(indices: Pixels, palette: Pixels, name: str, wanted: str | None)
         return Mask(np.asarray(indices == classes[0], np.float32), note)
     if len(classes) > MOST_IDS:
         return _colored(palette[indices], name)
+    shades = palette[indices].astype(np.float32) / np.float32(255)
+    if len(classes) > MOST_LEVELS and (one := _one_color(shades, shades.max(-1))) is not None:
+        return one
     found = named(palette, classes)
     raise BadMask(
         f"{name}: expected one class besides the background, got {found}"

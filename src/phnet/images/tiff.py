@@ -29,7 +29,10 @@ SENSOR_CODECS = (32767, 34713, 34892, 65535)  # of Sony, Nikon, lossy DNG, Penta
 DNG_VERSION, TIFF_EP = 50706, 37398
 UNSPECIFIED, MULTIPLIED = 0, 1  # kinds of extra channels; 2 is alpha
 OLD_JPEG, JPEG = 6, 7
+BIG = STARTS[2:]
 ORIENTATION, INK_SET = 274, 332
+RESOLUTION = (282, 283, 296)  # across, down, unit
+LAYERS = 37724  # Photoshop's
 XMP, CAPTIONS, RESOURCES, PROFILE = 700, 33723, 34377, 34675
 DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
 SUB_IFDS = (0x8769, 0x8825)  # EXIF and GPS
@@ -108,11 +111,11 @@ class TiffPage:
         full = full or pages
         if len(full) > 1:
             count = f"more than {MOST_PAGES}" if len(pages) > MOST_PAGES else str(len(full))
-            self._refuse(
-                f"expected a single picture, got an animation or document of {count} frames"
-            )
+            self._refuse(f"expected a single picture, got {count} pages or layers; save it flat")
         if any(int(page.subfiletype) & MASK for page in pages if page is not full[0]):
             self.notes.append("the mask in a page of its own was left out")
+        if LAYERS in full[0].tags:
+            self.notes.append("its layers were left out: the flat picture counts")
         self._in_chain = full[0] in pages
         return full[0]
 
@@ -144,9 +147,12 @@ class TiffPage:
         from PIL import Image
 
         exif = Image.Exif()
+        self._handle.seek(0)
+        start = self._handle.read(4)
+        if start in BIG:  # which Pillow's reader of tables does not know
+            return self._big_exif(exif)
         try:
-            self._handle.seek(0)
-            exif.endian = "<" if self._handle.read(2) == b"II" else ">"
+            exif.endian = "<" if start[:2] == b"II" else ">"
             exif.load_from_fp(self._handle, self._page.offset)
             # Read now, while the file is open.
             for tag in SUB_IFDS:
@@ -155,9 +161,24 @@ class TiffPage:
             return Image.Exif()
         return exif
 
+    def _big_exif(self, exif: "Image.Exif") -> "Image.Exif":
+        tags = self._page.tags
+        for code in (*DESCRIPTIVE, ORIENTATION, *RESOLUTION):
+            tag = tags.get(code)
+            if tag is None:
+                continue
+            value = tag.value
+            if code in RESOLUTION[:2] and isinstance(value, tuple):
+                value = value[0] / value[1] if len(value) == 2 and value[1] else None
+            if isinstance(value, str | int | float):
+                exif[code] = value
+        if any(code in tags for code in SUB_IFDS):
+            self.notes.append("the EXIF of a BigTIFF was left out")
+        return exif
+
     def _find_resolution(self) -> None:
-        unit = {2: 1.0, 3: 2.54}.get(self._exif.get(296, 2))
-        across, down = self._exif.get(282), self._exif.get(283)
+        across, down, unit = (self._exif.get(code) for code in RESOLUTION)
+        unit = {2: 1.0, 3: 2.54}.get(2 if unit is None else unit)
         if unit and across and down:
             self.info["dpi"] = (across * unit, down * unit)
 

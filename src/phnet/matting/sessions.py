@@ -113,7 +113,14 @@ def open_session(
         options.add_session_config_entry("session.use_env_allocators", "1")
 
     def made() -> Any:
-        return ort.InferenceSession(content, options, providers=chosen)
+        session = ort.InferenceSession(
+            content, options, providers=chosen, enable_fallback=int(chosen != [CPU])
+        )
+        # The runtime takes names that are no UTF-8, and fails where they are asked for.
+        for each in (*session.get_inputs(), *session.get_outputs()):
+            _ = each.name, each.shape
+        _ = session.get_modelmeta().custom_metadata_map
+        return session
 
     try:
         session = _within(SECONDS_TO_OPEN, made) if outside else made()

@@ -2,7 +2,9 @@
 
 Each worker process has a thread of its own, which hands it one job after the other and starts
 another process when it dies, again and again with pauses where the system has nothing to start one
-with. So no slot is ever lost. A job that cannot be done in time is refused before it waits.
+with. So no slot is ever lost. A job that cannot be done in time is refused before it waits. One
+whose process was killed from outside (which a picture that crashes a decoder does not) is done
+once more.
 """
 
 import asyncio
@@ -31,6 +33,8 @@ SECONDS_TO_START = 60
 SECONDS_FOR_NOBODY = 2  # about what a new process costs: what is done sooner may end by itself
 SECONDS_TO_CLOSE = 5
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds before a process is started again; then always the last
+SHARE_TO_PAUSE = 0.25  # of the time that what is here will take, before one asks again
+NO_PROCESS = "no process can be started to work on this; try again later"
 LOOK = 0.25  # seconds after which one who waits for work looks whether its process is alive
 
 
@@ -45,6 +49,7 @@ class _Job:
     deadline: Deadline
     answer: "Future[Answer]" = field(default_factory=Future)
     begun: float | None = None  # by the monotonic clock
+    again: bool = False  # its process was killed by others; this is the second time
 
     @property
     def kind(self) -> str:
@@ -72,6 +77,7 @@ class _Slot:
         self.tried = threading.Event()
         """The first process was started, or could not be."""
         self.models: Models | None = None
+        self._left: _Job | None = None  # to be done again, by the next process
         self.thread = threading.Thread(target=self._live, name=f"phnet-{number}", daemon=True)
 
     @property
@@ -103,6 +109,8 @@ class _Slot:
                 self.ready.clear()
                 self._drop()
                 self.tried.set()
+                if self.failed is not None or self._pool.closing.is_set():
+                    self._give_up()
             if self.failed is not None:
                 self._pool.closing.wait(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
@@ -123,12 +131,22 @@ class _Slot:
             if not self._worker.alive:
                 self._pool.killed += 1
                 return
+            if self._left is not None:
+                job, self._left = self._left, None
+                self._do(job, self._worker)
+                continue
             try:
                 job = self._pool.jobs.get(timeout=LOOK)
             except Empty:
                 continue
             if job.answer.set_running_or_notify_cancel():
                 self._do(job, self._worker)
+
+    def _give_up(self) -> None:
+        """Refuse what was to be done again: there is no process to do it."""
+        job, self._left = self._left, None
+        if job is not None:
+            job.answer.set_exception(Problem(503, NO_PROCESS, {"Retry-After": "5"}))
 
     def _do(self, job: _Job, worker: Worker) -> None:
         job.begun = time.monotonic()
@@ -144,6 +162,9 @@ class _Slot:
         except (EOFError, OSError):
             worker.kill()
             _log.error("a worker process ended in the middle of a request")
+            if worker.ended_by_others and not job.again:
+                job.again, self._left = True, job
+                return
             ended = "the process that worked on this ended unexpectedly"
             job.answer.set_exception(Problem(500, ended))
         except BaseException:
@@ -224,8 +245,7 @@ class Pool:
             Problem: 503.
         """
         if not self.ready and all(slot.failed is not None for slot in self._slots):
-            sentence = "no process can be started to work on this; try again later"
-            raise Problem(503, sentence, {"Retry-After": "5"})
+            raise Problem(503, NO_PROCESS, {"Retry-After": "5"})
 
     @contextmanager
     def place(self, size: int) -> Iterator[None]:
@@ -238,7 +258,7 @@ class Pool:
         most = self.limits.workers + self.limits.waiting
         if self.taken >= most or self.bytes + size > self.limits.bodies:
             sentence = f"all {self.limits.waiting} places in the queue are taken; try again soon"
-            raise Problem(429, sentence, {"Retry-After": "2"})
+            raise Problem(429, sentence, self._pause(2))
         self.taken += 1
         try:
             with self.memory(size):
@@ -286,16 +306,28 @@ class Pool:
         pixels = estimates.pixels(form.files.values())
         job = _Job(name, form, pixels, 0, Deadline(self.limits.seconds))
         job.expected = min(self.limits.seconds, self.estimate.seconds(job.kind, pixels))
-        wait = sum(other.left for other in self._here) / self.limits.workers
+        wait = self._wait()
         late = wait + job.expected - self.limits.seconds
         if self._here and late > 0:
             sentence = (
                 f"this would be done in {wait + job.expected:.0f} seconds, expected at most "
                 f"{self.limits.seconds:g}; try again later"
             )
-            raise Problem(503, sentence, {"Retry-After": str(max(1, math.ceil(late)))})
+            raise Problem(503, sentence, self._pause(late))
         self._here.add(job)
         return job
+
+    def _wait(self) -> float:
+        """Seconds that what is here will still take."""
+        return sum(other.left for other in self._here) / self.limits.workers
+
+    def _pause(self, least: float) -> dict[str, str]:
+        """The header that says when to ask again.
+
+        Not as soon as there is a place: to ask costs, too, and all who were refused would ask for
+        the same one. There is enough to do meanwhile.
+        """
+        return {"Retry-After": str(max(1, math.ceil(max(least, self._wait() * SHARE_TO_PAUSE))))}
 
     async def _answer(self, job: _Job, left: "asyncio.Task[None]") -> Answer:
         """Wait until it is done, within the time for waiting and that for working."""

@@ -12,8 +12,8 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -125,6 +125,8 @@ class Worker:
         finally:
             theirs.close()
         self._limits = limits
+        self.ended_by_others = False
+        """It was killed (SIGKILL) by the system or a person, not by this object."""
 
     @property
     def alive(self) -> bool:
@@ -155,17 +157,26 @@ class Worker:
             TimeoutError: not in time.
             EOFError, OSError: it died.
         """
-        self._line.send((name, form))
-        pixels = self._received(deadline)
-        with budget.hold(pixels, deadline):
-            try:
-                deadline.restart(self._limits.seconds)
-                self._line.send(True)
-                answer: Answer = self._received(deadline)
-            except (EOFError, OSError):
-                self.kill()  # before its share of the budget is given back
-                raise
+        with self._line_kept():
+            self._line.send((name, form))
+            pixels = self._received(deadline)
+        with budget.hold(pixels, deadline), self._line_kept():
+            deadline.restart(self._limits.seconds)
+            self._line.send(True)
+            answer: Answer = self._received(deadline)
         return answer
+
+    @contextmanager
+    def _line_kept(self) -> Iterator[None]:
+        """End it where the line breaks, before its share of the budget is given back."""
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            if isinstance(error, EOFError | ConnectionError):  # it has ended already
+                self._process.join(SECONDS_TO_DIE)
+                self.ended_by_others = self._process.exitcode == -9
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """End it at once, whatever it does."""
