@@ -29,8 +29,12 @@ def save(image, name):
     """What an image shows, as PNG."""
     copy = image.duplicate()
     copy.flatten()
-    target = Gio.File.new_for_path(str(HERE / name))
-    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, copy, target, None)
+    export = Gimp.get_pdb().lookup_procedure("file-png-export")
+    config = export.create_config()
+    config.set_property("image", copy)
+    config.set_property("file", Gio.File.new_for_path(str(HERE / name)))
+    config.set_property("include-color-profile", True)
+    assert export.run(config).index(0) == Gimp.PDBStatusType.SUCCESS
     copy.delete()
 
 
@@ -125,9 +129,12 @@ def selection():
 
 
 def layer_mask():
-    """A person with a layer mask above a background."""
+    """A person with a layer mask above a background, in Adobe RGB."""
     image = load("background.jpg")
     composite = load("composite.jpg").get_layers()[0]
+    profile = image.get_color_profile()
+    assert profile, "expected the example's own profile"
+    assert "Adobe RGB" in profile.get_label(), profile.get_label()
     image.scale(composite.get_width(), composite.get_height())
     person = Gimp.Layer.new_from_drawable(composite, image)
     image.insert_layer(person, None, 0)

@@ -119,6 +119,7 @@ def write_composite(path: Path, image: Gimp.Image, layer: Gimp.Layer) -> None:
         config.set_property("image", copy)
         config.set_property("file", Gio.File.new_for_path(str(path)))
         config.set_property("compression", 1)
+        config.set_property("include-color-profile", copy.get_color_profile() is not None)
         if export.run(config).index(0) != Gimp.PDBStatusType.SUCCESS:
             raise FailedError(f"PHNet: {path}: {Gimp.get_pdb().get_last_error()}")
     finally:
