@@ -48,7 +48,7 @@ def jpeg_within(content: bytes) -> bytes | None:
         return None
     import imagecodecs
 
-    return bytes(imagecodecs.jpegxl_decode_jpeg(content))
+    return bytes(imagecodecs.jpegxl_decode_jpeg(content, numthreads=1))
 
 
 class NewerJpeg:
