@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from phnet.errors import BadOutput
+from phnet.errors import BadImage, BadOutput
 from phnet.images import (
     Picture,
+    Source,
     load,
     merged,
     save,
@@ -338,3 +339,38 @@ def test_heic_through_the_extra(tmp_path: Path) -> None:
     picture = load(tmp_path / "a.heic")
     assert picture.format == "HEIF"
     assert np.abs(picture.rgb * 255 - pixels).max() < 8
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_big_tiff_is_turned_and_keeps_its_words(tmp_path: Path, orientation: int) -> None:
+    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    tags = [(274, "H", 1, orientation, True)]
+    for name, big in (("big.tif", True), ("small.tif", False)):
+        tifffile.imwrite(
+            *(tmp_path / name, pixels),
+            photometric="rgb",
+            bigtiff=big,
+            description="a caption",
+            metadata=None,
+            resolution=(300, 300),
+            resolutionunit=2,
+            extratags=tags,
+        )
+    big, small = load(tmp_path / "big.tif"), load(tmp_path / "small.tif")
+    np.testing.assert_array_equal(big.pixels, small.pixels)
+    assert (big.orientation, big.dpi) == (small.orientation, small.dpi) == (orientation, (300, 300))
+    assert b"a caption" in (big.exif or b"")
+
+
+@pytest.mark.parametrize("brand", [b"mif1", b"miaf"])
+def test_an_avif_is_known_by_any_of_its_brands(brand: bytes) -> None:
+    pixels = np.full((16, 16, 3), 90, np.uint8)
+    content = bytes(imagecodecs.avif_encode(pixels, level=100))
+    picture = load(Source("a.heic", content[:8] + brand + content[12:]))
+    assert picture.format == "AVIF"
+    np.testing.assert_allclose(picture.pixels, pixels, atol=2)
+
+
+def test_a_gimp_file_is_refused_by_name() -> None:
+    with pytest.raises(BadImage, match="GIMP file"):
+        load(Source("a.xcf", b"gimp xcf v011\0" + bytes(100)))

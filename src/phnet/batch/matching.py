@@ -10,7 +10,7 @@ from phnet.errors import BadInput, BadOutput
 
 JPEGS = frozenset({".jfif", ".jpe"})  # are read, and written as .jpg
 PICTURES = JPEGS | {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"}
-PICTURES |= {".gif", ".avif"}
+PICTURES |= {".gif", ".avif", ".psd", ".jxl", ".jp2", ".j2k", ".jpx"}
 MASK = "_mask"  # may stand behind a composite's name in that of its mask
 WRITTEN = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
 

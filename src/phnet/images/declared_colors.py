@@ -65,6 +65,30 @@ def by_codes(primaries: int, transfer: int, channels: int = 3) -> Declared:
     )
 
 
+def by_primaries(
+    primaries: int,
+    points: tuple[float, ...],
+    white: tuple[float, float] | None,
+    gamma: float,
+    channels: int,
+) -> Declared:
+    """Colors with an exponent, or primaries and a white of their own.
+
+    Args:
+        primaries: as for :func:`by_codes`; 0: those of ``points``.
+        points: x and y of red, green and blue.
+        white: x and y; None: D65.
+        gamma: signal by light, in (0, 1]; 0: sRGB's curve.
+        channels: 1 or 3.
+    """
+    usual = PRIMARIES.get(primaries, PRIMARIES[1])
+    gamut = (*(points or usual[:6]), *(white or usual[6:]))
+    try:
+        return Declared(_profile(gamut, 1 / gamma if gamma else 0, channels))
+    except (RuntimeError, ValueError):
+        return Declared(note="declares primaries that no color has: taken as sRGB")
+
+
 def by_png(chunks: tuple[Chunk, ...], channels: int) -> Declared:
     """The colors that the chunks of a PNG name (PNG, third edition, 4.3), for 1 or 3 channels."""
     found = dict(reversed(chunks))  # the first of a name counts

@@ -10,9 +10,24 @@ from dataclasses import dataclass, field
 
 from phnet.options import cores
 
+MOST_CONNECTIONS, LEAST_CONNECTIONS = 256, 8
+OTHER_FILES = 48  # what the server and the start of its processes have open
+
 
 def _workers() -> int:
     return min(4, cores())
+
+
+def _connections() -> int:
+    """Half of the files that may be open: as many again may come at once, to be told to go."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # on Windows, which has no such limit
+        return MOST_CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return min(MOST_CONNECTIONS, max(LEAST_CONNECTIONS, (files - OTHER_FILES) // 2))
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class Limits:
     seconds: float = 30  # to arrive, then to wait, and then to be worked on: each so many
     workers: int = field(default_factory=_workers)  # processes: requests worked on at once
     waiting: int = 16  # requests that may wait for a worker
-    connections: int = 256  # that are open at once
+    connections: int = field(default_factory=_connections)  # that are open at once
     head: float = 10  # seconds for the head of a request
     unread: float = 20  # seconds for an answer to be read, and one more for each 64 KiB of it
 

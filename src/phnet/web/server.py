@@ -70,6 +70,7 @@ def configured(app: FastAPI, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=bounded(limits),
+        backlog=limits.connections,  # so many are taken at once, and use descriptors
         access_log=False,  # it would write whatever addresses clients ask for
         log_config=None,
         server_header=False,

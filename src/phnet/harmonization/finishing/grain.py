@@ -4,6 +4,8 @@ What is missing is added in the scene's grain size and color, at each brightness
 noise than the scene is smoothed a little, and never given more.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,7 @@ from phnet.images.arrays import Floats, Pixels
 from phnet.images.push_pull import times
 
 NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
+NOISIER = 1.5  # times the scene's noise at each brightness: nothing is added, of whatever size
 LEAST_LEFT = 0.65  # of a person's noise, when it is smoothed: more would look like plastic
 LARGEST = 0.1  # sigma that is believed to be noise
 TILE = 256  # rows of noise that are drawn from one seed
@@ -47,9 +50,12 @@ def match_grain(
 
 
 def missing(person: Noise, scene: Noise) -> Noise:
-    """Noise that a person lacks; nothing where the person has as much."""
-    square = np.minimum(scene.sigmas, LARGEST) ** 2 - person.sigmas**2
-    return Noise(np.sqrt(np.maximum(square, 0)).astype(np.float32), scene.grain, scene.sure)
+    """Noise to be added to a person's noise; nothing where the person has as much."""
+    coarser = person.sigmas[0] > NOISIER * scene.sigmas[0]
+    if coarser.all():
+        return replace(scene, sigmas=np.zeros_like(scene.sigmas))
+    square = np.minimum(scene.sigmas, LARGEST) ** 2 - person.like(scene.grain) ** 2
+    return replace(scene, sigmas=np.sqrt(np.maximum(square, 0)).astype(np.float32))
 
 
 def _smoothed(
@@ -62,7 +68,7 @@ def _smoothed(
     share = np.float32(amount) * (1 - left).astype(np.float32)
     if not share.any():
         return picture
-    removed = Noise(np.tile(share, (3, 1)), person.grain, person.sure)
+    removed = replace(person, sigmas=np.tile(share, (3, 1)))
     radius = 3 if person.grain[0] > 0.8 else 2
 
     def change(strip: Strip) -> Floats:
