@@ -22,7 +22,7 @@ from phnet.video.frames import Reader, squared
 from phnet.video.writing import ENCODERS, Writer
 
 if TYPE_CHECKING:
-    from phnet.video.live import Begun, Live
+    from phnet.video.live import Live, MattedFrame
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".heic")
 
@@ -142,7 +142,7 @@ class _Second:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def finish(self, pts: int, begun: "Begun") -> None:
+    def finish(self, pts: int, begun: "MattedFrame") -> None:
         """Have a frame finished and written, once the one before is done."""
         self.wait()
         self.begun += 1
@@ -164,7 +164,7 @@ class _Second:
             self.frames += 1
             self._on_frame()
 
-    def _write(self, pts: int, begun: "Begun") -> None:
+    def _write(self, pts: int, begun: "MattedFrame") -> None:
         self.writer.write(pts, self._session.finish(begun))
 
 
