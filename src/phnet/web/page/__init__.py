@@ -24,6 +24,7 @@ FILES = (
     "chosen.js",
     "engine.js",
     "intake.js",
+    "live.js",
     "mask.js",
     "options.js",
     "pictures.js",
@@ -31,6 +32,8 @@ FILES = (
     "progress.js",
     "remote.js",
     "result.js",
+    "series.js",
+    "shadow.js",
     "stage.js",
 )
 HEADERS = {
