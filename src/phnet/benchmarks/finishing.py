@@ -1,4 +1,4 @@
-"""What each effect of finishing is worth, on pastes whose truth is known, and what it costs.
+"""Gain of each effect of finishing, on pastes whose truth is known, and its cost.
 
 Photos are enlarged three times: so they have no grain of their own, and known grain can be added.
 """
@@ -248,7 +248,7 @@ def _rough(picture: Pixels, clean: Pixels, where: Pixels, flattest: float = 0.5)
 
 
 def _given_more(photo: Photo) -> bool:
-    """Whether a person with more grain than the scene ends with more than before."""
+    """Tell whether a person with more grain than the scene ends with more than before."""
     colors, mask = _enlarged(photo)
     share = mask[..., None]
     person, scene = noisy(colors, 8, 0.5, "flat", 2), noisy(colors, 3, 0.6, "flat")

@@ -82,7 +82,7 @@ class Service:
         }
 
     def models(self) -> Models:
-        """What can be chosen."""
+        """Networks that can be chosen."""
         return Models(
             models=[
                 Model(

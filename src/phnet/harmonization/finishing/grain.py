@@ -11,8 +11,9 @@ import numpy as np
 
 from phnet.harmonization.finishing.block_traces import match_blocks
 from phnet.harmonization.finishing.noise_level import BACK, OPPONENT, Noise, measure_noise
-from phnet.harmonization.finishing.strips import Strip, changed_strips, times
+from phnet.harmonization.finishing.strips import Strip, changed_strips
 from phnet.images.arrays import Floats, Pixels
+from phnet.images.push_pull import times
 
 NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
 NOISIER = 1.5  # times the scene's noise at each brightness: nothing is added, of whatever size
@@ -50,7 +51,7 @@ def match_grain(
 
 
 def missing(person: Noise, scene: Noise) -> Noise:
-    """What must be added to a person's noise; nothing where the person has as much."""
+    """Noise to be added to a person's noise; nothing where the person has as much."""
     coarser = person.sigmas[0] > NOISIER * scene.sigmas[0]
     if coarser.all():
         return replace(scene, sigmas=np.zeros_like(scene.sigmas))
@@ -61,7 +62,7 @@ def missing(person: Noise, scene: Noise) -> Noise:
 def _smoothed(
     picture: Pixels, mask: Floats, person: Noise, scene: Noise, amount: float, threads: int
 ) -> Pixels:
-    """Where a person has more noise than the scene, some of it is taken away."""
+    """Take some noise away where a person has more than the scene."""
     have, want = person.sigmas[0], np.maximum(scene.sigmas[0], 1e-4)
     left = np.clip(want / np.maximum(have, 1e-6), LEAST_LEFT, 1)
     left[(have < NOTICED * want) | (have < 1 / 255) | ~person.sure] = 1

@@ -1,4 +1,4 @@
-"""How much noise a part of a picture has at each brightness, how coarse it is, and how colored.
+"""Noise of a part of a picture: its level at each brightness, its coarseness, its color.
 
 A noise level function (Liu et al., "Automatic estimation and removal of noise from a single image",
 2008) from the flattest blocks: they are chosen by their low frequencies and judged by what is left
