@@ -126,7 +126,8 @@ def _opened(
         check_output(output, picture=picture)
     if mask is None:
         return picture, None
-    return picture, read_mask(bounded(mask, most), wanted=options.mask_class)
+    wanted, several = options.mask_class, options.each
+    return picture, read_mask(bounded(mask, most), wanted=wanted, several=several)
 
 
 def write(

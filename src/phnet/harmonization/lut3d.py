@@ -84,12 +84,17 @@ class Lut(ColorMap):
         return output
 
     def write_cube(self, path: str | os.PathLike[str], title: str = "phnet") -> None:
-        """Write an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it); red changes fastest."""
+        """Write what :meth:`cube` makes."""
+        write_text(path, self.cube(title))
+
+    def cube(self, title: str = "phnet") -> str:
+        """The text of an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it)."""
+        # Red changes fastest.
         size = self.table.shape[0]
         values = np.clip(self.table, 0, 1).transpose(2, 1, 0, 3).reshape(-1, 3)
         lines = [f'TITLE "{title}"', f"LUT_3D_SIZE {size}", "DOMAIN_MIN 0 0 0", "DOMAIN_MAX 1 1 1"]
         lines += [f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in values]
-        write_text(path, "\n".join(lines) + "\n")
+        return "\n".join(lines) + "\n"
 
 
 def fit_lut(composite: Floats, result: Floats, mask: Floats, size: int = SIZE) -> Lut:

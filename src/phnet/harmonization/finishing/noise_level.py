@@ -5,7 +5,7 @@ A noise level function (Liu et al., "Automatic estimation and removal of noise f
 without them (Ponomarenko et al., 2007), so choosing does not favor little noise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -58,6 +58,12 @@ class Noise:
         fine = np.minimum(self.sigmas, self.fine / np.maximum(share, LEAST_FINE))
         only_total = self.sure | (share < LEAST_FINE)
         return np.asarray(np.where(only_total, self.sigmas, fine), np.float32)
+
+    def certain(self) -> "Noise | None":
+        """The same with what is sure alone, also for the other brightnesses; None: nothing is."""
+        if not self.sure.any():
+            return None
+        return replace(self, sigmas=_filled(np.where(self.sure, self.sigmas, np.nan)))
 
     def at(self, luma: Floats) -> Floats:
         """The sigmas of the three channels at brightnesses (h, w): (h, w, 3)."""
