@@ -41,7 +41,7 @@ CUT = (
 
 @dataclass(frozen=True)
 class Composed:
-    """What composing one file came to."""
+    """Result of composing one file."""
 
     made: Composition
     size: tuple[int, int]  # (H, W)
@@ -127,7 +127,7 @@ def _named(portrait: File, mask: File | None) -> "Iterator[None]":
 
 @dataclass(frozen=True)
 class ComposeSettings(Settings):
-    """What all portraits of one run have in common."""
+    """Settings that all portraits of one run share."""
 
     compose: ComposeOptions = ComposeOptions()
 
@@ -188,7 +188,7 @@ def matte_file(matter: Matter, photo: File, output: Path | BinaryIO, refine: str
 
 @dataclass(frozen=True)
 class MatteSettings(Settings):
-    """What all photos of one run have in common."""
+    """Settings that all photos of one run share."""
 
     refine: str = "guided"
 

@@ -36,14 +36,14 @@ class Size(StrEnum):
 
 
 class Engine(StrEnum):
-    """What runs the workers."""
+    """Executors of the workers."""
 
     processes = "processes"
     ray = "ray"
 
 
 class Reading(StrEnum):
-    """How section 3.2 is read."""
+    """Readings of section 3.2."""
 
     photo = "photo"
     soft = "soft"

@@ -33,7 +33,7 @@ def note(sentence: str) -> None:
 
 
 def finds_people(items: "Sequence[Item]") -> bool:
-    """Whether some have no mask."""
+    """Tell whether some have no mask."""
     return any(item.mask is None and not item.problem for item in items)
 
 

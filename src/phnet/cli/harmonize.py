@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Engine(StrEnum):
-    """What works on the pictures of a folder."""
+    """Executors of a folder's pictures."""
 
     threads = "threads"
     processes = "processes"
@@ -198,7 +198,7 @@ def _harmonize_folder(
 def _items(
     composites: Path, masks: Path | None, output: Path, engine: Engine, recursive: bool
 ) -> "list[Item]":
-    """What there is to do; the folder of results is made, with a manifest for Ray's actors."""
+    """List the items; the folder of results is made, with a manifest for Ray's actors."""
     from phnet.batch.folders import MANIFEST, read_manifest, write_manifest
     from phnet.batch.matching import match
     from phnet.errors import BadInput

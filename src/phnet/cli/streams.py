@@ -39,7 +39,7 @@ def sources(*paths: Path | None) -> "list[Path | Source | None]":
 
 
 def target(output: Path, source: Path) -> Path | BinaryIO:
-    """Where a result goes: standard output for ``-``; into a folder that exists, by its name.
+    """Find the place of a result: standard output for ``-``; in a folder that exists, by its name.
 
     Args:
         output: as it was given.
@@ -65,7 +65,7 @@ def target(output: Path, source: Path) -> Path | BinaryIO:
 def checked_target(
     output: Path, settings: "Settings", pictures: "list[Path | None]", save_look: Path | None
 ) -> tuple[Path | BinaryIO, list[Path]]:
-    """Where a result goes, and the files that nothing else may overwrite; checked before any work.
+    """Check a result's place before any work; also list the files that nothing may overwrite.
 
     Args:
         output: as it was given.
@@ -108,5 +108,5 @@ def say(sentence: str, output: Path | BinaryIO) -> None:
 
 
 def name_of(output: Path | BinaryIO) -> str:
-    """What to call the place of a result."""
+    """Name the place of a result."""
     return str(output) if isinstance(output, Path) else "standard output"

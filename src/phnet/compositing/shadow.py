@@ -34,7 +34,7 @@ LEAST = 1 / 512  # less missing light than this changes nothing
 
 @dataclass(frozen=True)
 class Light:
-    """Where a scene's light comes from, as far as its shadow shows."""
+    """Direction and softness of a scene's light, as far as its shadow shows."""
 
     angle: float  # of the shadow, in degrees: 0 away from the viewer, 90 to the right, -90 left
     length: float  # of the shadow per height of the person
@@ -78,7 +78,7 @@ def chosen_light(scene: Pixels, options: SceneOptions) -> Light:
 
 
 def stands(alpha: Floats, below: float) -> bool:
-    """Whether a person ends on the ground, and not at a frame.
+    """Tell whether a person ends on the ground, and not at a frame.
 
     Args:
         alpha: the portrait's (h, w) in [0, 1].
@@ -115,7 +115,7 @@ def missing_light(size: tuple[int, int], mask: Floats, light: Light, bottom: int
 
 
 def _contact(person: Floats, foot: float, height: float) -> Floats:
-    """Where the person touches the ground, spread flat."""
+    """Contact shadow: where the person touches the ground, spread flat."""
     solid = person >= SEEN
     lowest = np.where(solid.any(0), person.shape[0] - np.argmax(solid[::-1], 0), -1)
     touching = np.flatnonzero(lowest >= foot - CONTACT * height)

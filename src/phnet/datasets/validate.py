@@ -17,7 +17,7 @@ from phnet.images.arrays import Floats, to_uint8
 
 @dataclass(frozen=True)
 class Report:
-    """What was found; a sound tree has no problems."""
+    """Report on a tree; a sound one has no problems."""
 
     layout: str
     samples: dict[str, int]  # complete triples in each split

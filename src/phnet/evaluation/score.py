@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class Method(Protocol):
-    """Whatever harmonizes as a Harmonizer does."""
+    """Method of harmonization, with the Harmonizer's interface."""
 
     def harmonize(self, composite: Any, mask: Any) -> Any:
         """Return the harmonized picture."""
@@ -151,7 +151,7 @@ def _check_output(samples: Sequence[Sample], folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What one sample gave."""
+    """Figures of one sample."""
 
     values: Doubles  # (methods, 2 + metrics + checks + 1 + skin's)
     digest: bytes  # of its three files
@@ -236,7 +236,7 @@ def _scored(name: str, samples: Sequence[Sample], rows: Doubles, paths: dict[str
 
 
 def read_note(folder: Path) -> dict[str, Any]:
-    """What :func:`predict` noted of the method: name, parameters, milliseconds, as far as known."""
+    """Read :func:`predict`'s note: name, parameters, milliseconds, as far as known."""
     path = folder / NOTE
     try:
         if path.stat().st_size > LARGEST_NOTE:

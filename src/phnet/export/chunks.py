@@ -14,7 +14,7 @@ SUFFIX = ".pieces.json"
 
 
 def is_pieces(path: Path) -> bool:
-    """Whether the path names a list of pieces."""
+    """Tell whether the path names a list of pieces."""
     return path.name.endswith(SUFFIX)
 
 

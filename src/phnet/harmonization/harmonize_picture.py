@@ -27,7 +27,7 @@ MOST_CARRIED = 0.3  # of the person's area
 
 
 class Decides(Protocol):
-    """What decides the colors: a :class:`phnet.harmonization.harmonizer.Harmonizer`."""
+    """Interface of what decides the colors: :class:`phnet.harmonization.harmonizer.Harmonizer`."""
 
     threads: int
 

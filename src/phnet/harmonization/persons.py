@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from phnet.harmonization.finishing.strips import spread
 from phnet.images.arrays import Floats, Pixels, in_levels
+from phnet.images.push_pull import spread
 
 APART = 0.1  # mask from which pixels hang together
 LEAST = 0.02  # share of the largest person's area that another must have

@@ -132,7 +132,7 @@ def check_image(image: Pixels, name: str = "composite") -> Floats:
 
 
 def has_aspect(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
-    """Whether a mask of some shape (h, w) has the aspect of ``size``, to a pixel of rounding."""
+    """Tell whether a mask of shape (h, w) has the aspect of ``size``, to a pixel of rounding."""
     (rows, columns), (height, width) = shape, size
     return min(abs(columns - width * rows / height), abs(rows - height * columns / width)) <= 1
 
@@ -167,7 +167,7 @@ def check_mask(mask: Pixels, size: tuple[int, int], name: str = "mask") -> Float
 
 
 def mask_notes(mask: Floats, remedy: str = "invert it (invert_mask)") -> list[str]:
-    """What a person should know about a mask (H, W) that can be used all the same.
+    """Warnings about a mask (H, W) that can be used all the same.
 
     ``remedy`` is what to do about one that is white where the background is.
     """

@@ -19,6 +19,7 @@ from phnet.images.color_profiles import LUMA
 from phnet.images.decoding import Source, decode, opened, source_of, upright
 from phnet.images.mask_classes import MOST_IDS, class_of, class_of_palette, in_hex, named
 from phnet.images.metadata import exif_of
+from phnet.images.newer_jpegs import NewerJpeg
 from phnet.images.tiff import TiffPage
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def _of_file(source: Source, wanted: str | None) -> Mask:
             if isinstance(image, TiffPage):
                 made = _of_indices(*image.indices(), str(source), wanted)
             else:
+                assert not isinstance(image, NewerJpeg)  # these have no palette
                 image.load()
                 made = _of_palette(image, str(source), wanted)
             return Mask(upright(made.alpha, orientation), made.note)

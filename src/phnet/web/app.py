@@ -105,7 +105,7 @@ def _for_operators(pool: Pool, counters: metrics.Metrics) -> APIRouter:
 
 
 def _operations(pool: Pool, limits: Limits, token: str | None) -> APIRouter:
-    """What is under ``/v1``."""
+    """Routes under ``/v1``."""
     guards = [] if token is None else [_token_guard(token)]
     refusals = answers(421) if token is None else answers(401, 421)
     router = APIRouter(prefix="/v1", tags=["harmonize"], dependencies=guards, responses=refusals)
@@ -190,7 +190,7 @@ def _token_guard(token: str) -> Any:
 
 
 def _picture_responses() -> dict[int | str, dict[str, Any]]:
-    """What comes back from whoever makes pictures."""
+    """Responses of the routes that make pictures, for OpenAPI."""
     images: dict[str, Any] = {media: dict(BINARY) for media in MEDIA_TYPES.values()}
     notes = {
         "description": "What a person should know, sentences joined by semicolons.",

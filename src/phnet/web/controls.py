@@ -1,4 +1,4 @@
-"""What the page lets a person set, from the package's own list of options."""
+"""Controls of the page, made from the package's own list of options."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from phnet.options import Checked, options_of
 
 
 def controls(**kinds: type[Checked]) -> list[dict[str, Any]]:
-    """What a page needs to show sliders, boxes and choices, ready for JSON.
+    """List the page's sliders, boxes and choices, ready for JSON.
 
     Args:
         kinds: classes of options by the name of the mode of the page that they belong to.

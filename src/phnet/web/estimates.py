@@ -1,4 +1,4 @@
-"""How long work will take: the pictures' megapixels, and what a megapixel took lately.
+"""Estimates of time: the pictures' megapixels, and what a megapixel took lately.
 
 The sizes are read off the first bytes without a decoder, since this runs in the server's own
 process. They are no limits: the workers check those.
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 LEAST = 0.5  # megapixels that every request counts besides its own: what comes with any work
 FIRST = 0.25  # seconds a megapixel, before anything was measured
 WEIGHT = 0.2  # of the latest measurement
-LONGEST = 50_000_000  # pixels that a header is believed
+MOST = 50_000_000  # pixels: what says that it has more is refused, which takes no time
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # JPEG's markers that carry a size
 
 
@@ -24,7 +24,7 @@ class Estimate:
         self._rates: dict[str, float] = {}
 
     def seconds(self, kind: str, pixels: int) -> float:
-        """How long work on so many pixels will take."""
+        """Estimate the seconds of work on so many pixels."""
         return self._rates.get(kind, FIRST) * (LEAST + pixels / 1e6)
 
     def learn(self, kind: str, pixels: int, seconds: float) -> None:
@@ -36,7 +36,8 @@ class Estimate:
 
 def pixels(files: Iterable[bytes]) -> int:
     """About how many pixels encoded pictures have, all together."""
-    return sum(min(_pixels(content), LONGEST) for content in files)
+    found = [_pixels(content) for content in files]
+    return sum(each for each in found if each <= MOST)
 
 
 def _pixels(content: bytes) -> int:

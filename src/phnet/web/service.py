@@ -76,7 +76,7 @@ class Service:
         }
 
     def models(self) -> Models:
-        """What can be chosen."""
+        """Networks that can be chosen."""
         return Models(
             models=[
                 Model(
