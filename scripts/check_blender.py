@@ -10,7 +10,6 @@ import bpy
 import numpy as np
 
 EXTENSIONS, WORK = Path(sys.argv[1]), Path(sys.argv[2])
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 WORDS = {"light": 0.6, "strength": 0.8, "exposure": 0.25, "warmth": -0.25}
 
 
@@ -34,19 +33,25 @@ def refused(**words):
 
 def compared(what, mask):
     """The operator and the command line on the same files."""
-    composite = bpy.data.images["composite.jpg"]
-    flat = WORK / "composite.png"
-    composite.copy().save(filepath=str(flat))
+    composite = bpy.data.images["composite.png"]
     names = {image.name for image in bpy.data.images}
     given = {"mask": "mask.png"} if mask else {}
-    assert bpy.ops.image.phnet_harmonize(image="composite.jpg", **given, **WORDS) == {"FINISHED"}
+    assert bpy.ops.image.phnet_harmonize(image="composite.png", **given, **WORDS) == {"FINISHED"}
     (new,) = {image.name for image in bpy.data.images} - names
     made = bpy.data.images[new]
     assert made.packed_file, "expected the result in the file"
     words = [f"--{name}={value}" for name, value in WORDS.items()]
-    masks = [str(EXAMPLES / "mask.png")] if mask else []
+    masks = [str(WORK / "mask.png")] if mask else []
     target = str(WORK / "expected.png")
-    command = [os.environ["PHNET"], "harmonize", str(flat), *masks, "-o", target, *words]
+    command = [
+        os.environ["PHNET"],
+        "harmonize",
+        str(WORK / "composite.png"),
+        *masks,
+        "-o",
+        target,
+        *words,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     expected = bpy.data.images.load(target)
     apart = abs(levels(made) - levels(expected)).max()
@@ -68,15 +73,15 @@ def main():
     assert about["id"] == phnet_harmonize.__name__
     print(f"check: Blender {bpy.app.version_string}, extension {about['version']}")
     phnet_harmonize.register()
-    for name in ("composite.jpg", "mask.png"):
-        bpy.data.images.load(str(EXAMPLES / name))
+    for name in ("composite.png", "mask.png"):
+        bpy.data.images.load(str(WORK / name))
     compared("mask", True)
     compared("no mask", False)
     bpy.data.images.new("floats", 8, 8, float_buffer=True)
     print("check: refused:", refused(image="floats"))
-    print("check: refused:", refused(image="composite.jpg", mask="none"))
+    print("check: refused:", refused(image="composite.png", mask="none"))
     os.environ["PHNET"] = "/none/phnet"
-    sentence = refused(image="composite.jpg", mask="mask.png")
+    sentence = refused(image="composite.png", mask="mask.png")
     assert "/none/phnet cannot be run" in sentence, sentence
     print("check: missing:", sentence)
     phnet_harmonize.unregister()

@@ -18,6 +18,7 @@ def main() -> None:
     shutil.rmtree(extensions, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(host.ROOT / "integrations" / "blender", extensions, ignore=ignored)
+    host.example(python, work)
     test = host.ROOT / "scripts" / "check_blender.py"
     clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     clean["PHNET"] = str(python.parent / "phnet")

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 MISSING = (
     "PHNet: expected the command phnet, but it is not installed. Install it with "
@@ -47,12 +48,18 @@ def phnet() -> str:
 
 def write(image: bpy.types.Image, path: Path) -> None:
     """Write an image's own bytes as a PNG."""
-    if not image.has_data and not image.size[0]:
+    width, height = image.size
+    if not width * height:
         raise FailedError(f"PHNet: {image.name}: expected an image with pixels")
     if image.is_float:
         raise FailedError(f"PHNet: {image.name}: expected an image of 8 bits, got floats")
-    copy = image.copy()
+    values = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(values)
+    # Painted or packed, the pixels are those that are seen, whatever the file on disk has.
+    copy = bpy.data.images.new("phnet", width, height, alpha=image.depth == 32)
     try:
+        copy.colorspace_settings.name = image.colorspace_settings.name
+        copy.pixels.foreach_set(values)
         copy.filepath_raw, copy.file_format = str(path), "PNG"
         copy.save()
     finally:
