@@ -21,8 +21,8 @@ def persons(mask: Floats, ids: Pixels | None = None) -> list[Floats]:
     """
     if ids is not None:
         known, areas = np.unique(ids[mask > 0], return_counts=True)
-        order = np.argsort(-areas, kind="stable")
-        return [np.where(ids == known[k], mask, np.float32(0)) for k in order]
+        largest_first = np.argsort(-areas, kind="stable")
+        return [np.where(ids == known[k], mask, np.float32(0)) for k in largest_first]
     count, labels, about, _ = cv2.connectedComponentsWithStats((mask >= APART).astype(np.uint8))
     areas = about[1:, cv2.CC_STAT_AREA]
     if count <= 2:

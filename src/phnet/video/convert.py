@@ -26,7 +26,17 @@ from phnet.video.writing import ENCODERS, Writer
 if TYPE_CHECKING:
     from phnet.video.live import Live, MattedFrame
 
-PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp")
+PICTURES: tuple[str, ...] = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".jpe",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+)
 PICTURES += (".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".psd")
 
 

@@ -114,8 +114,9 @@ class Service:
             look=_look(form.files),
         )
         if _wants(form, CUBE):
-            how = (options.resolution, "lut", options.light)
-            return _cube(form, harmonizer.color_map(made.seen, made.mask, *how), made.notes)
+            resolution, light = options.resolution, options.light
+            table = harmonizer.color_map(made.seen, made.mask, resolution, "lut", light)
+            return _cube(form, table, made.notes)
         if _wants(form, PSD):
             return _psd(picture, picture.colors, made.result, made.mask, made.notes)
         return _answer(form.types, picture, made.result, made.mask, made.notes)
@@ -174,7 +175,7 @@ class Service:
         if "mask" not in form.files:
             return None
         source = Source("mask", form.files["mask"], self._limits.pixels)
-        several = isinstance(form.options, HarmonizeOptions) and form.options.each
+        several = isinstance(form.options, HarmonizeRequest) and form.options.each
         return read_mask(source, wanted=form.options.mask_class, several=several)
 
 
