@@ -20,8 +20,8 @@ def persons(mask: Floats, ids: Pixels | None = None) -> list[Floats]:
             regions, and what is faint, belong to the nearest.
     """
     if ids is not None:
-        known, areas = np.unique(ids[mask > 0], return_counts=True)
-        largest_first = np.argsort(-areas, kind="stable")
+        known, counts = np.unique(ids[mask > 0], return_counts=True)
+        largest_first = np.argsort(-counts, kind="stable")
         return [np.where(ids == known[k], mask, np.float32(0)) for k in largest_first]
     count, labels, about, _ = cv2.connectedComponentsWithStats((mask >= APART).astype(np.uint8))
     areas = about[1:, cv2.CC_STAT_AREA]
