@@ -30,13 +30,15 @@ from phnet.evaluation import skin_table
 from phnet.evaluation import statistics as figures
 from phnet.evaluation.baselines import METHODS
 from phnet.evaluation.metrics import METRICS
-from phnet.evaluation.score import Method, evaluate, predict, to_bytes
+from phnet.evaluation.score import Method, evaluate, predict
 from phnet.files import write_text
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.images import load
+from phnet.images.arrays import to_uint8
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTRAITS = ROOT / "tests" / "portraits"
+STATISTICS = ROOT / "weights" / "statistics.safetensors"  # recipes/statistics.toml
 HEADINGS = {
     "mse": "MSE",
     "psnr": "PSNR",
@@ -63,7 +65,7 @@ class Watched:
         self.seen += 1
         self.infinite += not np.isfinite(result).all()
         self.changed += not np.array_equal(result[mask == 0], floats[mask == 0])
-        return to_bytes(np.nan_to_num(result))
+        return to_uint8(np.nan_to_num(result))
 
 
 def identity(files: Sequence[tuple[Path, Path]]) -> str:
@@ -203,7 +205,7 @@ def on_set(
     found = OnSet([], {name: [] for name in methods}, {name: [] for name in methods})
     for i, (photo_path, mask_path) in enumerate(files):
         photo, mask = load_pair(photo_path, mask_path)
-        scene = to_bytes(load(scenes[i % len(scenes)]).rgb) if scenes else None
+        scene = to_uint8(load(scenes[i % len(scenes)]).rgb) if scenes else None
         composite, hard, real = make_triple(kind, photo, mask, scene, [SEED, i])
         # tones are those of the photo as it was taken, also where it was put into another light
         taken = real if kind == "own-size" else make_triple("nothing", photo, mask, None, [0])[0]
@@ -211,7 +213,7 @@ def on_set(
         found.before.append(_mse(composite, real))
         for name, method in methods.items():
             floats = composite.astype(np.float32) / np.float32(255)
-            result = to_bytes(np.nan_to_num(method.harmonize(floats, hard)))
+            result = to_uint8(np.nan_to_num(method.harmonize(floats, hard)))
             found.errors[name].append(_mse(result, real))
             found.skins[name].append(skin_table.measure(result, composite, real, skin))
     print(f"{kind}: {len(files)} images", flush=True)
@@ -293,6 +295,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenes", type=Path, help="backgrounds for pastes under foreign light")
     parser.add_argument("--html", type=Path, help="also write the report as a page")
     parser.add_argument("--model", help="another network than the shipped one")
+    parser.add_argument(
+        "--statistics", type=Path, default=STATISTICS, help="weights of the statistics' map alone"
+    )
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="beside the network")
     options = parser.parse_args(arguments)
     try:
@@ -311,6 +316,8 @@ def command_of(options: argparse.Namespace) -> str:
         words += ["--scenes", str(options.scenes)]
     if options.model:
         words += ["--model", options.model]
+    if options.statistics != STATISTICS:
+        words += ["--statistics", str(options.statistics)]
     if options.methods != list(METHODS):
         words += ["--methods", *options.methods]
     return shlex.join(words)
@@ -322,11 +329,16 @@ def _table(
     """The four sets' table: the network at three lights, the classical methods whole and half."""
     methods: dict[str, Method] = {}
     if network.takes_light:
-        for light in dict.fromkeys([0.0, network.card.light, 1.0]):
-            note = ", the default" if light == network.card.light else ""
+        lights = {0.0: "", network.card.light: ", the default", 1.0: ""}
+        for light, note in lights.items():
             methods[f"**network, light {light:g}**{note}"] = Harmonizer(
                 options.model, 1, light=light
             )
+        for light in lights:
+            alone = find_method(str(options.statistics), 1)
+            assert isinstance(alone, Harmonizer)
+            alone.light = light
+            methods[f"statistics' map alone, light {light:g}"] = alone
     else:
         methods["**network**"] = network
     for name in options.methods:

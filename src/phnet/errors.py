@@ -1,4 +1,4 @@
-"""What can go wrong, as one hierarchy.
+"""Errors, as one hierarchy.
 
 ::
 
@@ -23,7 +23,7 @@ class PHNetError(Exception):
 
 
 class BadInput(PHNetError):
-    """What was handed in cannot be used."""
+    """An input that cannot be used."""
 
 
 class BadImage(BadInput):

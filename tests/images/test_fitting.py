@@ -140,6 +140,25 @@ def test_what_does_not_fit_into_a_jpeg_is_left_out_and_the_rest_stays(tmp_path: 
         assert len(written(tmp_path / f"out{suffix}", picture).xmp or b"") == 70_003
 
 
+@pytest.mark.parametrize("size", [65_400, 65_532, 65_534])
+def test_what_is_not_told_of_is_there(tmp_path: Path, size: int) -> None:
+    """EXIF of any size is kept whole, or a note says that it is not."""
+    exif = Image.Exif()
+    exif[MAKER] = "Maker"
+    exif.get_ifd(EXIF)[0x927C] = bytes(1000)
+    exif.get_ifd(EXIF)[0x927C] = bytes(1000 + size - len(exif.tobytes()))
+    content = exif.tobytes()
+    assert len(content) == size
+    picture = Picture(pixels(), exif=content)
+    kept = written(tmp_path / "out.jpg", picture).exif
+    if size > 65_533:
+        assert "EXIF" in left_out("", "JPEG", picture)[0]
+    else:
+        assert left_out("", "JPEG", picture) == []
+        assert kept is not None
+        assert len(kept) > 65_000
+
+
 def unwritable_exif(orientation: int) -> bytes:
     """EXIF in which the software is a rational of the wrong kind: Pillow reads it only."""
     texts = b"Maker\0"

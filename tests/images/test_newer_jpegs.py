@@ -13,7 +13,7 @@ from PIL import Image
 import phnet
 from phnet.errors import BadImage
 from phnet.images import Picture, Source, load, read_mask
-from phnet.images.jxl_header import Bits
+from phnet.images.jpegxl_header import Bits
 from phnet.images.newer_jpegs import EXIF_ID, XMP_ID, boxes
 
 RAMP = np.linspace(0, 255, 64).astype(np.uint8)

@@ -105,6 +105,15 @@ def test_connections_beyond_the_bound_are_told_so_and_later_ones_are_served() ->
         until(lambda: client.ask("GET", "/healthz")[0] == 200)
 
 
+def test_few_open_files_make_few_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    found = []
+    for files in (40, 256, 1024, resource.RLIM_INFINITY):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, files=files: (files, files))
+        found.append(Limits().connections)
+    assert found == [8, 104, 256, 256]
+
+
 def test_invented_methods_and_paths_make_no_labels(client: Client) -> None:
     for number in range(30):
         client.ask(f"INVENTED{number}", "/v1/matte")

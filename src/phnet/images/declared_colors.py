@@ -36,7 +36,7 @@ USUAL_GAMMA = (43_000, 48_000)  # gAMA that writers mean sRGB by: 45455 is 1/2.2
 
 @dataclass(frozen=True)
 class Declared:
-    """What a file says about its colors besides a profile."""
+    """Color declarations of a file besides its profile."""
 
     icc: bytes | None = None  # a profile that says the same; None: sRGB
     chunks: tuple[Chunk, ...] = ()  # of a PNG, to be written again

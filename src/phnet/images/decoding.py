@@ -49,7 +49,7 @@ _limit_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Source:
-    """Where an encoded picture is: a file, or bytes that never were one."""
+    """An encoded picture: a file, or bytes that never were one."""
 
     name: str  # for sentences about it
     place: Path | bytes
@@ -279,7 +279,7 @@ def _by_pillow(
 
 
 def _declared(image: "Opened", source: Source, channels: int) -> Declared:
-    """What the file says about its colors besides a profile, which comes first."""
+    """Read the file's declarations of color besides its profile, which comes first."""
     has_profile = bool(image.info.get("icc_profile"))
     if isinstance(image, NewerJpeg):
         return Declared() if has_profile else image.declared

@@ -11,7 +11,7 @@ MOST_NAMED = 40  # classes in a sentence
 
 
 def class_of(values: Pixels, wanted: str, depth: float, name: str) -> Floats:
-    """Where an array, (H, W) or (H, W, C), has a value or color, as 0 and 1.
+    """Mask of a value or color in an array (H, W) or (H, W, C), as 0 and 1.
 
     Args:
         values: integers, bools or floats.
@@ -44,7 +44,7 @@ def class_of(values: Pixels, wanted: str, depth: float, name: str) -> Floats:
 
 
 def class_of_palette(indices: Pixels, palette: Pixels, wanted: str, name: str) -> Floats:
-    """Where indices (H, W) are a number, or have a color in ``palette`` (N, 3), uint8.
+    """Mask of a number, or of a color in ``palette`` (N, 3), uint8, among indices (H, W).
 
     Raises:
         MissingClass: no pixel has it; says what is there.

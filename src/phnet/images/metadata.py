@@ -1,4 +1,4 @@
-"""What a file says about its picture besides the colors: EXIF, XMP, IPTC, comments, text, dpi."""
+"""Metadata of a picture: EXIF, XMP, IPTC, comments, text, dpi."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from phnet.images.declared_colors import Chunk
 
 ORIENTATION = 0x0112
-LARGEST_COMMENT = 65533
+LARGEST_SEGMENT = 65533  # bytes in a segment of a JPEG
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 
 
@@ -31,7 +31,7 @@ class Exif:
 
 @dataclass(frozen=True)
 class Words:
-    """What people and programs wrote into a file besides EXIF and XMP."""
+    """Words that people and programs wrote into a file besides EXIF and XMP."""
 
     resources: bytes | None = None  # Photoshop's, with IPTC captions: see :mod:`phnet.images.iptc`
     comment: bytes | None = None  # of a JPEG or GIF
@@ -158,7 +158,7 @@ def dpi_of(image: "Image.Image | TiffPage | NewerJpeg") -> tuple[float, float] |
 
 
 def jpeg_of(image: "Image.Image | TiffPage | NewerJpeg") -> dict[str, Any] | None:
-    """What Pillow's writer must be told to compress a JPEG as this one is."""
+    """Parameters with which Pillow compresses a JPEG as this one is."""
     from PIL import JpegImagePlugin
 
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode not in ("L", "RGB"):

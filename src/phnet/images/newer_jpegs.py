@@ -1,7 +1,7 @@
 """JPEG XL and JPEG 2000: what their headers say, and their values; they are read, not written.
 
 imagecodecs decodes both. It gives no profiles, orientation or metadata, so the boxes (ISO/IEC
-18181-2, 15444-1) are read here, and codestreams in :mod:`phnet.images.jxl_header`.
+18181-2, 15444-1) and the start of a JPEG XL codestream (18181-1, annexes D and E) are read here.
 """
 
 import struct
@@ -14,7 +14,7 @@ from phnet.errors import BadImage, BadMask
 from phnet.images.arrays import FULL_SCALE, Pixels, to_float
 from phnet.images.color_profiles import cmyk_to_rgb
 from phnet.images.declared_colors import Declared, by_codes
-from phnet.images.jxl_header import Bits, colors_of, depth_of, extra_of, size_of, skip_preview
+from phnet.images.jpegxl_header import Bits, colors_of, depth_of, extra_of, size_of, skip_preview
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +31,7 @@ Box = tuple[bytes, bytes]  # name and content
 
 
 def is_newer(start: bytes) -> bool:
-    """Whether a file that begins so is a JPEG XL or JPEG 2000."""
+    """Tell whether a file that begins so is a JPEG XL or JPEG 2000."""
     return start.startswith(JXL_STARTS + JP2_STARTS)
 
 
@@ -47,7 +47,7 @@ def jpeg_within(content: bytes) -> bytes | None:
         return None
     import imagecodecs
 
-    return bytes(imagecodecs.jpegxl_decode_jpeg(content))
+    return bytes(imagecodecs.jpegxl_decode_jpeg(content, numthreads=1))
 
 
 class NewerJpeg:

@@ -81,7 +81,7 @@ class TiffPage:
         return value if isinstance(value, int) and value in range(1, 9) else 1
 
     def getexif(self) -> "Image.Exif":
-        """What the page's tags say about the picture, without how it is stored."""
+        """Read the page's tags about the picture, without those about its storage."""
         from PIL import Image
 
         exif = Image.Exif()

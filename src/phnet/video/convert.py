@@ -24,9 +24,19 @@ from phnet.video.frames import Reader, squared
 from phnet.video.writing import ENCODERS, Writer
 
 if TYPE_CHECKING:
-    from phnet.video.live import Begun, Live
+    from phnet.video.live import Live, MattedFrame
 
-PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".tif", ".tiff", ".bmp")
+PICTURES: tuple[str, ...] = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".jpe",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+)
 PICTURES += (".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".psd")
 
 
@@ -148,7 +158,7 @@ class _Second:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def finish(self, pts: int, begun: "Begun") -> None:
+    def finish(self, pts: int, begun: "MattedFrame") -> None:
         """Have a frame finished and written, once the one before is done."""
         self.wait()
         self.begun += 1
@@ -170,7 +180,7 @@ class _Second:
             self.frames += 1
             self._on_frame()
 
-    def _write(self, pts: int, begun: "Begun") -> None:
+    def _write(self, pts: int, begun: "MattedFrame") -> None:
         self.writer.write(pts, self._session.finish(begun))
 
 

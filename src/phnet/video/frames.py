@@ -170,7 +170,7 @@ class Reader:
         return f"{self._path}: the file ends early: {self._report.frames}{of} frames could be read"
 
     def _is_cut(self) -> bool:
-        """Whether the index names a frame behind the file's end, or a packet has no end."""
+        """Tell whether the index names a frame behind the file's end, or a packet has no end."""
         entries, size = getattr(self.stream, "index_entries", None), self._container.size
         if size > 0 and self._container.format.name == "mpegts":
             return all(size % packet for packet in TRANSPORT_PACKETS)
@@ -180,7 +180,7 @@ class Reader:
         return bool(last.pos + last.size > size)
 
     def _is_shorter(self) -> bool:
-        """Whether less was read than the file declares."""
+        """Tell whether less was read than the file declares."""
         container = self._container
         if not container.duration or DECLARED not in container.format.name.split(","):
             return False
@@ -197,7 +197,7 @@ class _Deinterlacer:
         self._graph: Any = None
 
     def frames(self, frame: Any) -> Iterator[Any]:
-        """What is ready to be shown once ``frame`` is there."""
+        """Frames that are ready to be shown once ``frame`` is there."""
         if self._kind is None and not frame.interlaced_frame:
             yield frame
             return
@@ -212,7 +212,7 @@ class _Deinterlacer:
         yield from self._ready()
 
     def rest(self) -> Iterator[Any]:
-        """What is held back until the next frame."""
+        """Frames that are held back until the next one."""
         if self._graph is not None:
             self._graph.push(None)
             yield from self._ready()

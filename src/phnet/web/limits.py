@@ -1,4 +1,4 @@
-"""What one request may cost, and how much may be worked on at once."""
+"""Limits of requests, and of the work at once."""
 
 import math
 import threading
@@ -10,14 +10,29 @@ from dataclasses import dataclass, field
 
 from phnet.options import cores
 
+MOST_CONNECTIONS, LEAST_CONNECTIONS = 256, 8
+OTHER_FILES = 48  # what the server and the start of its processes have open
+
 
 def _workers() -> int:
     return min(4, cores())
 
 
+def _connections() -> int:
+    """Half of the files that may be open: as many again may come at once, to be told to go."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # on Windows, which has no such limit
+        return MOST_CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return min(MOST_CONNECTIONS, max(LEAST_CONNECTIONS, (files - OTHER_FILES) // 2))
+
+
 @dataclass(frozen=True)
 class Limits:
-    """What one request may cost, and how many may be here at once."""
+    """Limits of one request, and of how many may be here at once."""
 
     body: int = 64 << 20  # bytes of one request
     bodies: int = 512 << 20  # bytes of all requests that are here
@@ -26,7 +41,7 @@ class Limits:
     seconds: float = 30  # to arrive, then to wait, and then to be worked on: each so many
     workers: int = field(default_factory=_workers)  # processes: requests worked on at once
     waiting: int = 16  # requests that may wait for a worker
-    connections: int = 256  # that are open at once
+    connections: int = field(default_factory=_connections)  # that are open at once
     head: float = 10  # seconds for the head of a request
     unread: float = 20  # seconds for an answer to be read, and one more for each 64 KiB of it
 
@@ -37,7 +52,7 @@ class Limits:
 
 
 class Deadline:
-    """When a request's time is up. It may come sooner once nobody waits for the answer.
+    """End of a request's time. It may come sooner once nobody waits for the answer.
 
     Args:
         seconds: from now.
@@ -51,7 +66,7 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """Whether time is up."""
+        """Tell whether time is up."""
         return time.monotonic() >= self._end
 
     def shorten(self, seconds: float) -> None:
@@ -64,7 +79,7 @@ class Deadline:
         self._end = min(self._short, time.monotonic() + seconds)
 
     def wait(self, happened: Callable[[float], bool]) -> bool:
-        """Whether it happened before the time was up.
+        """Tell whether it happened before the time was up.
 
         Args:
             happened: waits for so many seconds; says whether it happened.

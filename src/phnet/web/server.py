@@ -66,10 +66,11 @@ def run(
 
 
 def configured(app: FastAPI, limits: Limits) -> uvicorn.Config:
-    """How the application is served: connections within their limits."""
+    """Configure the server: connections within their limits."""
     return uvicorn.Config(
         app,
         http=bounded(limits),
+        backlog=limits.connections,  # so many are taken at once, and use descriptors
         access_log=False,  # it would write whatever addresses clients ask for
         log_config=None,
         server_header=False,

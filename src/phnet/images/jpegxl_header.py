@@ -1,4 +1,4 @@
-"""The start of a JPEG XL codestream: size, depth, extra channels, colors (ISO/IEC 18181-1)."""
+"""The start of a JPEG XL codestream: size, depth, channels, colors (ISO/IEC 18181-1, D and E)."""
 
 from phnet.images.declared_colors import Declared, by_codes, by_primaries
 
@@ -52,7 +52,7 @@ def size_of(bits: Bits) -> tuple[int, int]:
 
 
 def skip_preview(bits: Bits) -> None:
-    """Pass over the size of a preview."""
+    """Read over the size of a preview."""
     in_eights = bits.flag()
 
     def side() -> int:
@@ -66,7 +66,7 @@ def skip_preview(bits: Bits) -> None:
 
 
 def depth_of(bits: Bits) -> tuple[bool, int]:
-    """Whether samples are floats, and their bits."""
+    """Depth of samples: whether they are floats, and their bits."""
     if not bits.flag():
         return False, bits.one_of(8, 10, 12, (6, 1))
     count = bits.one_of(32, 16, 24, (6, 1))
