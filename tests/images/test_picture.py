@@ -363,7 +363,7 @@ def test_a_big_tiff_is_turned_and_keeps_its_words(tmp_path: Path, orientation: i
     assert b"a caption" in (big.exif or b"")
 
 
-@pytest.mark.parametrize("brand", [b"mif1", b"miaf"])
+@pytest.mark.parametrize("brand", [b"avif", b"mif1"])
 def test_an_avif_is_known_by_any_of_its_brands(brand: bytes) -> None:
     pixels = np.full((16, 16, 3), 90, np.uint8)
     content = bytes(imagecodecs.avif_encode(pixels, level=100))
