@@ -80,12 +80,15 @@ class Checks:
         assert (made[outside] == np.rint(self.image * 255)[outside]).all()
         assert np.abs(made / 255.0 - self.image).max() > 0.1
         example = host.ROOT / "integrations" / "comfyui" / "example" / "harmonize.json"
-        outputs, _ = self.server.run(json.loads(example.read_text()))
+        workflow = json.loads(example.read_text())
+        outputs, _ = self.server.run(workflow)
         (about,) = outputs["4"]["images"]
         shutil.copy(self.work / "ComfyUI" / "output" / about["filename"], self.work / "example.png")
         plain = floats(host.EXAMPLES / "composite.jpg")
         print("example/harmonize.json", end="")
-        self.same(self.server.picture(about), phnet.harmonize(plain, self.alpha))
+        inputs = workflow["3"]["inputs"]
+        shown = {name: inputs[name] for name in inputs.keys() - {"image", "mask", "stabilise"}}
+        self.same(self.server.picture(about), phnet.harmonize(plain, self.alpha, **shown))
 
     def video(self) -> None:
         """A batch with smoothing, and the video's own node."""

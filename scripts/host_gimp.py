@@ -75,16 +75,21 @@ def main() -> None:
     shutil.copytree(host.EXAMPLES, root / "srv" / "test")
     shutil.copy(host.ROOT / "scripts" / "check_gimp.py", root / "srv" / "test")
     print(inside(root, "gimp-console", "--version").strip())
-    log = work / "host.log"
+    check(root, work / "host.log", "all", "/srv/phnet/bin/phnet")
+    check(root, work / "missing.log", "missing", "/srv/none/phnet")
+
+
+def check(root: Path, log: Path, checks: str, phnet: str) -> None:
+    """Run checks of check_gimp.py in gimp-console, with ``phnet`` as the plug-in's command."""
     code = "exec(open('/srv/test/check_gimp.py').read())"
     words = ["-i", "--batch-interpreter=python-fu-eval", "-b", code, "--quit"]
     try:
-        log.write_text(inside(root, "gimp-console", *words, PHNET="/srv/phnet/bin/phnet"))
+        log.write_text(inside(root, "gimp-console", *words, PHNET=phnet, CHECKS=checks))
     except RuntimeError as error:
         log.write_text(str(error))
         raise
     lines = [line for line in log.read_text().splitlines() if line.startswith("check: ")]
-    print("\n".join(lines))
+    print("\n".join(lines), flush=True)
     if not lines or lines[-1] != "check: all passed":
         raise RuntimeError(f"expected all checks to pass:\n{log.read_text()[-3000:]}")
 

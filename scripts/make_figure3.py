@@ -22,10 +22,10 @@ from onnx import helper
 
 from phnet.datasets.benchmark_sets import photos_with_masks
 from phnet.datasets.synthesis import make_composite
-from phnet.evaluation.score import to_bytes
 from phnet.files import replacing
 from phnet.harmonization.harmonizer import find_model
 from phnet.images import load, load_mask
+from phnet.images.arrays import to_uint8
 
 SIDE = 256
 PATCHES = {"excitation": "/attention/Sigmoid", "weights": "/attention/Add"}
@@ -50,7 +50,7 @@ def opened(path: Path) -> ort.InferenceSession:
 def composite_of(files: tuple[Path, Path], number: int) -> Any:
     """The paper's composite of a portrait, at SIDE, by its place in the set."""
     photo, mask = (
-        cv2.resize(to_bytes(plane), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        cv2.resize(to_uint8(plane), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         for plane in (load(files[0]).rgb, load_mask(files[1]))
     )
     return make_composite(photo, mask, [SEED, number])
@@ -70,7 +70,7 @@ def seen(session: ort.InferenceSession, made: Any) -> list[Any]:
     """Composite and the PFE's picture side by side, the excitation, and what the PFE adds to it."""
     feed = feed_of(session, made)
     picture, excitation, weights = session.run(["picture", "excitation", "weights"], feed)
-    pfe = to_bytes(np.clip(picture[0].transpose(1, 2, 0), 0, 1))  # half as large with shrink = 2
+    pfe = to_uint8(np.clip(picture[0].transpose(1, 2, 0), 0, 1))  # half as large with shrink = 2
     pfe = cv2.resize(pfe, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     return [np.hstack([made.image, pfe]), excitation[0], weights[0] - excitation[0]]
 

@@ -30,10 +30,11 @@ from phnet.evaluation import skin_table
 from phnet.evaluation import statistics as figures
 from phnet.evaluation.baselines import METHODS
 from phnet.evaluation.metrics import METRICS
-from phnet.evaluation.score import Method, evaluate, predict, to_bytes
+from phnet.evaluation.score import Method, evaluate, predict
 from phnet.files import write_text
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.images import load
+from phnet.images.arrays import to_uint8
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTRAITS = ROOT / "tests" / "portraits"
@@ -64,7 +65,7 @@ class Watched:
         self.seen += 1
         self.infinite += not np.isfinite(result).all()
         self.changed += not np.array_equal(result[mask == 0], floats[mask == 0])
-        return to_bytes(np.nan_to_num(result))
+        return to_uint8(np.nan_to_num(result))
 
 
 def identity(files: Sequence[tuple[Path, Path]]) -> str:
@@ -204,7 +205,7 @@ def on_set(
     found = OnSet([], {name: [] for name in methods}, {name: [] for name in methods})
     for i, (photo_path, mask_path) in enumerate(files):
         photo, mask = load_pair(photo_path, mask_path)
-        scene = to_bytes(load(scenes[i % len(scenes)]).rgb) if scenes else None
+        scene = to_uint8(load(scenes[i % len(scenes)]).rgb) if scenes else None
         composite, hard, real = make_triple(kind, photo, mask, scene, [SEED, i])
         # tones are those of the photo as it was taken, also where it was put into another light
         taken = real if kind == "own-size" else make_triple("nothing", photo, mask, None, [0])[0]
@@ -212,7 +213,7 @@ def on_set(
         found.before.append(_mse(composite, real))
         for name, method in methods.items():
             floats = composite.astype(np.float32) / np.float32(255)
-            result = to_bytes(np.nan_to_num(method.harmonize(floats, hard)))
+            result = to_uint8(np.nan_to_num(method.harmonize(floats, hard)))
             found.errors[name].append(_mse(result, real))
             found.skins[name].append(skin_table.measure(result, composite, real, skin))
     print(f"{kind}: {len(files)} images", flush=True)

@@ -19,6 +19,7 @@ ORDER = [
     "version",
     "files",
     "options",
+    "keywords",
     "networks",
     "images",
     "matting",

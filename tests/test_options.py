@@ -4,14 +4,16 @@ import inspect
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
 from typer.main import get_command
 
 import phnet
+from phnet import keywords, options
 from phnet.cli import app
+from phnet.compositing.composer import Composer
 from phnet.errors import BadOption
 from phnet.options import (
     ComposeOptions,
@@ -20,8 +22,8 @@ from phnet.options import (
     NetworkOptions,
     cores,
     options_of,
-    table,
 )
+from scripts import options_tables
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "phnet"
@@ -124,10 +126,43 @@ def test_no_choice_or_range_is_spelled_out_again() -> None:
     assert places == []
 
 
-def test_the_tables_in_the_docs_are_those_of_the_classes() -> None:
+def test_the_tables_in_the_docs_are_those_of_the_classes_and_doors() -> None:
+    pytest.importorskip("fastapi")
     text = (ROOT / "docs" / "options.md").read_text("utf-8")
-    for kind in (HarmonizeOptions, ComposeOptions, LiveOptions, NetworkOptions):
-        assert table(kind) in text
+    assert options_tables.written(text) == text, "expected: python scripts/options_tables.py"
+    assert options_tables.written(text.replace("`lift`", "`lifts`")) == text
+
+
+def test_every_door_has_the_options_that_are_for_everyone() -> None:
+    pytest.importorskip("fastapi")
+    for command in ("harmonize", "compose"):
+        for door, names in options_tables.doors(command, options_tables.KINDS[command]).items():
+            assert {"light", "strength", "exposure", "warmth"} <= names, (command, door)
+        found = options_tables.doors(command, options_tables.KINDS[command])
+        for door in ("command line", "Python"):
+            assert found[door] == {one.name for one in options_of(options_tables.KINDS[command])}
+
+
+@pytest.mark.parametrize("name", [name for name in vars(keywords) if name.endswith("Keywords")])
+def test_keywords_are_the_options(name: str) -> None:
+    """Names and types that editors are told are those of the classes of options."""
+    kind = getattr(options, name.replace("Keywords", "Options"))
+    told = getattr(keywords, name)
+    assert not told.__required_keys__
+    assert get_type_hints(told) == get_type_hints(kind)
+
+
+def test_public_calls_tell_their_keywords() -> None:
+    for call, told in (
+        (phnet.harmonize, keywords.HarmonizeKeywords),
+        (phnet.Harmonizer.harmonize, keywords.HarmonizeKeywords),
+        (phnet.compose, keywords.ComposeKeywords),
+        (Composer.compose, keywords.SceneKeywords),
+    ):
+        (given,) = [
+            p for p in inspect.signature(call).parameters.values() if p.kind is p.VAR_KEYWORD
+        ]
+        assert get_args(given.annotation) == (told,)
 
 
 @pytest.mark.parametrize(

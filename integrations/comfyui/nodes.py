@@ -19,7 +19,7 @@ from phnet.harmonization.model_file import DEFAULT_LIGHT
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import Floats
 from phnet.matting.matte import REFINEMENTS, Matter
-from phnet.options import LookOptions, Option, options_of
+from phnet.options import LookOptions, Option, SceneOptions, options_of
 from phnet.video.live import Live
 from phnet.video.temporal_smoothing import STABILISE, Cuts, SteadyMap, SteadyMatte
 
@@ -40,7 +40,9 @@ def _input(one: Option) -> tuple[Any, dict[str, Any]]:
 
 
 def _look() -> dict[str, Any]:
-    return {one.name: _input(one) for one in options_of(LookOptions)}
+    # A picture that ComfyUI holds is decoded, so that a bound on its size comes too late.
+    known = (one for one in options_of(LookOptions) if one.name != "max_megapixels")
+    return {one.name: _input(one) for one in known}
 
 
 def _steady(default: float) -> tuple[Any, dict[str, Any]]:
@@ -166,7 +168,7 @@ class Compose:
         **look: Any,
     ) -> Any:
         """See the class."""
-        options, people, scenes = LookOptions(**look), frames(portrait), frames(background)
+        options, people, scenes = SceneOptions(**look), frames(portrait), frames(background)
         if 1 not in (len(people), len(scenes)) and len(people) != len(scenes):
             raise BadInput(f"background: expected 1 or {len(people)} images, got {len(scenes)}")
         masks = masks_for(mask, len(people), size_of(people))

@@ -1,4 +1,4 @@
-"""What can go wrong, as one hierarchy.
+"""Errors, as one hierarchy.
 
 ::
 
@@ -23,7 +23,7 @@ class PHNetError(Exception):
 
 
 class BadInput(PHNetError):
-    """What was handed in cannot be used."""
+    """An input that cannot be used."""
 
 
 class BadImage(BadInput):
@@ -32,6 +32,10 @@ class BadImage(BadInput):
 
 class BadMask(BadInput):
     """A mask that cannot be read or does not fit its image."""
+
+
+class MissingClass(BadMask):
+    """A mask that can be read, but has no pixel of the class that was asked for."""
 
 
 class BadOption(BadInput):

@@ -55,7 +55,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _real(path: Path) -> Path:
-    """Where a file is written that is to be found at ``path``, links followed.
+    """Follow links to the file that a write to ``path`` replaces.
 
     Raises:
         BadOutput: no file can be there, or something is that is none.
@@ -130,7 +130,7 @@ def sweep(paths: Iterable[Path]) -> None:
 
 
 def _is_of(match: re.Match[str], name: str) -> bool:
-    """Whether a temporary name is of writing ``name``; that of a long one is cut."""
+    """Tell whether a temporary name is of writing ``name``; that of a long one is cut."""
     whole = match[1] + (match[2] or "")
     cut = len(os.fsencode(match[0])) > LONGEST_NAME - 4  # a cut character has up to four bytes
     stem, suffix = Path(name).stem, Path(name).suffix
@@ -149,7 +149,7 @@ def write_text(path: str | os.PathLike[str], content: str) -> None:
 
 
 def json_of(text: str | bytes, largest: int = LARGEST_JSON) -> Any:
-    """What a JSON text from outside says, with nothing in it that other code stumbles over.
+    """Read JSON from outside strictly: bounded in length and depth, finite numbers, sound texts.
 
     Args:
         text: at most ``largest`` characters, UTF-8 where they are bytes.
@@ -176,7 +176,7 @@ def json_of(text: str | bytes, largest: int = LARGEST_JSON) -> Any:
 
 
 def _parts(value: Any) -> list[Any]:
-    """What a value of JSON is made of."""
+    """List the parts of a value of JSON."""
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
     if isinstance(value, str) and ("\0" in value or any("\ud800" <= c <= "\udfff" for c in value)):

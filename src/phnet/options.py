@@ -1,15 +1,16 @@
-"""What can be set: each option's type, range, default and meaning, written once.
+"""Options: each one's type, range, default and meaning, written once.
 
-The doors (command line, API, page, Python) and the table in docs/options.md are made from these
-classes. A new option is one field here, one use and one test. What a door limits on purpose, it
-says where it makes its own from these.
+The doors (command line, API, page, Python) and the tables in docs/options.md are made from these
+classes, and the keywords in phnet.keywords are checked against them. A new option is one field
+here, its keyword, one use and one test. What a door limits on purpose, it says where it makes its
+own from these.
 """
 
 import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +30,7 @@ PLACE_NUMBER = r"-?\d{1,6}(\.\d{1,6})?"
 
 @dataclass(frozen=True)
 class About:
-    """What is known of an option besides its type and default."""
+    """Description of an option besides its type and default."""
 
     help: str
     low: float | None = None
@@ -63,7 +64,7 @@ class Option:
 
     @property
     def expected(self) -> str:
-        """What a value must be, for a sentence."""
+        """Description of the values that are allowed, for a sentence."""
         if self.choices:
             return " or ".join(filter(None, [", ".join(self.choices[:-1]), self.choices[-1]]))
         if self.about.form:
@@ -143,7 +144,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class TrimOptions(Checked):
-    """How much of the new colors is taken, and what is still changed after the match."""
+    """Options of how much of the new colors is taken, and of trims after the match."""
 
     light: float | None = option(
         None,
@@ -178,7 +179,7 @@ class TrimOptions(Checked):
 
 @dataclass(frozen=True)
 class LookOptions(TrimOptions):
-    """How much of the new colors is taken, and how they come to full size."""
+    """Options of how much of the new colors is taken, and how they come to full size."""
 
     lift: Lift = option(
         "auto",
@@ -201,21 +202,25 @@ def effect(text: str, finish: float) -> Any:
     return option(None, text, low=0, high=1, step=0.05, unit="%", unset=unset, finish=finish)
 
 
-def guess(text: str, low: float, high: float) -> Any:
-    """A field for a number that is guessed where it is not given; a page has no slider for it."""
-    return option(None, text, low=low, high=high, unset="guessed from the scene")
+def guess(text: str, low: float, high: float, step: float, unit: str) -> Any:
+    """A field for a number that is guessed where it is not given."""
+    return option(
+        None, text, low=low, high=high, step=step, unit=unit, unset="guessed from the scene"
+    )
 
 
 @dataclass(frozen=True)
 class FinishOptions(LookOptions):
-    """What is matched besides the colors, each with a strength: 0 leaves it out."""
+    """Options of what is matched besides the colors, each a strength: 0 leaves it out."""
 
     clean_edges: float | None = effect("Take what the old background left out of the edge.", 0.7)
     match_sharpness: float | None = effect("Blur, or mildly sharpen, to the scene's sharpness.", 1)
     match_grain: float | None = effect("Bring noise and block traces to the scene's.", 1)
     light_wrap: float | None = effect("Let bright surroundings bleed over the edge.", 0.3)
     finish: bool = option(
-        False, "Set the effects to their measured defaults; a strength given beside it wins."
+        False,
+        "Set the effects to their measured defaults; a strength given beside it wins.",
+        labels=("All effects, as measured",),
     )
 
     def amount(self, name: str) -> float:
@@ -229,7 +234,7 @@ class FinishOptions(LookOptions):
 
 @dataclass(frozen=True)
 class MaskOptions(Checked):
-    """How a mask is read."""
+    """Options of reading a mask."""
 
     mask_class: str | None = option(
         None,
@@ -244,30 +249,36 @@ class MaskOptions(Checked):
 
 @dataclass(frozen=True)
 class HarmonizeOptions(MaskOptions, FinishOptions):
-    """How to harmonize."""
+    """Options of harmonize."""
 
     resolution: int | None = option(
         None, "Side that the network sees.", low=16, high=4096, unset="the model's own"
     )
     invert_mask: bool = option(False, "The mask is white where the background is.")
-    each: bool = option(False, "Correct every separate person of the mask by themselves.")
+    each: bool = option(
+        False,
+        "Correct every separate person of the mask by themselves.",
+        labels=("Every person by themselves",),
+    )
 
 
 @dataclass(frozen=True)
 class SceneOptions(FinishOptions):
-    """How a person is fitted into a scene."""
+    """Options of fitting a person into a scene."""
 
     shadow: float | None = effect("A shadow under those who stand or sit on the ground.", 0.7)
     shadow_angle: float | None = guess(
-        "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.", -85, 85
+        "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.", -85, 85, 1, "°"
     )
-    shadow_length: float | None = guess("Its length, in heights of the person.", 0, 3)
-    shadow_softness: float | None = guess("0 as in clear sun, 1 as under clouds.", 0, 1)
+    shadow_length: float | None = guess(
+        "Its length, in heights of the person.", 0, 3, 0.05, "heights"
+    )
+    shadow_softness: float | None = guess("0 as in clear sun, 1 as under clouds.", 0, 1, 0.05, "%")
 
 
 @dataclass(frozen=True)
 class ComposeOptions(MaskOptions, SceneOptions):
-    """How to compose."""
+    """Options of compose."""
 
     place: XYScale | None = option(
         None,
@@ -287,7 +298,7 @@ class ComposeOptions(MaskOptions, SceneOptions):
 
 @dataclass(frozen=True)
 class LiveOptions(TrimOptions):
-    """How to harmonize frame after frame."""
+    """Options of harmonizing frame after frame."""
 
     stabilise: float = option(
         0.85, "How much of look and matte stays from frame to frame.", low=0, high=1, step=0.05
@@ -297,7 +308,7 @@ class LiveOptions(TrimOptions):
 
 @dataclass(frozen=True)
 class NetworkOptions(Checked):
-    """How networks are loaded and run."""
+    """Options of loading and running networks."""
 
     model: str | None = option(None, "Another ONNX network, or 'int8'.", unset="the embedded one")
     self_ensemble: bool = option(
@@ -317,7 +328,7 @@ class NetworkOptions(Checked):
 
 
 def cores(root: Path = Path("/")) -> int:
-    """How many CPUs this process may use, rounded up: by its affinity and its cgroup's quota.
+    """Count the CPUs that this process may use, rounded up: by affinity and cgroup quota.
 
     Args:
         root: of the file system that says so, in which Linux keeps ``proc`` and ``sys``.
@@ -378,7 +389,7 @@ def _options_of(kind: Any) -> tuple[Option, ...]:
 Made = TypeVar("Made", bound=Checked)
 
 
-def made_of(kind: type[Made], given: dict[str, Any]) -> Made:
+def made_of(kind: type[Made], given: Mapping[str, Any]) -> Made:
     """Options from keyword arguments; unknown names are refused in our own words.
 
     Raises:
@@ -389,13 +400,3 @@ def made_of(kind: type[Made], given: dict[str, Any]) -> Made:
         if name not in known:
             raise BadOption(f"{name}: expected one of the options {', '.join(known)}")
     return kind(**given)
-
-
-def table(*kinds: type[Checked]) -> str:
-    """The options of classes as a table in Markdown, each once."""
-    known = {one.name: one for kind in kinds for one in options_of(kind)}
-    lines = ["| option | values | default | meaning |", "|---|---|---|---|"]
-    for one in known.values():
-        default = one.about.unset if one.default is None else f"`{one.default}`"
-        lines.append(f"| `{one.name}` | {one.expected} | {default} | {one.about.help} |")
-    return "\n".join(lines) + "\n"

@@ -5,7 +5,6 @@ import io
 import json
 import math
 import tracemalloc
-from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
@@ -19,35 +18,13 @@ from phnet.errors import BadData, BadInput, BadMask, BadOutput
 from phnet.evaluation import (
     metrics,
     no_reference,
-    paper_tables,
     protocols,
-    report,
-    report_examples,
     score,
     statistics,
 )
 from phnet.evaluation.baselines import METHODS
-
-FIXTURES = Path(__file__).parents[1] / "fixtures"
-IHARMONY4 = FIXTURES / "iharmony4"
-
-
-class Half:
-    """Halves the foreground, whatever it is."""
-
-    def harmonize(self, composite: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        return np.where(mask[..., None] > 0.5, composite // 2, composite)
-
-
-@pytest.fixture
-def predictions(tmp_path: Path) -> Path:
-    """Predictions of iHarmony4's fixture: untouched and halved, and halved real photos."""
-    samples = read(IHARMONY4, "test")
-    score.predict(samples, METHODS["composite"], tmp_path / "composite")
-    seconds = score.predict(samples, Half(), tmp_path / "half")
-    assert len(seconds) == len(samples)
-    score.predict(samples, Half(), tmp_path / "half", untouched=True)
-    return tmp_path
+from phnet.images.arrays import to_uint8
+from tests.evaluation.conftest import FIXTURES, IHARMONY4, Half
 
 
 def run(*arguments: object) -> str:
@@ -79,9 +56,9 @@ def test_predictions_have_the_composites_names_and_lose_nothing(predictions: Pat
     for sample in read(IHARMONY4, "test"):
         path = predictions / "composite" / sample.composite_path.name
         stored = cv2.imread(str(path))[..., ::-1]
-        assert np.array_equal(stored, score.to_bytes(sample.composite))
+        assert np.array_equal(stored, to_uint8(sample.composite))
         kept = cv2.imread(str(predictions / "half" / "untouched" / path.name))[..., ::-1]
-        photo = score.to_bytes(sample.real)
+        photo = to_uint8(sample.real)
         assert np.array_equal(kept, Half().harmonize(photo, sample.mask))
 
 
@@ -95,7 +72,7 @@ def test_size_is_that_of_predictions_and_scores(pair_tree: Path, tmp_path: Path)
     score.predict(samples, METHODS["composite"], tmp_path / "small")
     assert cv2.imread(str(next((tmp_path / "small").glob("0*")))).shape == (20, 20, 3)
     (found,) = score.evaluate(samples, [tmp_path / "small"])
-    real, composite = (score.to_bytes(p) for p in (samples[0].real, samples[0].composite))
+    real, composite = (to_uint8(p) for p in (samples[0].real, samples[0].composite))
     assert found.scores[0, 0] == pytest.approx(metrics.mse(composite, real))
     with pytest.raises(BadData, match="40x40, got 20x20"):
         score.evaluate(read(pair_tree, "test"), [tmp_path / "small"])
@@ -113,7 +90,7 @@ def test_scores_are_those_of_the_files(predictions: Path, jobs: int) -> None:
     assert half.ids == [s.id for s in samples]
     assert half.subsets == [s.subset for s in samples]
     for i, sample in enumerate(samples):
-        real, composite = (score.to_bytes(p) for p in (sample.real, sample.composite))
+        real, composite = (to_uint8(p) for p in (sample.real, sample.composite))
         result = Half().harmonize(composite, sample.mask)
         expected = protocols.find("paper").scores(result, real, sample.mask)
         assert half.scores[i] == pytest.approx(list(vars(expected).values()))
@@ -252,133 +229,6 @@ def test_memory_does_not_grow_with_the_pictures_of_a_set(predictions: Path) -> N
     assert often < once + 2 * picture  # 55 further composites, photos, masks and predictions passed
 
 
-# -- figures ------------------------------------------------------------------------------
-
-
-def test_summary_has_means_by_subset_and_band() -> None:
-    made = scored(subsets=["HCOCO", "HFlickr"])
-    (method,) = statistics.summary([made])["methods"]
-    assert (method["name"], method["n"]) == ("a", 2)
-    assert method["subsets"]["ALL"] == pytest.approx(
-        {"mse": 2, "psnr": 35, "fmse": 4, "fpsnr": 25, "ssim": 0.85, "delta_e": 1.5}
-    )
-    assert method["subsets"]["HFlickr"]["mse"] == 3
-    assert method["ratio_bands"] == {
-        "0-5": {"n": 1, "mse": 1, "fmse": 2},
-        "5-15": {"n": 0, "mse": None, "fmse": None},
-        "15-100": {"n": 1, "mse": 3, "fmse": 6},
-    }
-
-
-@pytest.mark.parametrize(
-    ("share", "band"), [(0.0499, "0-5"), (0.05, "5-15"), (0.15, "15-100"), (1.0, "15-100")]
-)
-def test_bands_have_the_papers_edges(share: float, band: str) -> None:
-    (method,) = statistics.summary([scored(shares=np.array([share, share]))])["methods"]
-    assert method["ratio_bands"][band]["n"] == 2
-
-
-def test_infinite_decibels_are_null_in_json() -> None:
-    scores = np.array([[0.0, math.inf, 0, math.inf, 1, 0], [2, 40, 4, 30, 0.5, 1]])
-    found = statistics.summary([scored(scores=scores), scored(scores=scores, name="b")])
-    text = json.dumps(found, allow_nan=False)
-    assert json.loads(text)["methods"][0]["subsets"]["ALL"]["psnr"] is None
-    assert found["methods"][0]["subsets"]["ALL"]["mse"] == 1
-    assert found["paired"][0]["psnr"]["difference"] == 0
-
-
-def test_intervals_cover_the_mean_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(5)
-    hits = 0
-    for _ in range(200):
-        low, high = statistics.intervals(rng.normal(3, 1, (50, 1)), resamples=300)[:, 0]
-        hits += low <= 3 <= high
-    assert 178 <= hits <= 198  # 190 expected; a bootstrap of 50 is a little narrow
-    values = rng.normal(0, 1, (40, 2))
-    assert np.array_equal(statistics.intervals(values), statistics.intervals(values))
-    # as wide as theory says: 2 * 1.96 deviations of the mean
-    low, high = statistics.intervals(values)[:, 0]
-    assert high - low == pytest.approx(3.92 * values[:, 0].std() / 40**0.5, rel=0.15)
-
-
-def test_comparison_is_of_the_same_images() -> None:
-    rng = np.random.default_rng(6)
-    hardness = rng.uniform(0, 1000, 100)  # differs far more between images than methods do
-    base = np.repeat(hardness[:, None], 6, 1)
-    common = {"ids": [str(i) for i in range(100)], "subsets": ["FFHQH"] * 100}
-    common |= {"shares": hardness / 1000, "lumas": hardness, "checks": np.zeros((100, 5))}
-    common |= {"untouched": hardness, "paths": [Path("a")] * 100}
-    better = scored(name="b", scores=base - 2 + rng.normal(0, 1, (100, 6)), **common)
-    found = statistics.compare(better, scored(scores=base, **common))
-    assert found["mse"]["difference"] == pytest.approx(-2, abs=0.3)
-    assert found["mse"]["interval"][1] < -1.5
-    assert found["mse"]["better"] > 0.9  # less error
-    assert found["psnr"]["better"] < 0.1  # fewer decibels
-
-
-def test_signed_rank_is_wilcoxons_test() -> None:
-    # Of 8 positive differences of 8, two of the 2^8 signs are as extreme.
-    assert statistics.signed_rank(np.arange(1.0, 9)) == pytest.approx(2 / 2**8)
-    assert statistics.signed_rank(np.array([3.0, math.nan, 0, math.inf, -1, 5, 2, 4])) < 0.2
-    assert statistics.signed_rank(np.zeros(5)) == 1
-    assert statistics.signed_rank(np.full(3, math.nan)) is None
-
-
-# -- checks without a true photo -----------------------------------------------------------
-
-
-@pytest.fixture
-def portrait() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(2)
-    photo = cv2.GaussianBlur(rng.integers(40, 215, (60, 60, 3)).astype(np.uint8), (5, 5), 1)
-    mask = np.zeros((60, 60), bool)
-    mask[15:50, 20:45] = True
-    return photo, mask
-
-
-def test_detail_is_kept_by_gains_and_lost_by_blur(portrait: tuple[np.ndarray, np.ndarray]) -> None:
-    photo, mask = portrait
-    dimmer = np.where(mask[..., None], photo * 0.5 + 20, photo).astype(np.uint8)
-    blurred = np.where(mask[..., None], cv2.GaussianBlur(photo, (9, 9), 4), photo)
-    assert no_reference.gradient_correlation(dimmer, photo, mask) > 0.99
-    assert no_reference.gradient_correlation(blurred, photo, mask) < 0.8
-    assert no_reference.gradient_correlation(255 - photo, photo, mask) == pytest.approx(-1)
-    flat = np.full_like(photo, 9)
-    assert math.isnan(no_reference.gradient_correlation(flat, flat, mask))
-
-
-def test_color_step_in_gray_levels() -> None:
-    mask = np.zeros((40, 40), bool)
-    mask[10:30, 10:30] = True
-    image = np.full((40, 40, 3), 100, np.uint8)
-    image[mask] = (130, 100, 85)
-    assert no_reference.color_step(image, mask) == pytest.approx((30 + 0 + 15) / 3)
-    assert no_reference.color_step(np.full_like(image, 7), mask) == pytest.approx(0, abs=1e-9)
-    assert math.isnan(no_reference.color_step(image, np.ones_like(mask)))
-
-
-def test_clipping_counts_what_was_not_clipped_before() -> None:
-    composite = np.array([[[0, 10, 20], [255, 30, 40]]], np.uint8)
-    predicted = np.array([[[0, 0, 20], [255, 255, 40]]], np.uint8)
-    assert no_reference.clipped(predicted, composite, np.ones((1, 2), bool)) == pytest.approx(2 / 6)
-    assert no_reference.clipped(predicted, composite, np.array([[True, False]])) == pytest.approx(
-        1 / 3
-    )
-
-
-def test_a_changed_background_is_counted(predictions: Path) -> None:
-    samples = read(IHARMONY4, "test")
-    path = predictions / "half" / samples[0].composite_path.name
-    result = cv2.imread(str(path))
-    mask = samples[0].mask
-    y, x = np.argwhere(mask == 0)[0]
-    result[y, x, 1] ^= 1
-    cv2.imwrite(str(path.with_suffix(".png")), result)
-    path.unlink()
-    found = statistics.summary(score.evaluate(samples, [predictions / "half"]))
-    assert found["methods"][0]["checks"]["images_with_background_changed"] == 1
-
-
 # -- the command line ---------------------------------------------------------------------
 
 
@@ -439,100 +289,3 @@ def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="'magic'"):
         CliRunner().invoke(app, command, catch_exceptions=False)
     assert not (tmp_path / "p").exists()
-
-
-# -- the report and the paper's numbers ----------------------------------------------------
-
-
-class Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.sources: list[str] = []
-        self.rows: list[tuple[str, list[str]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if tag in ("img", "script", "link", "iframe"):
-            self.sources.append(found.get("src") or found.get("href") or "")
-        if tag == "tr":
-            self.rows.append((found.get("class") or "", []))
-
-    def handle_data(self, text: str) -> None:
-        if self.rows and text.strip():
-            self.rows[-1][1].append(text.strip())
-
-
-def test_report_needs_no_other_file_and_marks_what_is_published(predictions: Path) -> None:
-    samples = read(IHARMONY4, "test")
-    methods = score.evaluate(samples, [predictions / "half", predictions / "composite"])
-    text = report.page(samples, methods, "paper", "fixture <test>")
-    made = Page()
-    made.feed(text)
-    pictures = [s for s in made.sources if s]
-    assert pictures
-    assert all(source.startswith("data:image/jpeg;base64,") for source in pictures)
-    assert "<test>" not in text
-    kinds = {kind: [cells for k, cells in made.rows if k == kind] for kind, _ in made.rows}
-    assert any(c[:3] == ["PHNet", "published", "35.84"] for c in kinds["published"])
-    mean = f"{methods[0].scores[:, 0].mean():.2f}"
-    assert any(c[0] == "half" and mean in c for c in kinds["measured"])
-    for note in paper_tables.notes(paper_tables.load()):
-        assert note.replace("'", "&#x27;") in text
-
-
-def test_examples_are_the_worst_the_median_and_the_failures() -> None:
-    n = 30
-    error = np.arange(n, dtype=float)
-    scores = np.stack([error] * 6, 1)
-    common = {"ids": [str(i) for i in range(n)], "subsets": ["FFHQH"] * n}
-    shares, lumas = np.linspace(1, 0, n), np.roll(np.linspace(0, 200, n), 10)
-    found = report_examples.chosen(scored(scores=scores, shares=shares, lumas=lumas, **common))
-    assert list(found.values()) == [[29, 28], [14, 15], [0, 1], [29, 28], [12, 11]]
-
-
-def test_published_tables_are_whole() -> None:
-    paper = paper_tables.load()
-    tables = [paper[f"table{i}"]["methods"] for i in (3, 4, 5)]
-    assert [len(t) for t in tables] == [13, 13, 13]
-    assert len({row["name"] for table in tables for row in table}) == 15
-    assert sum(paper["table5"]["sizes"].values()) == sum(paper["iharmony4"]["sizes"].values())
-    # every method's subsets, weighted, give its ALL; only RainNet has no MSE, and PHNet's differ
-    sizes = paper["iharmony4"]["sizes"]
-    off = {}
-    for row in paper["table4"]["methods"]:
-        mean = paper_tables.weighted(sizes, {name: row[name]["psnr"] for name in sizes})
-        off[row["name"]] = abs(mean - row["ALL"]["psnr"])
-    assert max(off, key=lambda name: off[name]) == "PHNet"
-
-
-def test_pctnets_averages_are_quoted_with_their_source() -> None:
-    quoted = paper_tables.load()["pctnet"]
-    assert "quoted, not regenerated" in quoted["source"]
-    assert sum(quoted["bands"].values()) == quoted["images"] == 7404
-    figures = {row["name"]: (row["psnr"], row["mse"], row["fmse"]) for row in quoted["methods"]}
-    assert figures["composite"] == (31.39, 177.99, 1462.45)
-    assert figures["PCT-Net ViT"] == (39.29, 18.84, 237.49)
-    assert len(figures) == 5
-
-
-def test_what_does_not_add_up_is_arithmetic() -> None:
-    paper = paper_tables.load()
-    notes = " ".join(paper_tables.notes(paper))
-    bands = (6.16 * 3830 + 16.31 * 1955 + 39.72 * 1619) / 7404
-    assert bands == pytest.approx(16.18, abs=0.005)
-    psnr = (38.70 * 4283 + 39.98 * 2160 + 37.58 * 828 + 40.02 * 133) / 7404
-    mse = (14.22 * 4283 + 10.62 * 2160 + 34.66 * 828 + 12.70 * 133) / 7404
-    assert psnr == pytest.approx(38.97, abs=0.005)
-    assert mse == pytest.approx(15.43, abs=0.005)
-    for number in ("16.18", "38.97", "15.43", "35.84, 18.24", "37.41, 24.22", "24.44"):
-        assert number in notes
-    # mean fPSNR is at least the fPSNR of the mean fMSE: true of every row but the paper's own
-    for row in paper["table3"]["methods"]:
-        possible = row["fpsnr"] >= paper_tables.least_fpsnr(row["fmse"])
-        assert possible == (row["name"] != "PHNet")
-    by_size = {row["size"]: row for row in paper["table2"]["resolutions"]}
-    best = max(paper["table1"]["setups"], key=lambda row: row["psnr"])
-    assert (best["psnr"], best["mse"]) == (
-        by_size[512]["iharmony4_psnr"],
-        by_size[512]["iharmony4_mse"],
-    )

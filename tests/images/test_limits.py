@@ -15,7 +15,7 @@ from phnet.errors import BadImage, BadMask, BadOutput
 from phnet.images import Picture, Source, load, read_mask, save
 from phnet.images.limits import UNBOUNDED, most_pixels, scans_of
 from tests.conftest import disc_mask, smooth_photo
-from tests.images.test_picture import png_of_size
+from tests.images.test_broken_files import png_of_size
 
 
 def jpeg(side: int = 64, **options: object) -> bytes:

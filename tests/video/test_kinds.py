@@ -11,44 +11,12 @@ import pytest
 from PIL import Image
 
 from phnet.errors import BadImage
-from phnet.harmonization.harmonizer import Harmonizer
-from phnet.video import Live
 from phnet.video.container import Report, opened
-from phnet.video.convert import convert
 from phnet.video.frames import Reader
+from tests.video.conftest import GREEN
 
 av = pytest.importorskip("av")
-GREEN = (30, 160, 60)
 SIDE = 96
-
-
-class Corner:
-    """A matter for which the person is the lower right quarter."""
-
-    def matte(self, rgb: np.ndarray, **_: Any) -> np.ndarray:
-        alpha = np.zeros(rgb.shape[:2], np.float32)
-        alpha[rgb.shape[0] // 2 :, rgb.shape[1] // 2 :] = 1
-        return alpha
-
-
-@pytest.fixture(scope="module")
-def harmonizer() -> Harmonizer:
-    return Harmonizer(threads=1)
-
-
-@pytest.fixture
-def convert_to(tmp_path: Path, harmonizer: Harmonizer) -> Callable[..., Report]:
-    """Put a file's person before green, or before another picture."""
-    background = tmp_path / "green.png"
-    Image.new("RGB", (64, 64), GREEN).save(background)
-
-    def live(scene: np.ndarray) -> Live:
-        return Live(scene, every=50, harmonizer=harmonizer, matter=Corner())  # type: ignore[arg-type]
-
-    def run(source: Path, output: Path, behind: Path = background) -> Report:
-        return convert(source, output, behind, live)
-
-    return run
 
 
 def pictures(count: int = 4, channels: int = 3) -> Iterator[np.ndarray]:
@@ -371,47 +339,3 @@ def test_an_alpha_that_says_nothing_is_none(
     source, out = write(tmp_path / "in.mkv", "ffv1", "bgra", opaque()), tmp_path / "out.mp4"
     assert not [note for note in convert_to(source, out).notes if "own alpha" in note]
     np.testing.assert_allclose(corner(out), GREEN, atol=6)
-
-
-def test_a_lost_line_is_told_of_the_file_that_was_asked_for(
-    convert_to: Callable[..., Report], tmp_path: Path
-) -> None:
-    def odd(_: Any, stream: Any) -> None:
-        stream.width, stream.height = SIDE + 1, SIDE - 1
-
-    source = write(tmp_path / "in.mp4", form="yuv444p", edit=odd)
-    out = tmp_path / "out.mp4"
-    assert convert_to(source, out).notes == [f"{out}: an odd side lost its last line: 96x94"]
-
-
-@pytest.mark.parametrize("name", ["in.mp4", "in.mkv"])
-def test_a_file_that_was_cut_off_says_so(
-    convert_to: Callable[..., Report], tmp_path: Path, name: str
-) -> None:
-    options = {"movflags": "faststart"} if name == "in.mp4" else {}
-    whole = write(tmp_path / name, frames=pictures(20), container=options)
-    out = tmp_path / "out.mp4"
-    report = convert_to(whole, out)
-    assert (report.frames, report.short) == (20, "")
-    content = whole.read_bytes()
-    whole.write_bytes(content[: len(content) * 7 // 10])
-    report = convert_to(whole, out)
-    assert 1 <= report.frames < 20
-    assert len(shape_of(out)[0]) == report.frames
-    of = " of 20" if name == "in.mp4" else ""
-    assert report.short == (
-        f"{whole}: the file ends early: {report.frames}{of} frames could be read"
-    )
-
-
-def test_zeros_at_the_end_are_an_early_end_too(
-    convert_to: Callable[..., Report], tmp_path: Path
-) -> None:
-    source = write(tmp_path / "in.mp4", frames=pictures(20), container={"movflags": "faststart"})
-    content = bytearray(source.read_bytes())
-    half = len(content) * 7 // 10
-    content[half:] = bytes(len(content) - half)
-    source.write_bytes(content)
-    report = convert_to(source, tmp_path / "out.mp4")
-    assert report.frames < 20
-    assert "the file ends early" in report.short

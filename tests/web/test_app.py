@@ -3,17 +3,10 @@
 import http.client
 import io
 import json
-import logging
 import re
-import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
-import zlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +20,6 @@ pytest.importorskip("fastapi")
 uvicorn = pytest.importorskip("uvicorn")
 
 import phnet  # noqa: E402
-from phnet.cli import main  # noqa: E402
 from phnet.compositing.composer import Composer  # noqa: E402
 from phnet.compositing.placement import Place  # noqa: E402
 from phnet.errors import BadModel  # noqa: E402
@@ -39,7 +31,7 @@ from phnet.web.server import configured  # noqa: E402
 from phnet.web.service import Service  # noqa: E402
 from phnet.web.workers import Maker  # noqa: E402
 from tests.waiting import PATIENCE, until  # noqa: E402
-from tests.web.services import Gate, Two  # noqa: E402
+from tests.web.services import Two  # noqa: E402
 
 Reply = tuple[int, dict[str, str], bytes]
 BOUNDARY = "edge"
@@ -120,12 +112,6 @@ def running(
         listener.close()
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with running(workers=2) as client:
-        yield client
-
-
 def problem(reply: Reply, status: int) -> str:
     """The sentence of a refusal, which must be a whole problem."""
     got, headers, body = reply
@@ -135,6 +121,10 @@ def problem(reply: Reply, status: int) -> str:
     assert set(details) == DETAILS
     assert details["status"] == status
     return str(details["detail"])
+
+
+def until_metrics_say(client: Client, text: bytes) -> None:
+    until(lambda: text in client.ask("GET", "/metrics")[2], text.decode())
 
 
 def test_a_picture_comes_back_as_the_harmonizer_makes_it(client: Client) -> None:
@@ -269,114 +259,6 @@ def test_matte_finds_the_person(client: Client) -> None:
     problem(ask(photo=empty, strength="1"), 422)
 
 
-def test_broken_requests_are_refused(client: Client) -> None:
-    assert "multipart" in problem(client.ask("POST", "/v1/harmonize", b"{}"), 415)
-    for kind in ("multipart/form-data", "multipart/form-data; boundary=other"):
-        reply = client.ask("POST", "/v1/harmonize", form(composite=b"1"), {"Content-Type": kind})
-        problem(reply, 422)
-    assert "/openapi.json" in problem(client.ask("GET", "/v1/harmonize"), 405)
-    problem(client.ask("GET", "/nothing"), 404)
-
-
-def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
-    bomb = bytearray(encoded(composite(8)))
-    bomb[16:24] = (60_000).to_bytes(4, "big") * 2
-    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
-    with running(workers=1) as client:
-        said = problem(client.harmonize(composite=bytes(bomb), mask=encoded(mask())), 422)
-    assert said == "composite: expected at most 50 megapixels, got 60000x60000"
-
-
-def test_a_large_body_is_refused_while_it_is_read() -> None:
-    with running(workers=1, body=3 << 20) as client:
-        declared = problem(client.harmonize(composite=b"\0" * (4 << 20)), 413)
-        endless = form(composite=b"\0" * (4 << 20))
-        chunks = (endless[i : i + 65536] for i in range(0, len(endless), 65536))
-        chunked = problem(client.ask("POST", "/v1/harmonize", chunks, FORM), 413)
-    assert declared == chunked == "expected a request of at most 3 MiB"
-
-
-def test_uploads_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    rolled = []
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *_, **__: rolled.append(1))
-    noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
-    upload = encoded(noise, compress_level=1)
-    assert len(upload) > 2 << 20  # python-multipart's own limit is 1 MB
-    with running(workers=1) as client:
-        status, _, _ = client.harmonize(composite=upload, mask=encoded(mask()), strength="0.1")
-    assert (status, rolled) == (200, [])
-
-
-def until_metrics_say(client: Client, text: bytes) -> None:
-    until(lambda: text in client.ask("GET", "/metrics")[2], text.decode())
-
-
-def test_beyond_the_queue_requests_are_turned_away(tmp_path: Path) -> None:
-    gate = Gate(tmp_path)
-    parts = {"composite": encoded(composite()), "mask": encoded(mask())}
-    with running(make=gate, workers=2, waiting=1) as client, ThreadPoolExecutor(3) as many:
-        held = [many.submit(client.harmonize, **parts) for _ in range(3)]
-        gate.wait_until_begun(2)
-        until_metrics_say(client, b"phnet_places_taken 3.0")
-        reply = client.harmonize(**parts)
-        assert "try again" in problem(reply, 429)
-        assert int(reply[1]["retry-after"]) > 0
-        assert json.loads(client.ask("GET", "/healthz")[2]) == {"status": "ok"}
-        gate.open()
-        assert [future.result()[0] for future in held] == [200, 200, 200]
-        text = client.ask("GET", "/metrics")[2].decode()
-    route = 'method="POST",route="/v1/harmonize"'
-    assert f'phnet_requests_total{{{route},status="200"}} 3.0' in text
-    assert f'phnet_requests_total{{{route},status="429"}} 1.0' in text
-    assert "phnet_places_taken 0.0" in text
-
-
-def test_a_request_that_arrives_too_slowly_is_given_up() -> None:
-    with running(workers=1, seconds=0.5) as client:
-        slow = socket.create_connection(("127.0.0.1", client.port))
-        with slow:
-            head = f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: 999"
-            slow.sendall(f"POST /v1/harmonize HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n--".encode())
-            slow.settimeout(PATIENCE)
-            assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
-
-
-def test_v1_asks_for_the_token_where_there_is_one() -> None:
-    with running("correct-horse", workers=1) as client:
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
-            reply = client.ask("GET", "/v1/models", None, headers)
-            assert "bearer token" in problem(reply, 401)
-            assert reply[1]["www-authenticate"] == "Bearer"
-            problem(client.harmonize(headers, composite=b"1"), 401)
-        given = {"Authorization": "Bearer correct-horse"}
-        models = json.loads(client.ask("GET", "/v1/models", None, given)[2])["models"]
-        assert client.ask("GET", "/healthz")[0] == 200
-        problem(client.harmonize(given, composite=b"1"), 422)
-    card = Harmonizer(threads=1).card
-    assert models[0] == {
-        "name": "portrait",
-        "default": True,
-        "resolution": card.resolution,
-        "parameters": card.about["parameters"],
-        "light": card.light,
-    }
-
-
-def test_the_log_has_routes_but_no_names_and_no_addresses(
-    client: Client, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.DEBUG, "phnet"):
-        client.harmonize(composite=encoded(composite()), mask=encoded(mask()))
-        client.ask("GET", f"/{SECRET_NAME}?{SECRET_NAME}")
-        until(lambda: "(none) 404" in caplog.text)  # the line comes after the answer
-    lines = [record.getMessage() for record in caplog.records if record.name.startswith("phnet")]
-    assert any(line.startswith("POST /v1/harmonize 200 ") for line in lines)
-    assert any(line.startswith("- (none) 404 ") for line in lines)
-    assert SECRET_NAME not in caplog.text
-    metrics = client.ask("GET", "/metrics")[2].decode()
-    assert SECRET_NAME not in metrics
-
-
 def test_models_are_listed_where_their_files_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -443,85 +325,3 @@ def test_the_page_is_whole_and_asks_no_other_host(client: Client) -> None:
             text += part.decode()
     assert not re.findall(r"(?:https?:)?//[a-z]", text)
     assert set(re.findall(r'find\("([\w-]+)"\)', text)) <= set(re.findall(r' id="([\w-]+)"', text))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["--host", "0.0.0.0"], "expected --token-file"),
-        (["--host", "example.org"], "expected --token-file"),
-        (["--token-file", "none"], "none: expected a readable file"),
-        (["--token-file", "empty"], "empty: expected one token"),
-    ],
-)
-def test_what_would_be_unsafe_is_not_served(
-    arguments: list[str],
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").write_text(" \n")
-    monkeypatch.setattr("phnet.web.server.run", lambda *_: pytest.fail("it listens"))
-    monkeypatch.setattr(sys, "argv", ["phnet", "serve", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == 2
-    assert sentence in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ([], ("127.0.0.1", 8000, None)),
-        (["--host", "::1", "--port", "81"], ("::1", 81, None)),
-        (["--host", "0.0.0.0", "--insecure"], ("0.0.0.0", 8000, None)),
-        (["--host", "0.0.0.0", "--token-file", "token"], ("0.0.0.0", 8000, "s3cret")),
-    ],
-)
-def test_what_is_safe_or_wanted_is_served(
-    arguments: list[str],
-    expected: tuple[str, int, str | None],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "token").write_text("s3cret\n")
-    served: list[tuple[Any, ...]] = []
-    monkeypatch.setattr("phnet.web.server.run", lambda *given, names: served.append(given))  # noqa: ARG005
-    monkeypatch.setattr(sys, "argv", ["phnet", "serve", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert not caught.value.code
-    assert served == [expected]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
-def test_the_command_serves_and_sigterm_finishes_what_is_running(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("s3cret\n")
-    command = [sys.executable, "-m", "phnet", "serve", "--port", "0", "--token-file", "token"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        try:
-            found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stderr.readline())
-            assert found
-            client = Client(int(found[1]))
-            given = {"Authorization": "Bearer s3cret"}
-            noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8)
-            picture = encoded(noise, compress_level=1)
-            with ThreadPoolExecutor(1) as other:
-                reply = other.submit(
-                    client.harmonize, given, composite=picture, mask=encoded(mask())
-                )
-                while b"phnet_places_taken 1.0" not in client.ask("GET", "/metrics")[2]:
-                    assert not reply.done(), "too quick to be interrupted"
-                process.send_signal(signal.SIGTERM)
-                assert reply.result()[0] == 200
-            assert process.wait(20) in (0, -signal.SIGTERM)
-            log = process.stderr.read()
-        finally:
-            process.kill()
-    assert SECRET_NAME not in log
-    assert "POST /v1/harmonize 200" in log
-    assert {path.name for path in tmp_path.iterdir()} == {"token"}

@@ -28,7 +28,7 @@ MISSING = (
     "'pipx install phnet', or let the variable PHNET name it."
 )
 NUMBERS = (  # name, label, tooltip, lowest, highest, default: as docs/options.md has them
-    ("light", "_Light", "How much of the scene's light the person takes on", 0, 1, 0.9),
+    ("light", "_Light", "How much of the scene's light the person takes on", 0, 1, 0.95),
     ("strength", "_Strength", "How much of the change to take; above 1 it goes on", 0, 2, 1),
     ("exposure", "_Exposure", "Brighter or darker after the match, in stops", -3, 3, 0),
     ("warmth", "_Warmth", "Warmer or colder after the match; 1 is 100 mireds", -1, 1, 0),
@@ -57,16 +57,13 @@ def phnet() -> str:
 # -- pixels ---------------------------------------------------------------------------------
 
 
-def write_png(
-    path: Path, pixels: bytes, width: int, height: int, channels: int, deep: bool
-) -> None:
-    """Write samples as a PNG; of 16 bits in this machine's byte order."""
+def write_mask(path: Path, pixels: bytes, width: int, height: int, deep: bool) -> None:
+    """Write gray samples as a PNG; of 16 bits in this machine's byte order."""
     if deep and sys.byteorder == "little":
         pixels = swapped(pixels)
-    row = width * channels * (2 if deep else 1)
+    row = width * (2 if deep else 1)
     lines = b"".join(b"\0" + pixels[i : i + row] for i in range(0, len(pixels), row))
-    kind = {1: 0, 3: 2}[channels]
-    head = struct.pack(">IIBBBBB", width, height, 16 if deep else 8, kind, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 16 if deep else 8, 0, 0, 0, 0)
     parts = [(b"IHDR", head), (b"IDAT", zlib.compress(lines, 1)), (b"IEND", b"")]
     with path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
@@ -82,20 +79,12 @@ def swapped(pixels: bytes) -> bytes:
     return bytes(other)
 
 
-def samples(drawable: Gimp.Drawable, layout: str) -> bytes:
-    """All of a drawable of the image's size, as babl's format ``layout`` in sRGB."""
-    buffer = drawable.get_buffer()
-    area = Gegl.Rectangle.new(0, 0, drawable.get_width(), drawable.get_height())
-    return bytes(buffer.get(area, 1.0, layout, Gegl.AbyssPolicy.CLAMP))
+def whole(drawable: Gimp.Drawable) -> Gegl.Rectangle:
+    """The area of a drawable."""
+    return Gegl.Rectangle.new(0, 0, drawable.get_width(), drawable.get_height())
 
 
 # -- what GIMP has --------------------------------------------------------------------------
-
-
-def siblings(image: Gimp.Image, item: Gimp.Item) -> list:
-    """The layers beside one, itself among them, uppermost first."""
-    parent = item.get_parent()
-    return parent.get_children() if parent else image.get_layers()
 
 
 def way_to(image: Gimp.Image, layer: Gimp.Layer) -> list[int]:
@@ -107,8 +96,11 @@ def way_to(image: Gimp.Image, layer: Gimp.Layer) -> list[int]:
     return way
 
 
-def composite_of(image: Gimp.Image, layer: Gimp.Layer, layout: str) -> bytes:
-    """The layer and what lies below it, as they show; what lies above is left out."""
+def write_composite(path: Path, image: Gimp.Image, layer: Gimp.Layer) -> None:
+    """Write the layer and what lies below it as a PNG, as they show, with the color profile.
+
+    What lies above is left out. 16 bits a sample, where the image has more than 8.
+    """
     way, copy = way_to(image, layer), image.duplicate()
     try:
         Gimp.Selection.none(copy)
@@ -119,7 +111,17 @@ def composite_of(image: Gimp.Image, layer: Gimp.Layer, layout: str) -> bytes:
                 copy.remove_layer(above)
             item.set_visible(True)
             layers = item.get_children() if item.is_group() else []
-        return samples(copy.flatten(), layout)
+        copy.flatten()
+        if copy.get_base_type() == Gimp.ImageBaseType.GRAY:
+            copy.convert_rgb()
+        export = Gimp.get_pdb().lookup_procedure("file-png-export")
+        config = export.create_config()
+        config.set_property("image", copy)
+        config.set_property("file", Gio.File.new_for_path(str(path)))
+        config.set_property("compression", 1)
+        config.set_property("include-color-profile", copy.get_color_profile() is not None)
+        if export.run(config).index(0) != Gimp.PDBStatusType.SUCCESS:
+            raise FailedError(f"PHNet: {path}: {Gimp.get_pdb().get_last_error()}")
     finally:
         copy.delete()
 
@@ -136,10 +138,14 @@ def mask_of(image: Gimp.Image, layer: Gimp.Layer, layout: str) -> bytes | None:
             mask = one.get_mask()
             if not mask and not one.has_alpha():
                 return None
+            Gimp.context_set_feather(False)
             copy.select_item(Gimp.ChannelOps.REPLACE, one)
             if mask:
                 copy.select_item(Gimp.ChannelOps.INTERSECT, mask)
-        found = samples(Gimp.Selection.save(copy), layout)
+        # The selection itself: a channel made of it is nonlinear in pictures of 8 bits.
+        chosen = copy.get_selection()
+        buffer = chosen.get_buffer()
+        found = bytes(buffer.get(whole(chosen), 1.0, layout, Gegl.AbyssPolicy.CLAMP))
         return None if found.count(0xFF) == len(found) else found
     finally:
         copy.delete()
@@ -148,18 +154,19 @@ def mask_of(image: Gimp.Image, layer: Gimp.Layer, layout: str) -> bytes | None:
 # -- the work -------------------------------------------------------------------------------
 
 
-def harmonized(image: Gimp.Image, layer: Gimp.Layer, words: list[str]) -> Gimp.Layer:
-    """The result as a layer that is not yet in the image."""
+def harmonized(
+    image: Gimp.Image, layer: Gimp.Layer, words: list[str]
+) -> tuple[Gimp.Layer, bytes | None, bool]:
+    """The result as a layer that is not yet in the image; its mask, and whether that is deep."""
     deep = image.get_precision() not in (Gimp.Precision.U8_LINEAR, Gimp.Precision.U8_NON_LINEAR)
     kind, width, height = "u16" if deep else "u8", image.get_width(), image.get_height()
     mask = mask_of(image, layer, "Y " + kind)
     with tempfile.TemporaryDirectory(prefix="phnet-") as folder:
         here = Path(folder)
-        pixels = composite_of(image, layer, "R'G'B' " + kind)
-        write_png(here / "composite.png", pixels, width, height, 3, deep)
+        write_composite(here / "composite.png", image, layer)
         command = [phnet(), "harmonize", str(here / "composite.png")]
         if mask is not None:
-            write_png(here / "mask.png", mask, width, height, 1, deep)
+            write_mask(here / "mask.png", mask, width, height, deep)
             command.append(str(here / "mask.png"))
         ours = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
         command += ["-o", str(here / "harmonized.png"), *words]
@@ -170,32 +177,30 @@ def harmonized(image: Gimp.Image, layer: Gimp.Layer, words: list[str]) -> Gimp.L
         if done.returncode:
             lines = done.stderr.strip().splitlines()
             raise FailedError(lines[-1] if lines else f"phnet ended with {done.returncode}")
-        return layer_from(here / "harmonized.png", image, mask, deep)
+        return layer_from(here / "harmonized.png", image), mask, deep
 
 
-def layer_from(path: Path, image: Gimp.Image, mask: bytes | None, deep: bool) -> Gimp.Layer:
-    """The picture as a layer, opaque where the mask is not 0, else transparent."""
+def layer_from(path: Path, image: Gimp.Image) -> Gimp.Layer:
+    """A picture as a layer that is not yet in the image."""
     loaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(path)))
     try:
         layer = Gimp.Layer.new_from_drawable(loaded.get_layers()[0], image)
     finally:
         loaded.delete()
     layer.set_name("Harmonized")
+    return layer
+
+
+def cut_out(layer: Gimp.Layer, mask: bytes, deep: bool) -> None:
+    """Make a layer, which is in an image, transparent where the mask is 0."""
+    if deep:
+        mask = bytes(a | b for a, b in zip(mask[::2], mask[1::2], strict=True))
     if not layer.has_alpha():
         layer.add_alpha()
-    if mask is not None:
-        size = 2 if deep else 1
-        pixels = bytearray(samples(layer, "R'G'B'A " + ("u16" if deep else "u8")))
-        inside = (
-            mask if not deep else bytes(a | b for a, b in zip(mask[::2], mask[1::2], strict=True))
-        )
-        alpha = inside.translate(bytes([0] + [255] * 255))
-        for byte in range(size):
-            pixels[3 * size + byte :: 4 * size] = alpha
-        area = Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
-        layout = "R'G'B'A " + ("u16" if deep else "u8")
-        layer.get_buffer().set(area, layout, bytes(pixels))
-    return layer
+    inside = layer.create_mask(Gimp.AddMaskType.WHITE)
+    layer.add_mask(inside)
+    inside.get_buffer().set(whole(inside), "Y u8", mask.translate(bytes([0] + [255] * 255)))
+    layer.remove_mask(Gimp.MaskApplyMode.APPLY)
 
 
 class PHNet(Gimp.PlugIn):
@@ -243,12 +248,14 @@ class PHNet(Gimp.PlugIn):
             Gimp.progress_init("Harmonizing")
             words = [f"--{n}={config.get_property(n)!r}" for n, *_ in NUMBERS]
             words.append(f"--lift={config.get_property('lift')}")
-            new = harmonized(image, layer, words)
+            new, mask, deep = harmonized(image, layer, words)
         except FailedError as error:
             return procedure.new_return_values(failed, GLib.Error(str(error)))
         image.undo_group_start()
         try:
             image.insert_layer(new, layer.get_parent(), image.get_item_position(layer))
+            if mask is not None:
+                cut_out(new, mask, deep)
         finally:
             image.undo_group_end()
         Gimp.displays_flush()

@@ -104,7 +104,7 @@ def run_processes(
     except BrokenProcessPool as error:
         raise BadOutput(
             "a worker process died (killed, or out of memory); what it had finished is kept, and "
-            "the same command (phnet harmonize: with --resume) goes on from here"
+            "the same call goes on from here (resume)"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -188,7 +188,7 @@ def load_ray() -> Any:
         import ray
         import ray.data
     except ImportError:
-        raise MissingExtra("scale", "--engine ray") from None
+        raise MissingExtra("scale", "the engine ray") from None
     return ray
 
 

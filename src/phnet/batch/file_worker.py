@@ -36,12 +36,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Done:
-    """What harmonizing one file came to."""
+    """Result of harmonizing one file."""
 
     output: Path | None
     size: tuple[int, int]  # (H, W)
     foreground: float  # share of the picture
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
 
 
 def harmonize_file(
@@ -107,7 +107,7 @@ def harmonize_file(
 
 
 def _lost(output: Path | BinaryIO, kind: str, picture: Picture) -> list[str]:
-    """What a file of some kind does not keep, a sentence each."""
+    """List what a file of some kind does not keep, a sentence each."""
     notes = list(left_out(str(output) if isinstance(output, Path) else "", kind, picture))
     if picture.pixels.itemsize > 1 and kind in ("JPEG", "WEBP"):
         notes.append(f"{output}: the composite has 16 bits a sample, this format keeps 8 of them")
@@ -126,7 +126,8 @@ def _opened(
         check_output(output, picture=picture)
     if mask is None:
         return picture, None
-    return picture, read_mask(bounded(mask, most), wanted=options.mask_class)
+    wanted, several = options.mask_class, options.each
+    return picture, read_mask(bounded(mask, most), wanted=wanted, several=several)
 
 
 def write(
@@ -165,7 +166,7 @@ def _write_cube(
 
 @dataclass(frozen=True)
 class Settings:
-    """What all files of one run have in common; can be sent to another process."""
+    """Settings that all files of one run share; can be sent to another process."""
 
     options: HarmonizeOptions = HarmonizeOptions()
     model: str | None = None  # see :func:`phnet.harmonization.harmonizer.find_model`

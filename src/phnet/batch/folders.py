@@ -30,17 +30,17 @@ State = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an item."""
+    """Result of one item."""
 
     item: Item
     state: State
     sentence: str = ""  # why it failed
-    notes: Sequence[str] = ()  # what a person should know
+    notes: Sequence[str] = ()  # warnings, a sentence each
 
 
 @dataclass
 class Summary:
-    """What became of a folder."""
+    """Results of a folder, counted."""
 
     done: int = 0
     skipped: int = 0
@@ -112,7 +112,7 @@ def read_manifest(manifest: Path, output: Path) -> list[Item]:
 
 
 def _is_below(name: str) -> bool:
-    """Whether a name stays in its folder, on any system."""
+    """Tell whether a name stays in its folder, on any system."""
     path = PureWindowsPath(name)  # knows / and \\, drives and roots
     return bool(path.name) and not (path.drive or path.root or ".." in path.parts)
 

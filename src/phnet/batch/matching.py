@@ -10,7 +10,7 @@ from phnet.errors import BadInput, BadOutput
 
 JPEGS = frozenset({".jfif", ".jpe"})  # are read, and written as .jpg
 PICTURES = JPEGS | {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"}
-PICTURES |= {".gif", ".avif"}
+PICTURES |= {".gif", ".avif", ".psd", ".jxl", ".jp2", ".j2k", ".jpx"}
 MASK = "_mask"  # may stand behind a composite's name in that of its mask
 WRITTEN = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
 
@@ -48,7 +48,7 @@ def pictures(folder: Path, recursive: bool = False, *leave_out: Path) -> dict[st
 
 
 def _walk(folder: Path, recursive: bool, leave_out: Iterable[Path]) -> Generator[Path]:
-    """What lies in a folder, sorted, hidden ones left out; with ``recursive`` files alone."""
+    """List a folder, sorted, without hidden entries; with ``recursive`` files alone."""
     try:
         entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
@@ -80,7 +80,7 @@ def _count(number: int, what: str) -> str:
 
 @dataclass(frozen=True)
 class Folders:
-    """What is read, and where results go."""
+    """Folders that are read, and the folder of results."""
 
     composites: Path
     masks: Path | None  # None: those called X_mask among the composites
@@ -142,7 +142,7 @@ def _item(
     masks: "_Named | None",
     backgrounds: "_Named | None",
 ) -> Item:
-    """What there is to do for the composites of one name, of which there should be one."""
+    """Make the item of the composites of one name, of which there should be one."""
     composite, problem, background = paths[0], None, folders.backgrounds
     if len(paths) > 1:
         several = ", ".join(path.name for path in paths)
@@ -188,5 +188,5 @@ def _result_suffix(path: Path) -> str:
 
 
 def result_name(composite: Path) -> str:
-    """What a result is called as a composite's: kinds of file that are not written become PNG."""
+    """Name a composite's result: kinds of file that are not written become PNG."""
     return composite.stem + _result_suffix(composite)

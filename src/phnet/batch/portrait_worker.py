@@ -40,12 +40,12 @@ CUT = (
 
 
 @dataclass(frozen=True)
-class Composed:
-    """What composing one file came to."""
+class ComposedFile:
+    """Result of composing one file."""
 
     made: Composition
     size: tuple[int, int]  # (H, W)
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
 
 
 def compose_file(
@@ -60,7 +60,7 @@ def compose_file(
     look: Look | None = None,
     save_look: Path | None = None,
     keep: Keep | None = None,
-) -> Composed:
+) -> ComposedFile:
     """Put the person of one file in front of another one.
 
     Args:
@@ -104,7 +104,7 @@ def compose_file(
     notes += [f"{background}: {note}" for note in scene.notes]
     notes += left_out(str(output) if isinstance(output, Path) else "", kind, done.picture)
     notes += [f"{portrait}: {CUT.format(', '.join(done.cut_sides))}"] if done.cut_sides else []
-    return Composed(done.made, scene.size, notes)
+    return ComposedFile(done.made, scene.size, notes)
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def _named(portrait: File, mask: File | None) -> "Iterator[None]":
 
 @dataclass(frozen=True)
 class ComposeSettings(Settings):
-    """What all portraits of one run have in common."""
+    """Settings that all portraits of one run share."""
 
     compose: ComposeOptions = ComposeOptions()
 
@@ -188,7 +188,7 @@ def matte_file(matter: Matter, photo: File, output: Path | BinaryIO, refine: str
 
 @dataclass(frozen=True)
 class MatteSettings(Settings):
-    """What all photos of one run have in common."""
+    """Settings that all photos of one run share."""
 
     refine: str = "guided"
 

@@ -1,4 +1,4 @@
-"""How to show a picture that is not square to the network: the ways, and what each comes to.
+"""Ways to show a picture that is not square to the network, and the scores of each.
 
 - ``stretch``: resized to the square, whatever its aspect. What :class:`phnet.Harmonizer` does.
 - ``letterbox``: its longer side is the square's; the rest is filled with its own mirror image,

@@ -1,4 +1,4 @@
-"""What a family of color maps could do at best: one map a foreground, fitted to the true photo."""
+"""Bounds of families of color maps: one map a foreground, fitted to the true photo."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ FAMILIES = ("affine", "affine and detail", "with squares", "with squares and det
 
 
 def features(composite: Pixels, family: str) -> list[Doubles]:
-    """What each output channel is a sum of: for red, green and blue, (pixels, terms)."""
+    """Terms that each output channel is a sum of: for red, green and blue, (pixels, terms)."""
     x = composite.astype(np.float64) / 255
     terms = [x.reshape(-1, 3), np.ones((x.shape[0] * x.shape[1], 1))]
     if "squares" in family:

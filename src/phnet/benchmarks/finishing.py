@@ -1,4 +1,4 @@
-"""What each effect of finishing is worth, on pastes whose truth is known, and what it costs.
+"""Gain of each effect of finishing, on pastes whose truth is known, and its cost.
 
 Photos are enlarged three times: so they have no grain of their own, and known grain can be added.
 """
@@ -38,7 +38,7 @@ def finishing_figures(folder: Path, count: int = 8) -> dict[str, Any]:
         "photos": len(photos),
         "edges": edge_figures(photos),
         "sharpness": sharpness_figures(photos),
-        "grain": grain_figures(photos[:2]),
+        "grain": grain_figures(photos),
         "cost_at_12_megapixels": cost_figures(),
     }
 
@@ -222,18 +222,24 @@ def _grain_ratio(photo: Photo, level: float, size: float, curve: str, how: str) 
     share = mask[..., None]
     paste = np.rint(share * clean + (1 - share) * scene).astype(np.uint8)
     made = match_grain(paste, mask)
-    wanted, got = (_rough(picture, clean, mask) for picture in (scene, made))
-    known = [g / w for g, w in zip(got, wanted, strict=True) if w]
+    wanted, got = (_rough(picture, clean, mask > 0.99) for picture in (scene, made))
+    shown = _rough(scene, clean, mask <= 0, 0.95)
+    both = list(zip(got, wanted, shown, strict=True))
+    # Of a brightness that the scene does not have nobody knows how it would be.
+    known = [g / w for g, w, s in both if w and s] or [g / w for g, w, _ in both if w]
     return float(np.median(known)) if known else None
 
 
-def _rough(picture: Pixels, clean: Pixels, mask: Floats) -> list[float]:
-    """Sigmas of what a picture has more than the clean one, in flat parts, by brightness."""
+def _rough(picture: Pixels, clean: Pixels, where: Pixels, flattest: float = 0.5) -> list[float]:
+    """Sigmas of what a picture has more than the clean one, by brightness; 0 where it has none.
+
+    They are taken of the flattest share of the part ``where``.
+    """
     plain = to_float(clean).mean(-1)
     off = to_float(picture).mean(-1) - plain
     off = off - cv2.GaussianBlur(off, (0, 0), 4)
     busy = np.abs(cv2.Laplacian(cv2.GaussianBlur(plain, (0, 0), 2), cv2.CV_32F))
-    flat = (mask > 0.99) & (busy < np.median(busy[mask > 0.99]))
+    flat = where & (busy <= np.quantile(busy[where], flattest))
     sigmas = []
     for k in range(8):
         part = flat & (plain >= k / 8) & (plain < (k + 1) / 8)
@@ -242,7 +248,7 @@ def _rough(picture: Pixels, clean: Pixels, mask: Floats) -> list[float]:
 
 
 def _given_more(photo: Photo) -> bool:
-    """Whether a person with more grain than the scene ends with more than before."""
+    """Tell whether a person with more grain than the scene ends with more than before."""
     colors, mask = _enlarged(photo)
     share = mask[..., None]
     person, scene = noisy(colors, 8, 0.5, "flat", 2), noisy(colors, 3, 0.6, "flat")
@@ -262,7 +268,7 @@ def cost_figures() -> dict[str, float]:
 
     Processor time, since other programs do not count in it; on two cores it takes about half.
     """
-    from phnet.compositing.shadow import Light, cast_shadow
+    from phnet.compositing.shadow import ShadowLight, cast_shadow
 
     height, width = MEGAPIXELS
     rng = np.random.default_rng(0)
@@ -278,7 +284,7 @@ def cost_figures() -> dict[str, float]:
     inside = mask > 0.5
     soft = cv2.GaussianBlur(picture, (0, 0), 0.7)  # of less grain, and blurred
     picture[inside] = soft[inside]
-    light = Light(30, 0.6, 0.5, 1)
+    light = ShadowLight(30, 0.6, 0.5, 1)
     works: dict[str, Callable[[], Any]] = {
         "clean_edges": lambda: clean_edges(picture, mask),
         "match_sharpness": lambda: match_sharpness(picture, mask, threads=2),

@@ -1,4 +1,4 @@
-"""How much an answer hangs on what it should not: the picture's sharpness, and its size."""
+"""Invariance of answers to what should not matter: the picture's sharpness, and its size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

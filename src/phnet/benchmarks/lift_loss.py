@@ -1,4 +1,4 @@
-"""What a lift loses, apart from what the network gets wrong: ideal small pairs, lifted.
+"""Loss of a lift, apart from what the network gets wrong: ideal small pairs, lifted.
 
 A photo is recolored under its mask, and both photo and composite are made small. The small photo
 stands for what a perfect network would return; lifted to full size it is compared with the photo.

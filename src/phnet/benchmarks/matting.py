@@ -1,4 +1,4 @@
-"""How well a matte finds people: IoU against masks, and its time on one thread."""
+"""Quality of mattes: IoU against masks, and time on one thread."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""How long the product takes on this machine, and how much memory.
+"""Times and memory of the product on this machine.
 
 Every figure is the median of repeated runs in seconds, with the fastest and the slowest beside
 it. Nothing else should run meanwhile; a wide spread says that something did.

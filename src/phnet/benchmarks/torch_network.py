@@ -1,4 +1,4 @@
-"""How long the paper's network takes in torch, for ``phnet benchmark`` to compare with."""
+"""Times of the paper's network in torch, for ``phnet benchmark`` to compare with."""
 
 import torch
 

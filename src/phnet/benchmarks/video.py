@@ -144,7 +144,7 @@ def _latencies(live: Live, frames: Iterator[Pixels]) -> list[float]:
 def off_compose(
     frames: list[Pixels], scene: Pixels, harmonizer: Harmonizer, matter: Matter
 ) -> float:
-    """What the live path's shortcuts change: mean difference to compose over the person, levels.
+    """Mean difference between the live path and compose over the person, in levels.
 
     Frames in which no person is found do not count.
     """

@@ -122,7 +122,7 @@ def _figures(
 def _times(
     model: str | None, threads: int, large_threads: int, repeat: int, example: Path
 ) -> dict[str, Any]:
-    """How long the product takes, and the paper's network in torch where that is installed."""
+    """Time the product, and the paper's network in torch where that is installed."""
     from phnet.benchmarks.speed import large_figures, machine, small_figures, spread, start_figures
     from phnet.harmonization.harmonizer import Harmonizer
 

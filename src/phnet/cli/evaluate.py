@@ -65,7 +65,7 @@ Resolution = Annotated[
 
 
 class Format(StrEnum):
-    """What ``phnet evaluate`` gives."""
+    """Kinds of output of ``phnet evaluate``."""
 
     table = "table"
     json = "json"
@@ -76,7 +76,7 @@ class Format(StrEnum):
 
 
 class Rule(StrEnum):
-    """How figures are made, see :mod:`phnet.evaluation.protocols`."""
+    """Protocols, see :mod:`phnet.evaluation.protocols`."""
 
     paper = "paper"
     dovenet = "dovenet"
@@ -220,7 +220,7 @@ def _as_text(
     data: Path,
     split: str,
 ) -> str:
-    """What was asked for, as text."""
+    """Write the results as text, in the format that was asked for."""
     import json
 
     from phnet.evaluation import protocols, skin_table
@@ -300,7 +300,7 @@ def find_method(
 
 
 def about(method: "Method", name: str) -> dict[str, object]:
-    """What is noted of a method beside its predictions."""
+    """Describe a method, for the note beside its predictions."""
     network = getattr(method, "network", method)
     card = getattr(network, "card", None)
     parameters = card.about.get("parameters") if card else getattr(network, "parameters", None)

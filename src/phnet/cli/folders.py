@@ -28,12 +28,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Of a folder: print a summa
 
 
 def note(sentence: str) -> None:
-    """Print what a person should know."""
+    """Print a warning on standard error."""
     print(f"phnet: note: {with_flags(sentence)}", file=sys.stderr)
 
 
 def finds_people(items: "Sequence[Item]") -> bool:
-    """Whether some have no mask."""
+    """Tell whether some have no mask."""
     return any(item.mask is None and not item.problem for item in items)
 
 

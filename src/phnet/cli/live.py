@@ -96,7 +96,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _sink(output: str, *inputs: Path) -> AbstractContextManager[Any]:
-    """Where pictures go, checked before any work."""
+    """Open the sink of pictures, checked before any work."""
     from phnet.video.broadcast import DeviceSink, FileSink, WindowSink
     from phnet.video.convert import check_video_output
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Storage(StrEnum):
-    """How weights are stored: whole, in half the space, or as whole numbers."""
+    """Storage of weights: float32, float16 or int8."""
 
     fp32 = "fp32"
     fp16 = "fp16"
@@ -64,7 +64,7 @@ def model(
 
 
 def _by_torch() -> "ModuleType":
-    """What tells of networks in torch."""
+    """Import the module that describes networks in torch."""
     from phnet.errors import MissingExtra
 
     try:

@@ -20,11 +20,11 @@ from phnet.options import (
 )
 
 KINDS = (HarmonizeOptions, ComposeOptions, NetworkOptions)
-OWN_FLAGS = {"mask": "--mask", "recursive": "--recursive"}
+OWN_FLAGS = {name: f"--{name}" for name in ("mask", "recursive", "resume", "real")}
 
 
 class Refine(StrEnum):
-    """How a matting network's coarse answer becomes an edge."""
+    """Refinements of a matting network's coarse answer at its edge."""
 
     guided = "guided"
     closed_form = "closed-form"
@@ -61,7 +61,7 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
 def network_settings(
     network: NetworkOptions, matte: Path | None, reference: Path | None, look: Path | None
 ) -> dict[str, Any]:
-    """How networks are run, and the files beside them, as a worker's settings name them."""
+    """Name networks' options, and the files beside them, as a worker's settings do."""
     files = {"matte": matte, "reference": reference, "look": look}
     named = {name: str(path) if path else None for name, path in files.items()}
     return dataclasses.asdict(network) | named
@@ -91,7 +91,7 @@ def _parameter(one: Option) -> inspect.Parameter:
 
 
 def declared(one: Option) -> Any:
-    """What typer is told of an option besides its type and default."""
+    """Declare an option to typer, besides its type and default."""
     about = one.about
     more: dict[str, Any] = {}
     if about.unset:

@@ -39,7 +39,7 @@ def sources(*paths: Path | None) -> "list[Path | Source | None]":
 
 
 def target(output: Path, source: Path) -> Path | BinaryIO:
-    """Where a result goes: standard output for ``-``; into a folder that exists, by its name.
+    """Find the place of a result: standard output for ``-``; in a folder that exists, by its name.
 
     Args:
         output: as it was given.
@@ -65,7 +65,7 @@ def target(output: Path, source: Path) -> Path | BinaryIO:
 def checked_target(
     output: Path, settings: "Settings", pictures: "list[Path | None]", save_look: Path | None
 ) -> tuple[Path | BinaryIO, list[Path]]:
-    """Where a result goes, and the files that nothing else may overwrite; checked before any work.
+    """Check a result's place before any work; also list the files that nothing may overwrite.
 
     Args:
         output: as it was given.
@@ -80,22 +80,22 @@ def checked_target(
     from phnet.images import check_output
 
     assert pictures[0] is not None
-    place = target(output, pictures[0])
+    destination = target(output, pictures[0])
     named = (settings.model, settings.matte, settings.reference, settings.look)
     taken = [path for path in pictures if path] + [Path(name) for name in named if name]
-    if isinstance(place, Path):
-        check_output(place, *taken)
-        taken.append(place)
+    if isinstance(destination, Path):
+        check_output(destination, *taken)
+        taken.append(destination)
     if save_look:
         check_place(save_look, *taken)
-    return place, taken
+    return destination, taken
 
 
-def check_folder(kind: str, output: Path, places: dict[str, Path | None]) -> None:
+def check_folder(kind: str, output: Path, flags: dict[str, Path | None]) -> None:
     """Refuse, for a folder of pictures of a ``kind``, what is for one alone, by its flag."""
     from phnet.errors import BadInput
 
-    for flag, given in places.items():
+    for flag, given in flags.items():
         if given:
             raise BadInput(f"{flag}: expected one {kind}, got a folder")
     if output == DASH:
@@ -108,5 +108,5 @@ def say(sentence: str, output: Path | BinaryIO) -> None:
 
 
 def name_of(output: Path | BinaryIO) -> str:
-    """What to call the place of a result."""
+    """Name the place of a result."""
     return str(output) if isinstance(output, Path) else "standard output"

@@ -7,7 +7,7 @@ binds an imported submodule to its package under its own name.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, Unpack, cast
 
 import numpy as np
 
@@ -40,6 +40,7 @@ from phnet.images.handed_in import bounded, read_picture
 from phnet.images.masks import Mask, read_mask, turned
 from phnet.images.picture import Picture
 from phnet.images.transparency import filled, hidden, seen_around
+from phnet.keywords import ComposeKeywords, SceneKeywords
 from phnet.matting.foreground import estimate, without_ghosts
 from phnet.matting.inverted import advice
 from phnet.options import ComposeOptions, Foreground, SceneOptions, made_of
@@ -131,7 +132,7 @@ class Composer:
         reference: Pixels | None = None,
         look: Look | None = None,
         keep: Keep | None = None,
-        **more: Any,
+        **more: Unpack[SceneKeywords],
     ) -> Composition:
         """Put a person into a scene.
 
@@ -203,7 +204,7 @@ def _plain(pixels: Pixels) -> Pixels:
 
 
 def _seen(composite: Pixels, scene: Pixels, mask: Floats) -> Pixels:
-    """What the network is shown of a composite: RGB (H, W, 3), nothing that is transparent."""
+    """Fill what is transparent for the network: RGB (H, W, 3)."""
     colors = composite[..., :3]
     if scene.shape[2] == 3 or not hidden(scene[..., 3]):
         return colors
@@ -214,12 +215,12 @@ def _seen(composite: Pixels, scene: Pixels, mask: Floats) -> Pixels:
 
 @dataclass(frozen=True)
 class Composed:
-    """What composing pictures came to."""
+    """Result of composing pictures."""
 
     made: Composition
     picture: Picture  # what the result is saved with: the background, with the result's alpha
     cut_sides: Sequence[str]  # where the portrait's frame cuts the person off
-    notes: Sequence[str]  # what a person should know of the mask, a sentence each
+    notes: Sequence[str]  # warnings of the mask, a sentence each
 
     @property
     def result(self) -> Pixels:
@@ -285,7 +286,7 @@ def compose(
     reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
     look: str | os.PathLike[str] | None = None,
     save_look: str | os.PathLike[str] | None = None,
-    **options: Any,
+    **options: Unpack[ComposeKeywords],
 ) -> Scene:
     """Put the person of a portrait in front of another background, in harmony with it.
 
@@ -310,7 +311,7 @@ def compose(
         BadInput: what is handed in cannot be used, or no person was found; says why.
     """
     if composer is not None:
-        options = {"foreground": composer.foreground, **options}
+        options.setdefault("foreground", composer.foreground)
     chosen = made_of(ComposeOptions, options)
     most = chosen.max_megapixels
     came = read_picture(bounded(background, most, "background"), "background")

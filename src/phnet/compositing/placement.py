@@ -1,4 +1,4 @@
-"""Where a person goes in a scene, and how large."""
+"""Placement of a person in a scene: corner and scale."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a portrait goes in a scene."""
+    """Corner and scale of a portrait in a scene."""
 
     x: float  # of the portrait's left edge, in the scene's pixels; may be negative
     y: float  # of its upper edge
@@ -39,7 +39,7 @@ def choose_place(
     portrait: tuple[int, ...],
     scene: tuple[int, ...],
 ) -> Place | None:
-    """What ``place`` and ``fit`` ask for; None where both leave it open.
+    """Choose the placement that ``place`` and ``fit`` ask for; None where both leave it open.
 
     Args:
         place: x, y, scale.

@@ -39,8 +39,8 @@ VAL_SHARE = TEST_SHARE = 5 / 70  # section 3.2: 60,000 / 5,000 / 5,000 of 70,000
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a build made."""
+class BuildSummary:
+    """Counts of what a build made."""
 
     splits: dict[str, int]  # images in each
     rejected: dict[str, int]  # photos left out, by kind
@@ -67,7 +67,7 @@ def build(
     jobs: int = 1,
     engine: str = "processes",
     progress: Callable[[int, int, int], None] | None = None,
-) -> Summary:
+) -> BuildSummary:
     """Make composites of all photos under a folder; go on where an earlier run was stopped.
 
     Args:
@@ -86,8 +86,7 @@ def build(
 
     Raises:
         BadData: no photo, none that can be used, or a tree begun with other options.
-        BadOutput: the tree cannot be written, for example because the disk is full; the same
-            call goes on later.
+        BadOutput: the tree cannot be written (a full disk, say); the same call goes on later.
     """
     _check_names(engine, refine, reading)
     source, tree = Path(photos).resolve(), Path(output).resolve()
@@ -95,30 +94,26 @@ def build(
         raise BadOutput(f"{output}: the photos lie in the folder to write to; choose another")
     tasks, ignored = plan(source, tree, None if masks is None else Path(masks).resolve())
     matte = None if model is None else str(model)
-    edges = ("masks", None) if masks is not None else (Matter(matte, threads=1).name, refine)
-    begun = {
-        "seed": seed,
-        "size": size or "source",
-        **dict(zip(("matte", "refine"), edges, strict=True)),
-    }
-    _prepare(tree, {**begun, "reading": reading})
+    _prepare(
+        tree,
+        {
+            "seed": seed,
+            "size": size or "source",
+            "matte": "masks" if masks is not None else Matter(matte, threads=1).name,
+            "refine": refine if masks is None else None,
+            "reading": reading,
+        },
+    )
     options = Options(str(source), str(tree), seed, size, matte, refine, reading)
     records, rejected = _resume(source, tree, tasks)
     reused = len(records)
-    _make(
-        tree,
-        tasks,
-        records,
-        rejected,
-        partial(ENGINES[engine], PortraitMaker, options),
-        jobs,
-        progress,
-    )
+    run = partial(ENGINES[engine], PortraitMaker, options)
+    _make(tree, tasks, records, rejected, run, jobs, progress)
     splits, duplicates = _finish(tree, seed, list(records.values()), list(rejected.values()))
     kinds = dict(sorted(Counter(record["kind"] for record in rejected.values()).items()))
     if not records:
         raise BadData(f"{photos}: none of {len(tasks)} photos can be used; see rejected.jsonl")
-    return Summary(splits, kinds, duplicates, ignored, reused)
+    return BuildSummary(splits, kinds, duplicates, ignored, reused)
 
 
 def _check_names(engine: str, refine: str, reading: str) -> None:
@@ -217,7 +212,7 @@ def _sweep(tree: Path) -> None:
 
 
 def _temporary(path: Path) -> bool:
-    """Whether a file is what :func:`phnet.files.replacing` leaves when it is killed."""
+    """Tell whether a file is what :func:`phnet.files.replacing` leaves when it is killed."""
     return path.name.startswith(".") and ".tmp" in path.name
 
 
@@ -313,8 +308,8 @@ def split(groups: list[list[str]], seed: int) -> list[str]:
     }
     ordered = sorted(range(len(groups)), key=lambda i: sorted(groups[i]))
     drawn = [""] * len(groups)
-    for place in np.random.default_rng(seed).permutation(len(groups)).tolist():
-        i = ordered[place]
+    for index in np.random.default_rng(seed).permutation(len(groups)).tolist():
+        i = ordered[index]
         name = next(name for name, room in free.items() if len(groups[i]) <= room)
         free[name] -= len(groups[i])
         drawn[i] = name

@@ -1,4 +1,4 @@
-"""How data sets lie on disk: which files make a composite, its mask and its real photo.
+"""Layouts of data sets on disk: the files of a composite, its mask and its real photo.
 
 :mod:`phnet.datasets.readers` describes the layouts and is the face of this module.
 """

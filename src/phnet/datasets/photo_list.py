@@ -1,4 +1,4 @@
-"""Which photos of a folder become images of a data set, under which names, with which masks."""
+"""List of the photos that become images of a data set, with their names and masks."""
 
 import os
 from collections import Counter

@@ -28,7 +28,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """What all portraits of one build have in common; can be sent to another process."""
+    """Settings that all portraits of one build share; can be sent to another process."""
 
     photos: str  # the folder that sources are relative to
     tree: str  # the folder to write to

@@ -205,7 +205,7 @@ def _ffhqh(
 ) -> tuple[list[Triple], list[str]]:
     photos = folder / "real" if real is None else Path(real)
     if not photos.is_dir():
-        hint = "; hand in FFHQ's folder (--real DIR)" if real is None else ""
+        hint = "; hand in FFHQ's folder (real)" if real is None else ""
         raise BadData(f"{photos}: expected the folder of the real photos, found none{hint}")
     finders = [Finder(folder / "comp"), Finder(folder / "alpha"), Finder(photos)]
     triples: list[Triple] = []

@@ -211,7 +211,7 @@ def make_scene_light(
 
 
 def is_plain(photo: Bytes, mask: Pixels) -> bool:
-    """Whether a person stands before a backdrop without structure, which tells nothing of light.
+    """Tell whether a person stands before a plain backdrop, which tells nothing of light.
 
     Args:
         photo: uint8 (H, W, 3).
@@ -238,7 +238,7 @@ def draw_backdrop(size: int, rng: np.random.Generator) -> Bytes:
 
 
 def traces(pictures: Sequence[Bytes], rng: np.random.Generator, size: int) -> list[Bytes]:
-    """What happens to pictures on their way: all of ``pictures`` alike, but for noise and JPEG.
+    """Blur, compress and add noise: all of ``pictures`` alike, but for noise and JPEG.
 
     A light blur or sharpening of the whole, resizing to ``size`` by a drawn filter, noise, JPEG of
     quality 60 to 98. Noise and JPEG touch the first picture (the composite) alone: they cannot be

@@ -35,7 +35,7 @@ LARGEST_MEMBER = 256 * 2**20  # bytes; what claims to be longer is damaged
 
 
 def held_out(photo: str) -> bool:
-    """Whether a photo ``SUBSET/NAME`` of a set without validation split is held out (1 in 50)."""
+    """Tell whether a photo ``SUBSET/NAME`` of a set without val split is held out (1 in 50)."""
     return hashlib.sha256(photo.encode()).digest()[0] * 50 < 256
 
 
@@ -190,7 +190,7 @@ def _write_index(folder: Path, split: str, records: list[Record]) -> None:
 
 
 def is_shards(folder: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds shards with their index."""
+    """Tell whether a folder holds shards with their index."""
     return any(Path(folder, f"{split}.json").is_file() for split in SPLITS)
 
 
@@ -203,7 +203,7 @@ class ShardIndex:
     places: npt.NDArray[np.int64]  # (images, 3, 2), mapped into memory
 
     def shard(self, row: int) -> int:
-        """Which shard an image is in."""
+        """Find the shard that an image is in."""
         return int(np.searchsorted(self.starts, row, "right")) - 1
 
     def read(self, row: int, parts: tuple[str, ...]) -> list[bytes]:

@@ -110,6 +110,6 @@ def angle(lightness: float, yellow: float) -> float:
 
 
 def shares(angles: Iterable[float | None]) -> dict[str, int]:
-    """How many of each tone, and without a face, in the order of TONES."""
+    """Count each tone, and those without a face, in the order of TONES."""
     counts = Counter("no face" if a is None else tone_of(a) for a in angles)
     return {name: counts[name] for name in (*TONES, "no face")}

@@ -52,7 +52,7 @@ LARGEST_FILE = 1 << 20  # bytes, of the TOML
 
 @dataclass(frozen=True)
 class Input:
-    """How a network is fed."""
+    """Inputs of a network: which, their names, range and normalization."""
 
     tensors: list[str] = field(default_factory=lambda: ["image", "mask"])
     names: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """What a network gives."""
+    """Output of a network: which, its range, and whether it is blended."""
 
     name: str = ""
     index: int = 0

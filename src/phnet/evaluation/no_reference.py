@@ -1,4 +1,4 @@
-"""What a harmonized portrait can be held to without knowing the true photo."""
+"""Checks of a harmonized portrait that need no true photo."""
 
 import math
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ def _gradients(image: Bytes, inside: Bools) -> Doubles:
 
 
 def color_step(image: Bytes, mask: Bools) -> float:
-    """How far colors jump at the mask's edge: the mean difference between its two sides.
+    """Measure the color step at the mask's edge: the mean difference between its two sides.
 
     At each pixel within 2 of the edge, the mean color of the foreground within RING pixels is
     compared with that of the background; the absolute difference is averaged over channels and
@@ -104,5 +104,5 @@ def clipped(predicted: Bytes, composite: Bytes, mask: Bools) -> float:
 
 
 def background_changed(predicted: Bytes, composite: Bytes, mask: Bools) -> int:
-    """How many pixels outside the mask differ from the composite's at all."""
+    """Count the pixels outside the mask that differ from the composite's at all."""
     return int((predicted[~mask] != composite[~mask]).any(-1).sum())

@@ -15,7 +15,7 @@ def load() -> dict[str, Any]:
 
 
 def notes(published: dict[str, Any]) -> list[str]:
-    """What does not add up in the paper, a sentence or two each, reckoned from its own numbers."""
+    """List what does not add up in the paper, a sentence or two each, from its own numbers."""
     of_3, of_4, of_5 = (_ours(published[f"table{i}"]["methods"]) for i in (3, 4, 5))
     by_size = {row["size"]: row for row in published["table2"]["resolutions"]}
     small, middle = by_size[256], by_size[512]

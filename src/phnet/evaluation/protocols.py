@@ -36,7 +36,7 @@ FORMER = ("default", "iharmony4")  # names of what --convention took
 
 @dataclass(frozen=True)
 class Protocol:
-    """How figures are made; see the module."""
+    """Rules by which figures are made; see the module."""
 
     name: str
     source: str  # whose code, and which files
@@ -53,7 +53,7 @@ class Protocol:
     mask_by_subset: tuple[tuple[str, MaskRule], ...] = ()  # where a set has a rule of its own
 
     def about(self) -> dict[str, Any]:
-        """What stands in a result's JSON."""
+        """Describe the protocol, for a result's JSON."""
         ssim = f"{self.window}, range {self.span:g}"
         return {
             "name": self.name,

@@ -174,8 +174,8 @@ def _checks(methods: list[dict[str, Any]]) -> str:
         "<p>Detail kept: correlation of gradients with the composite's under the mask. Color "
         "step: mean difference across the mask's edge, in gray levels; a real photo has one, too. "
         "Clipped: values of the foreground that became 0 or 255. Untouched photos, handed in "
-        "instead of composites, should come back as they are (<code>phnet predict "
-        "--untouched</code>).</p>" + _table(["method", *CHECK_TITLES.values()], rows)
+        "instead of composites, should come back as they are (an option of "
+        "<code>phnet predict</code>).</p>" + _table(["method", *CHECK_TITLES.values()], rows)
     )
 
 

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class Method(Protocol):
-    """Whatever harmonizes as a Harmonizer does."""
+    """Method of harmonization, with the Harmonizer's interface."""
 
     def harmonize(self, composite: Any, mask: Any) -> Any:
         """Return the harmonized picture."""
@@ -151,7 +151,7 @@ def _check_output(samples: Sequence[Sample], folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What one sample gave."""
+    """Figures of one sample."""
 
     values: Doubles  # (methods, 2 + metrics + checks + 1 + skin's)
     digest: bytes  # of its three files
@@ -186,11 +186,11 @@ def evaluate(
     """
     if not samples:
         raise BadData("expected samples to score, got none")
-    places = [Path(folder) for folder in folders]
-    found = [_predictions(samples, place, suffix) for place in places]
+    roots = [Path(folder) for folder in folders]
+    found = [_predictions(samples, root, suffix) for root in roots]
     spare = [
-        _predictions(samples, place / UNTOUCHED, suffix) if (place / UNTOUCHED).is_dir() else None
-        for place in places
+        _predictions(samples, root / UNTOUCHED, suffix) if (root / UNTOUCHED).is_dir() else None
+        for root in roots
     ]
     rule = protocols.find(protocol, samples[0].size)
     rows: list[_Row] = []
@@ -211,10 +211,10 @@ def evaluate(
             _scored(name, [sample for sample, _ in kept], table[:, i], found[i]),
             failed=failed,
             digest=whole,
-            note=read_note(places[i]),
+            note=read_note(roots[i]),
             warps=None if warps is None else warps[:, [i, -1]],
         )
-        for i, name in enumerate(names_of(places))
+        for i, name in enumerate(names_of(roots))
     ]
 
 
@@ -236,7 +236,7 @@ def _scored(name: str, samples: Sequence[Sample], rows: Doubles, paths: dict[str
 
 
 def read_note(folder: Path) -> dict[str, Any]:
-    """What :func:`predict` noted of the method: name, parameters, milliseconds, as far as known."""
+    """Read :func:`predict`'s note: name, parameters, milliseconds, as far as known."""
     path = folder / NOTE
     try:
         if path.stat().st_size > LARGEST_NOTE:

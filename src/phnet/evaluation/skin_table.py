@@ -1,4 +1,4 @@
-"""What methods do to skin of different tones: signed change of luma, and error, by three bins.
+"""Tables by skin tone: signed change of luma, and error, in three bins.
 
 Skin and bins are those of :mod:`phnet.datasets.skin_tone`, found in the true photo. A method that
 lightens dark skin shows here, where it may not in the mean of a set.

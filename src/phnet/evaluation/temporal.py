@@ -49,7 +49,7 @@ def pairs(samples: Sequence[Sample]) -> list[Pair]:
 
 
 def flow(later: Floats, earlier: Floats) -> Floats:
-    """Where each pixel of ``later`` lies in ``earlier``: (h, w, 2) in pixels.
+    """Optical flow: the place of each pixel of ``later`` in ``earlier``, (h, w, 2) in pixels.
 
     Args:
         later: RGB (h, w, 3) in [0, 1].

@@ -1,4 +1,4 @@
-"""What a network or a file with one in it is: name, size, work, and how it is built."""
+"""Description of a network or its file: name, size, work, and how it is built."""
 
 from copy import deepcopy
 from pathlib import Path

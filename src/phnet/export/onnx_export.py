@@ -211,7 +211,7 @@ def store_as_fp16(content: bytes) -> bytes:
 
 
 def takes_light(net: nn.Module) -> bool:
-    """Whether a network has the input ``light``."""
+    """Tell whether a network has the input ``light``."""
     return isinstance(net, PHNet) and net.statistics is not None
 
 

@@ -1,4 +1,4 @@
-"""What an ONNX file of ours, or a list of its pieces, says of itself; needs no torch."""
+"""Metadata of our ONNX files and lists of their pieces; needs no torch."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from phnet.files import json_of
 
 
 def is_onnx(path: Path) -> bool:
-    """Whether the path names an ONNX file or a list of pieces of one."""
+    """Tell whether the path names an ONNX file or a list of pieces of one."""
     return is_pieces(path) or path.suffix.lower() == ".onnx"
 
 

@@ -1,4 +1,4 @@
-"""What every map of colors is fitted to: a small composite, and what the network made of it."""
+"""Affine fit of colors: from a small composite to what the network made of it."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""What every map of colors is: something that changes a composite's foreground at any size."""
+"""Interface of color maps: they change a composite's foreground at any size."""
 
 from abc import ABC, abstractmethod
 
@@ -12,7 +12,7 @@ class ColorMap(ABC):
 
     @abstractmethod
     def changing(self, composite: Pixels) -> Changed:
-        """What the map makes of a composite (H, W, 3), a strip of rows at a time.
+        """Map a composite (H, W, 3), a strip of rows at a time.
 
         Returns:
             a function from a strip's channels in [0, 1] and its rows to new channels, unclipped,

@@ -4,13 +4,14 @@ import logging
 import os
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 import numpy as np
 
 from phnet.errors import BadInput, BadModel
 from phnet.harmonization import model_file
 from phnet.images.arrays import Floats, Pixels
+from phnet.keywords import HarmonizeKeywords
 from phnet.matting import sessions
 from phnet.options import HarmonizeOptions, LookOptions, NetworkOptions, cores, made_of
 
@@ -185,7 +186,7 @@ class Harmonizer:
         reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
         look: str | os.PathLike[str] | None = None,
         save_look: str | os.PathLike[str] | None = None,
-        **options: Any,
+        **options: Unpack[HarmonizeKeywords],
     ) -> Composite:
         """Harmonize a composite.
 
@@ -225,7 +226,9 @@ class Harmonizer:
             came.picture,
             None
             if mask is None
-            else read_mask(bounded(mask, most, "mask"), wanted=chosen.mask_class),
+            else read_mask(
+                bounded(mask, most, "mask"), wanted=chosen.mask_class, several=chosen.each
+            ),
             chosen,
             harmonizer=self,
             matter=self._matter,
@@ -278,13 +281,19 @@ class Harmonizer:
 def harmonize(
     composite: Composite,
     mask: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
-    **options: Any,
+    *,
+    reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
+    look: str | os.PathLike[str] | None = None,
+    save_look: str | os.PathLike[str] | None = None,
+    **options: Unpack[HarmonizeKeywords],
 ) -> Composite:
     """Harmonize once, with the weights inside the package; see :meth:`Harmonizer.harmonize`."""
     global _default
     if _default is None:
         _default = Harmonizer()
-    return _default.harmonize(composite, mask, **options)
+    return _default.harmonize(
+        composite, mask, reference=reference, look=look, save_look=save_look, **options
+    )
 
 
 _default: Harmonizer | None = None

@@ -18,7 +18,7 @@ CHANNELS = {"image": 3, "mask": 1}
 
 @dataclass(frozen=True)
 class Card:
-    """What a model file says of itself."""
+    """Metadata of a model file."""
 
     name: str
     resolution: int  # side of the square that the network works at

@@ -24,7 +24,7 @@ def shown(reference: Picture) -> Pixels:
 
 
 def in_light_of(composite: Pixels, mask: Floats, reference: Pixels | None) -> Pixels:
-    """What the network is shown: the composite, or its person before a reference picture.
+    """Put the person before a reference picture, for the network; without one, the composite.
 
     Args:
         composite: sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].

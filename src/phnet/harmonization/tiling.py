@@ -18,7 +18,7 @@ Changed = Callable[[list[Floats], slice], list[Floats]]
 
 @dataclass(frozen=True)
 class Trims:
-    """What a person may still want changed after an automatic match, in linear light.
+    """Trims of the person after the automatic match, in linear light.
 
     A gain in linear light is one of the encoded values, too, where these are a power of it: so
     trims are three multiplications.
@@ -29,7 +29,7 @@ class Trims:
 
     @property
     def gains(self) -> tuple[float, float, float]:
-        """What encoded red, green and blue are multiplied by."""
+        """Factors of encoded red, green and blue."""
         color = _illuminant(DAYLIGHT + MIREDS * self.warmth) / _illuminant(DAYLIGHT)
         color = color / (color @ np.array([0.2126, 0.7152, 0.0722]))
         red, green, blue = (float(g) for g in (color * 2**self.exposure) ** (1 / GAMMA))

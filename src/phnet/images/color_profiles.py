@@ -24,7 +24,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's 
 
 
 def describes(icc: bytes | None, channels: int) -> bool:
-    """Whether a profile can be used for pixels of 1 (gray) or 3 (RGB) channels."""
+    """Tell whether a profile can be used for pixels of 1 (gray) or 3 (RGB) channels."""
     if not icc or icc[16:20] != (b"RGB " if channels == 3 else b"GRAY"):
         return False
     try:
@@ -35,7 +35,7 @@ def describes(icc: bytes | None, channels: int) -> bool:
 
 
 def fault(icc: bytes | None, channels: int) -> str | None:
-    """Why a profile does not :func:`describe <describes>` pixels, where that changes their look."""
+    """Reason why a profile does not :func:`describe <describes>` pixels, where that matters."""
     if not icc or describes(icc, channels):
         return None
     if channels == 1 and describes(icc, 3) and _is_srgb(icc):
@@ -161,7 +161,7 @@ def _grays(icc: bytes) -> Pixels:
 
 @lru_cache(maxsize=32)
 def _can_be_written(icc: bytes) -> bool:
-    """Whether the profile leads from sRGB to its own values, too."""
+    """Tell whether the profile leads from sRGB to its own values, too."""
     try:
         _transform(np.zeros((1, 1, 3), np.uint16), None, icc)
     except (RuntimeError, ValueError):

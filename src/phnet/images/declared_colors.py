@@ -36,7 +36,7 @@ USUAL_GAMMA = (43_000, 48_000)  # gAMA that writers mean sRGB by: 45455 is 1/2.2
 
 @dataclass(frozen=True)
 class Declared:
-    """What a file says about its colors besides a profile."""
+    """Color declarations of a file besides its profile."""
 
     icc: bytes | None = None  # a profile that says the same; None: sRGB
     chunks: tuple[Chunk, ...] = ()  # of a PNG, to be written again
@@ -63,6 +63,30 @@ def by_codes(primaries: int, transfer: int, channels: int = 3) -> Declared:
     return Declared(
         _profile(gamut, 0 if srgb else GAMMAS.get(transfer, -transfer), channels), (), note
     )
+
+
+def by_primaries(
+    primaries: int,
+    points: tuple[float, ...],
+    white: tuple[float, float] | None,
+    gamma: float,
+    channels: int,
+) -> Declared:
+    """Colors with an exponent, or primaries and a white of their own.
+
+    Args:
+        primaries: as for :func:`by_codes`; 0: those of ``points``.
+        points: x and y of red, green and blue.
+        white: x and y; None: D65.
+        gamma: signal by light, in (0, 1]; 0: sRGB's curve.
+        channels: 1 or 3.
+    """
+    usual = PRIMARIES.get(primaries, PRIMARIES[1])
+    gamut = (*(points or usual[:6]), *(white or usual[6:]))
+    try:
+        return Declared(_profile(gamut, 1 / gamma if gamma else 0, channels))
+    except (RuntimeError, ValueError):
+        return Declared(note="declares primaries that no color has: taken as sRGB")
 
 
 def by_png(chunks: tuple[Chunk, ...], channels: int) -> Declared:

@@ -1,7 +1,7 @@
 """Decode a picture's own values, with the limits checked on the header first.
 
 8-bit pictures go through Pillow; 16-bit PNG through imagecodecs and TIFF through tifffile, since
-Pillow has no 16-bit RGB; HEIC through pillow-heif.
+Pillow has no 16-bit RGB; HEIC through pillow-heif, JPEG XL and JPEG 2000 through imagecodecs.
 """
 
 import io
@@ -10,7 +10,7 @@ import struct
 import threading
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -21,6 +21,7 @@ from phnet.images.arrays import Pixels
 from phnet.images.color_profiles import cmyk_to_rgb, describes, fault
 from phnet.images.declared_colors import Chunk, Declared, by_codes, by_png
 from phnet.images.limits import MOST_PIXELS, check_decoded, check_header
+from phnet.images.newer_jpegs import NewerJpeg, is_newer, jpeg_within
 from phnet.images.png_chunks import color_chunks
 from phnet.images.tiff import RAW, STARTS, TiffPage, opened_tiff
 
@@ -29,13 +30,18 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    Opened = Image.Image | TiffPage
+    Opened = Image.Image | TiffPage | NewerJpeg
 
 LARGEST_FILE = 2 << 30  # bytes
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PSD")  # MPO comes with JPEG
 RAW_STARTS = (b"FUJIFILMCCD-", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM", b"FOVb")
 MANY_IN_ONE = ("MPO", "HEIF", "PSD")  # the first is the photo, or flat; others are its parts
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"heim", b"heis")
+AVIF_BRANDS = (b"avif", b"avis")
+XCF = (
+    "expected a flat picture, got a GIMP file (XCF), whose layers only GIMP puts together; export "
+    "it as PNG or TIFF"
+)
 OLDER = (b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
 BOXES = 1 << 16  # bytes at the start of an AVIF, where its boxes are
 _limit_lock = threading.Lock()
@@ -43,7 +49,7 @@ _limit_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Source:
-    """Where an encoded picture is: a file, or bytes that never were one."""
+    """An encoded picture: a file, or bytes that never were one."""
 
     name: str  # for sentences about it
     place: Path | bytes
@@ -62,8 +68,22 @@ class Source:
 
 
 def source_of(picture: "str | os.PathLike[str] | Source") -> Source:
-    """A path as a source; a source passes."""
-    return picture if isinstance(picture, Source) else Source(str(picture), Path(picture))
+    """A path as a source; a source passes, but for the JPEG of which a JPEG XL was made."""
+    source = picture if isinstance(picture, Source) else Source(str(picture), Path(picture))
+    try:
+        if isinstance(source.place, Path) and not source.place.is_file():
+            return source
+        with source.open() as handle:
+            if not is_newer(handle.read(12)):
+                return source
+        content = source.read()
+        newer = NewerJpeg(content, source, BadImage)
+        if newer.width * newer.height > source.most_pixels:
+            return source
+        jpeg = jpeg_within(content)
+    except (OSError, ValueError, RuntimeError, PHNetError):  # is told when it is opened
+        return source
+    return source if jpeg is None else replace(source, place=jpeg)
 
 
 @contextmanager
@@ -85,11 +105,16 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[O
                     _check_header(page, source, error)
                     yield page
                 return
+            if is_newer(start):
+                newer = NewerJpeg(source.read(), source, error)
+                _check_header(newer, source, error)
+                yield newer
+                return
+            if sentence := _sentence_about(start, handle):
+                raise error(f"{source}: {sentence}")
             formats = list(READABLE)
-            if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
-                formats = _register_heif(source)
-            elif start[4:12] == b"ftypavif":
-                formats = ["AVIF"]
+            if start[4:8] == b"ftyp":
+                formats = _formats_of(handle, source) or formats
             with _limit_lock, warnings.catch_warnings():  # the limit below is ours, not Pillow's
                 warnings.simplefilter("ignore")
                 before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -140,6 +165,29 @@ def _check_header(image: "Opened", source: Source, error: type[BadImage] | type[
         )
 
 
+def _sentence_about(start: bytes, handle: BinaryIO) -> str | None:
+    """Why files of a kind that people know cannot be read, and what to do."""
+    if start.startswith(b"gimp xcf"):
+        return XCF
+    if start.startswith(b"8BPS"):
+        depth = int.from_bytes(handle.read(24)[22:], "big")
+        handle.seek(0)
+        if depth in (16, 32):
+            return f"expected a PSD of 8 bits, got {depth}; save it as TIFF"
+    return None
+
+
+def _formats_of(handle: BinaryIO, source: Source) -> list[str]:
+    """Pillow's names for a file of boxes, by its brands."""
+    head = handle.read(64)
+    handle.seek(0)
+    size = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = [head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))]
+    if any(brand in AVIF_BRANDS for brand in brands):
+        return ["AVIF"]
+    return _register_heif(source) if brands[0] in HEIF_BRANDS else []
+
+
 def _register_heif(source: Source) -> list[str]:
     try:
         import pillow_heif
@@ -172,6 +220,9 @@ def decode(
         values, is_upright = image.values()
         orientation = 1 if is_upright else orientation
         notes += image.notes
+    elif isinstance(image, NewerJpeg):
+        values = image.values()
+        notes += image.notes
     elif image.format == "PNG" and _is_deep_png(source):
         import imagecodecs
 
@@ -183,6 +234,12 @@ def decode(
         values = _deep_heif(source)
     else:
         values = _by_pillow(image, source, error, notes)
+    if (count := getattr(image, "n_frames", 1)) > 1:
+        notes.append(
+            "its layers were left out: the flat picture counts"
+            if image.format == "PSD"
+            else f"holds {count} pictures: the main one was taken"
+        )
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     channels = 3 if values.ndim == 3 and values.shape[2] > 2 else 1
@@ -222,8 +279,10 @@ def _by_pillow(
 
 
 def _declared(image: "Opened", source: Source, channels: int) -> Declared:
-    """What the file says about its colors besides a profile, which comes first."""
+    """Read the file's declarations of color besides its profile, which comes first."""
     has_profile = bool(image.info.get("icc_profile"))
+    if isinstance(image, NewerJpeg):
+        return Declared() if has_profile else image.declared
     if image.format == "PNG":
         with source.open() as handle:
             chunks = color_chunks(handle)

@@ -37,7 +37,6 @@ WRITABLE = {
 }
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "PSD": psd.LONGEST_SIDE}
 LARGEST_PROFILE = 1 << 20  # bytes: Pillow reads no PNG with a larger one
-LARGEST_SEGMENT = 65_400  # bytes of metadata in one segment of a JPEG
 METRE = 39.3701  # inches
 
 
@@ -154,9 +153,7 @@ def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
     if pixels.dtype == np.uint16:
         pixels = in_depth(pixels, np.dtype(np.uint8))
     options: dict[str, Any] = {"icc_profile": picture.icc, "exif": picture.exif or b""}
-    if kind == "JPEG":  # a segment holds no more; without it the picture is still the picture
-        if len(options["exif"]) > LARGEST_SEGMENT:
-            options["exif"] = b""
+    if kind == "JPEG":
         options |= picture.jpeg or {"quality": 95, "subsampling": 0}
         options["dpi"] = picture.dpi or (0, 0)
     else:

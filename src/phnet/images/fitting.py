@@ -1,4 +1,4 @@
-"""What of a picture's words and metadata each format can hold, and how.
+"""Fitting a picture's words and metadata to what each format can hold.
 
 Orientation is in the pixels already and profiles fit everywhere; the rest is left out where a
 format has no place for it, with one sentence.
@@ -12,19 +12,18 @@ from typing import Any
 
 from phnet.images.declared_colors import Chunk
 from phnet.images.iptc import to_png
-from phnet.images.metadata import LARGEST_COMMENT, Words, without_unwritable
+from phnet.images.metadata import LARGEST_SEGMENT, Words, without_unwritable
 from phnet.images.picture import Picture
 from phnet.images.png_chunks import text_names
 from phnet.images.tiff import SUB_IFDS
 
-SEGMENT = 65533  # bytes in a segment of a JPEG
-LARGEST_XMP = SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0") - 2
+LARGEST_XMP = LARGEST_SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0") - 2
 RESOURCES_START = b"Photoshop 3.0\0"
 NAMES = {"PNG": "PNG", "JPEG": "JPEG", "WEBP": "WebP", "TIFF": "TIFF"}
 
 
 def left_out(name: str | os.PathLike[str], kind: str, picture: Picture) -> list[str]:
-    """What a file of this kind does not keep of a picture, in at most one sentence.
+    """Say what a file of this kind does not keep of a picture, in at most one sentence.
 
     Args:
         name: of the file, for the sentence; empty: there is only one.
@@ -51,9 +50,13 @@ def fitted(kind: str, picture: Picture) -> tuple[Picture, list[str]]:
     if kind == "WEBP" and words.resources:
         lost.append("the IPTC captions")
         words = replace(words, resources=None)
+    if kind != "JPEG" and words.extended_xmp:
+        size = sum(len(part) for part in words.extended_xmp)
+        lost.append(f"{size >> 10} KiB of a JPEG's extended XMP")
+        words = replace(words, extended_xmp=())
     picture = replace(picture, words=words)
     if kind == "JPEG":
-        if picture.exif and len(picture.exif) > SEGMENT:
+        if picture.exif and len(picture.exif) > LARGEST_SEGMENT:
             small = _small_exif(picture.exif)
             kept = "what is largest of " if small else ""
             lost.append(f"{kept}{len(picture.exif) >> 10} KiB of EXIF")
@@ -74,13 +77,13 @@ def _small_exif(content: bytes) -> bytes | None:
     except (SyntaxError, ValueError, struct.error):  # it is no EXIF
         return None
     sizes: list[tuple[int, Any, int]] = []
-    places: dict[int | None, Any] = {None: exif, **{tag: exif.get_ifd(tag) for tag in SUB_IFDS}}
-    for table, part in places.items():
+    tables: dict[int | None, Any] = {None: exif, **{tag: exif.get_ifd(tag) for tag in SUB_IFDS}}
+    for table, part in tables.items():
         sizes += [(_size(value), table, tag) for tag, value in part.items() if tag not in SUB_IFDS]
     for _, table, tag in sorted(sizes, key=lambda entry: -entry[0]):
-        del places[table][tag]
+        del tables[table][tag]
         small = without_unwritable(exif)[0]
-        if not small or len(small) <= SEGMENT:
+        if not small or len(small) <= LARGEST_SEGMENT:
             return small
     return None
 
@@ -108,12 +111,12 @@ def with_words(jpeg: bytes, words: Words) -> bytes:
     at = 2
     while jpeg[at : at + 1] == b"\xff" and 0xE0 <= jpeg[at + 1] <= 0xEF:
         at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    extra = b""
-    blocks, room = words.resources or b"", SEGMENT - len(RESOURCES_START)
+    extra = b"".join(_segment(0xE1, part) for part in words.extended_xmp)
+    blocks, room = words.resources or b"", LARGEST_SEGMENT - len(RESOURCES_START)
     for start in range(0, len(blocks), room):
         extra += _segment(0xED, RESOURCES_START + blocks[start : start + room])
     if words.comment:
-        extra += _segment(0xFE, words.comment[:LARGEST_COMMENT])
+        extra += _segment(0xFE, words.comment[:LARGEST_SEGMENT])
     return jpeg[:at] + extra + jpeg[at:]
 
 

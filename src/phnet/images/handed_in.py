@@ -63,7 +63,7 @@ class HandedIn:
 
 
 def bounded(given: Any, max_megapixels: int, name: str = "composite") -> Any:
-    """What is handed in, with a bound on its pixels where it is still encoded.
+    """Bound the pixels of what is handed in, where it is still encoded.
 
     Args:
         given: as for :func:`read_picture`, or a mask.

@@ -16,7 +16,7 @@ MOST = 16 << 20  # bytes, unpacked
 
 
 def kept_resources(blocks: bytes, turned: bool = False) -> bytes | None:
-    """What describes the picture, of a series of resources; of a turned one no paths."""
+    """Keep the resources that describe the picture; of a turned one no paths."""
     kept = [
         block
         for name, block in _resources(blocks)

@@ -1,4 +1,4 @@
-"""What a picture's file may ask for, known before it is decoded.
+"""Limits on a picture's file, checked before it is decoded.
 
 Memory and time of decoding follow from the header's size and, in a JPEG, from how many times the
 file goes over the picture (its scans): a few bytes can ask for gigabytes, or for minutes.
@@ -46,7 +46,7 @@ class Encoded(Protocol):
 
     @property
     def most_pixels(self) -> int:
-        """How many it may have."""
+        """The most pixels that it may have."""
 
     def read(self) -> bytes:
         """All of the encoded bytes."""
@@ -104,7 +104,7 @@ def check_decoded(
 
 
 def scans_of(content: bytes) -> int:
-    """How many scans the first picture of a JPEG file has (ITU-T T.81, B.1.1)."""
+    """Count the scans of a JPEG file's first picture (ITU-T T.81, B.1.1)."""
     scans = position = 0
     while found := _MARKER.search(content, position):
         marker, position = found[1][0], found.end()

@@ -1,4 +1,4 @@
-"""What a file says about its picture besides the colors: EXIF, XMP, IPTC, comments, text, dpi."""
+"""Metadata of a picture: EXIF, XMP, IPTC, comments, text, dpi."""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from phnet.images.decoding import Source
 from phnet.images.iptc import from_png, kept_resources, resource_of
+from phnet.images.newer_jpegs import NewerJpeg
 from phnet.images.png_chunks import text_chunks
 from phnet.images.tiff import SUB_IFDS, TiffPage
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from phnet.images.declared_colors import Chunk
 
 ORIENTATION = 0x0112
-LARGEST_COMMENT = 65533
+LARGEST_SEGMENT = 65533  # bytes in a segment of a JPEG
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,15 @@ class Exif:
 
 @dataclass(frozen=True)
 class Words:
-    """What people and programs wrote into a file besides EXIF and XMP."""
+    """Words that people and programs wrote into a file besides EXIF and XMP."""
 
     resources: bytes | None = None  # Photoshop's, with IPTC captions: see :mod:`phnet.images.iptc`
     comment: bytes | None = None  # of a JPEG or GIF
     texts: "tuple[Chunk, ...]" = ()  # of a PNG, as they stand there
+    extended_xmp: tuple[bytes, ...] = ()  # of a JPEG, segments as they stand there
 
 
-def exif_of(image: "Image.Image | TiffPage") -> Exif:
+def exif_of(image: "Image.Image | TiffPage | NewerJpeg") -> Exif:
     """The EXIF of an opened picture; broken EXIF counts as none, a broken tag as not there."""
     try:
         exif = image.getexif()
@@ -98,7 +101,7 @@ def without_unwritable(exif: "Image.Exif") -> tuple[bytes | None, int]:
         return None, lost
 
 
-def words_of(image: "Image.Image | TiffPage", source: Source, turned: bool) -> Words:
+def words_of(image: "Image.Image | TiffPage | NewerJpeg", source: Source, turned: bool) -> Words:
     """Captions, comments and text; ``turned``: the picture does not stand as it was stored."""
     if isinstance(image, TiffPage):
         blocks = image.info["resources"] or b""
@@ -117,7 +120,13 @@ def words_of(image: "Image.Image | TiffPage", source: Source, turned: bool) -> W
             for name, content in getattr(image, "applist", [])
             if name == "APP13" and content.startswith(start)
         ]
-        return Words(kept_resources(b"".join(parts), turned), comment)
+        extended = tuple(
+            content
+            for name, content in getattr(image, "applist", [])
+            if name == "APP1" and content.startswith(EXTENDED_XMP)
+        )
+        kept = kept_resources(b"".join(parts), turned)
+        return Words(kept, comment, extended_xmp=extended)
     if image.format != "PNG":
         return Words(None, comment)
     with source.open() as handle:
@@ -128,7 +137,7 @@ def words_of(image: "Image.Image | TiffPage", source: Source, turned: bool) -> W
     return Words(kept_resources(resources, turned), None, rest)
 
 
-def xmp_of(image: "Image.Image | TiffPage") -> bytes | None:
+def xmp_of(image: "Image.Image | TiffPage | NewerJpeg") -> bytes | None:
     """The XMP packet, with its orientation set to upright."""
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if isinstance(packet, str):
@@ -139,7 +148,7 @@ def xmp_of(image: "Image.Image | TiffPage") -> bytes | None:
     return re.sub(rb"(<tiff:Orientation>)[2-8]<", rb"\g<1>1<", upright)
 
 
-def dpi_of(image: "Image.Image | TiffPage") -> tuple[float, float] | None:
+def dpi_of(image: "Image.Image | TiffPage | NewerJpeg") -> tuple[float, float] | None:
     """Dots per inch, across and down, where they can be meant."""
     try:
         across, down = (float(value) for value in image.info["dpi"])
@@ -148,8 +157,8 @@ def dpi_of(image: "Image.Image | TiffPage") -> tuple[float, float] | None:
     return (across, down) if 1 <= across <= 1e5 and 1 <= down <= 1e5 else None
 
 
-def jpeg_of(image: "Image.Image | TiffPage") -> dict[str, Any] | None:
-    """What Pillow's writer must be told to compress a JPEG as this one is."""
+def jpeg_of(image: "Image.Image | TiffPage | NewerJpeg") -> dict[str, Any] | None:
+    """Parameters with which Pillow compresses a JPEG as this one is."""
     from PIL import JpegImagePlugin
 
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode not in ("L", "RGB"):

@@ -42,7 +42,7 @@ class Picture:
     words: Words = field(default_factory=Words)  # captions, comments, text
     declared: tuple[Chunk, ...] = ()  # a PNG's chunks about its colors, to be written again
     made_icc: bool = False  # the file has no profile, ``icc`` says what else it declares
-    notes: tuple[str, ...] = ()  # what a person should know of how it was read, a sentence each
+    notes: tuple[str, ...] = ()  # warnings of how it was read, a sentence each
 
     @property
     def size(self) -> tuple[int, int]:
@@ -71,7 +71,7 @@ class Picture:
         return replace(self, pixels=self.colors, icc=None, declared=(), made_icc=False)
 
     def behind(self, result: Pixels) -> "Picture":
-        """What a composition over this picture is saved with: in color, with the result's alpha.
+        """Prepare this picture to save a composition over it: in color, with the result's alpha.
 
         Args:
             result: (H, W, 3), or (H, W, 4) where the picture has alpha, in the depth of
@@ -152,7 +152,7 @@ def from_pil(image: "Image.Image") -> Picture:
 
 
 def _is_lossless_webp(source: Source) -> bool:
-    """Whether a WebP file has a VP8L chunk, looking at chunk names alone (RFC 9649)."""
+    """Tell whether a WebP file has a VP8L chunk, looking at chunk names alone (RFC 9649)."""
     with source.open() as handle:
         head = handle.read(12)
         if head[:4] != b"RIFF" or head[8:] != b"WEBP":

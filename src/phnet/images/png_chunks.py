@@ -16,7 +16,7 @@ XMP = b"XML:com.adobe.xmp"
 
 
 def color_chunks(handle: BinaryIO) -> tuple[Chunk, ...]:
-    """What a PNG declares about its colors before its pixels."""
+    """Read a PNG's declarations of color, which stand before its pixels."""
     found = []
     for name, content in _chunks(handle, CHUNKS, 64):
         if name == b"IDAT":

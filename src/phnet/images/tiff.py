@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 import numpy as np
 
 from phnet.errors import BadImage, BadMask
-from phnet.images.arrays import Pixels, to_float
+from phnet.images.arrays import Pixels
 from phnet.images.color_profiles import cmyk_to_rgb, lab_to_rgb
+from phnet.images.newer_jpegs import straight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ class TiffPage:
         return value if isinstance(value, int) and value in range(1, 9) else 1
 
     def getexif(self) -> "Image.Exif":
-        """What the page's tags say about the picture, without how it is stored."""
+        """Read the page's tags about the picture, without those about its storage."""
         from PIL import Image
 
         exif = Image.Exif()
@@ -313,9 +314,7 @@ class TiffPage:
         if count > 1:
             self.notes.append("channels besides its colors and alpha were left out")
         if kinds[number] == MULTIPLIED and self.photometric in (*GRAYS, RGB):
-            share = np.maximum(to_float(alpha), 1e-6)[..., None]
-            straight = np.clip(to_float(colors) / share, 0, 1) * np.iinfo(colors.dtype).max
-            colors = np.rint(straight).astype(colors.dtype)
+            colors = straight(colors, alpha)
         return colors, alpha
 
     def _as_icc_lab(self, values: Pixels) -> Pixels:

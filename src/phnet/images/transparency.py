@@ -4,10 +4,10 @@ Colors under alpha 0 are left over from whatever a program did last. Where a pic
 network, they are filled in from what can be seen, and so say nothing.
 """
 
-import cv2
 import numpy as np
 
 from phnet.images.arrays import FULL_SCALE, Floats, Pixels, enlarged_rows, shrunk, strips, to_float
+from phnet.images.push_pull import pulled_and_pushed
 
 SIDE = 256  # pixels of the longer side that filling in is computed at
 SURE = 0.25  # share of a place that must be seen for its own color to stand
@@ -15,12 +15,12 @@ LEAST_AROUND = 0.05  # of the person's area that must be seen around it
 
 
 def hidden(alpha: Pixels | None) -> bool:
-    """Whether an alpha (H, W), uint8, uint16 or floats, leaves anything to be filled in."""
+    """Tell whether an alpha (H, W), uint8, uint16 or floats, leaves anything to be filled in."""
     return alpha is not None and bool(alpha.min() < FULL_SCALE.get(alpha.dtype, 1))
 
 
 def seen_around(alpha: Pixels, mask: Floats, least: float = LEAST_AROUND) -> bool:
-    """Whether anything can be seen around the person.
+    """Tell whether anything can be seen around the person.
 
     Args:
         alpha: the picture's, (H, W), uint8, uint16 or floats.
@@ -41,8 +41,7 @@ def filled(
 ) -> Pixels:
     """Colors with those that cannot be seen taken from what can be seen around them.
 
-    The nearer, the more it counts: means over squares that grow until something is seen in them
-    (push-pull, Gortler et al., "The lumigraph", 1996).
+    The nearer, the more it counts, see :mod:`phnet.images.push_pull`.
 
     Args:
         colors: (H, W, 3): uint8, uint16, or floats in [0, 1].
@@ -59,7 +58,10 @@ def filled(
         weight = weight * (1 - mask)
     known = shrunk(weight, small)
     planes = [shrunk(to_float(colors[..., c]) * weight, small) for c in range(3)]
-    behind = _spread(np.stack([*planes, known], -1))
+    # What is seen well enough stands for itself.
+    sure = np.minimum(1, known / np.float32(SURE))
+    seen = np.stack(planes, -1) * (sure / np.maximum(known, np.float32(1e-6)))[..., None]
+    behind = pulled_and_pushed(seen, sure)
     result = colors.copy()
     limit = FULL_SCALE.get(colors.dtype, 1)
     for rows in strips(size):
@@ -73,17 +75,3 @@ def filled(
             mixed = np.rint(np.clip(mixed, 0, 1) * np.float32(limit))
         np.copyto(result[rows], mixed, where=share < 1, casting="unsafe")
     return result
-
-
-def _spread(weighted: Floats) -> Floats:
-    """Colors (h, w, 3) at all places, of (h, w, 4): colors times a weight, and that weight."""
-    height, width = weighted.shape[:2]
-    colors = weighted[..., :3] / np.maximum(weighted[..., 3:], 1e-6)
-    if max(height, width) == 1:
-        return np.asarray(colors, np.float32)
-    half = ((width + 1) // 2, (height + 1) // 2)
-    coarse = _spread(np.asarray(cv2.resize(weighted, half, interpolation=cv2.INTER_AREA)))
-    around = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    around = around.reshape(height, width, 3)
-    sure = np.clip(weighted[..., 3:] / SURE, 0, 1)
-    return np.asarray(around + (colors - around) * sure, np.float32)

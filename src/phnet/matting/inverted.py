@@ -1,4 +1,4 @@
-"""Whether a mask is white where the background is: does the person lie in it, or in the rest?"""
+"""Inverted masks: does the person lie in the white part, or in the rest?"""
 
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ INVERTED = (  # a sentence, with what to do
 
 
 def may_be_inverted(mask: Floats) -> bool:
-    """Whether a mask (H, W) reaches so much of the picture's border that it is worth a look."""
+    """Tell whether a mask (H, W) reaches much of the picture's border: it is worth a look."""
     edges = [mask[0], mask[:, 0], mask[:, -1]]
     count: int = sum(edge.size for edge in edges)
     covered = sum(float(edge.sum()) for edge in edges)
@@ -27,7 +27,7 @@ def may_be_inverted(mask: Floats) -> bool:
 
 
 def leaves_out_the_person(mask: Floats, colors: Pixels, matter: Matter) -> bool | None:
-    """Whether the person that the network sees lies outside the mask; None: it sees nobody.
+    """Tell whether the person that the network sees lies outside the mask; None: it sees nobody.
 
     Args:
         mask: (H, W) in [0, 1].
@@ -50,7 +50,7 @@ def advice(
     threads: int | None = None,
     remedy: str = "invert it (invert_mask)",
 ) -> list[str]:
-    """What a person should know about a mask that can be used all the same; see :func:`mask_notes`.
+    """Warnings about a mask that can be used all the same; see :func:`mask_notes`.
 
     The network is asked only where the mask may be inverted.
 

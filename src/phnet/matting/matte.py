@@ -126,7 +126,7 @@ class Matter:
 
 
 def sureness(person: Floats) -> float:
-    """How sure a network's answer (h, w) is: what surely is a person, of what perhaps is one.
+    """Sureness of a network's answer (h, w): what surely is a person, of what perhaps is one.
 
     Things that are no people are mostly found by halves; a person is unsure at the edges alone.
     """

@@ -167,7 +167,7 @@ def run(
 def _within(
     seconds: float, work: Callable[[], Result], end: Callable[[], None] = lambda: None
 ) -> Result:
-    """What ``work`` returns, in a thread of its own that is left behind when it takes too long."""
+    """Run ``work`` in a thread of its own that is left behind when it takes too long."""
     done: list[Result] = []
     failed: list[BaseException] = []
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class MatteConfig:
-    """What distinguishes one matting network from another."""
+    """Configuration of a matting network."""
 
     widths: tuple[int, ...] = (16, 32, 64, 96, 128)  # channels at 1/2, 1/4, ... 1/32 of the side
     blocks: tuple[int, ...] = (0, 1, 1, 2, 2)  # residual blocks at each

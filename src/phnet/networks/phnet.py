@@ -33,7 +33,7 @@ LOGIT_EPS = 1 / 512  # the residual form never asks for the logit of 0 or 1
 
 @dataclass(frozen=True)
 class PHNetConfig:
-    """What distinguishes one PHNet from another."""
+    """Configuration of a PHNet."""
 
     widths: tuple[int, ...] = (3, 16, 64, 128, 256, 512, 1024)  # channels: input, then each stage
     pn_layers: tuple[int, ...] = (4, 5, 6)  # decoder layers with a PN block (Table 1), 6 the last
@@ -307,7 +307,7 @@ class PHNet(Pretrained):
         return changed if self.training else changed.clamp(0, 1)
 
     def field(self, composite: Tensor, mask: Tensor, light: Tensor | None = None) -> Tensor:
-        """What the last decoder layer gives, float32: (B, 3, 12 or 13, H, W).
+        """Field of the last decoder layer, float32: (B, 3, 12 or 13, H, W).
 
         With ``shrink`` the field is as small as the composite that the network worked on.
         """

@@ -27,7 +27,7 @@ SMALL = ((3, 16, 32, 64, 128, 256, 512), (10, 5, 1))  # of 10.0M
 
 @dataclass(frozen=True)
 class ReleasedConfig:
-    """What distinguishes one released network from another."""
+    """Configuration of a released network."""
 
     widths: tuple[int, ...] = SMALL[0]  # channels: input, then each stage of the encoder
     grids: tuple[int, ...] = SMALL[1]  # cells a side, one for each normalizer, deepest last
@@ -252,7 +252,7 @@ class ReleasedPHNet(nn.Module):
 
 
 def is_released(state: Any) -> bool:
-    """Whether a loaded object looks like one of the published state dicts."""
+    """Tell whether a loaded object looks like one of the published state dicts."""
     return (
         isinstance(state, Mapping)
         and "SE_block.fc.0.weight" in state

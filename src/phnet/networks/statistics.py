@@ -109,7 +109,7 @@ def blurred(picture: Tensor) -> Tensor:
 
 
 def sharpness_statistics(composite: Tensor, mask: Tensor) -> Tensor:
-    """How strong the finest detail is, inside either side and apart from the edge between them.
+    """Strength of the finest detail, inside either side and apart from the edge between them.
 
     Returns:
         (B, 28): for the picture's pixels and for half their number a side, and for each side of the

@@ -86,7 +86,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Share:
-    """Which process of how many this one is, before there is any process group."""
+    """Rank of this process and their number, before there is any process group."""
 
     rank: int = 0
     world: int = 1

@@ -43,7 +43,7 @@ def save_tensors(state: dict[str, Any], path: Path) -> None:
 
 
 def _load_tensors(path: Path) -> dict[str, Any]:
-    """What :func:`save_tensors` wrote, as a checkpoint without an optimizer.
+    """Load what :func:`save_tensors` wrote, as a checkpoint without an optimizer.
 
     Raises:
         BadModel: damaged, or without a card that says what the weights are of.

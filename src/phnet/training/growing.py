@@ -53,7 +53,7 @@ def _grown(name: str, old: Tensor, new: Tensor) -> Tensor:
 
 
 def _places(name: str, axis: int, have: int, want: int) -> Tensor:
-    """Where the ``have`` old entries of an axis lie among the ``want`` new ones."""
+    """Places of the ``have`` old entries of an axis among the ``want`` new ones."""
     # Two groups one after the other: what comes up and what the encoder brings; scale and shift.
     merged = name.endswith(".merge.weight") and axis == 1
     if merged or (name.startswith("statistics.film.") and axis == 0):

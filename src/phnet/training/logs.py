@@ -1,4 +1,4 @@
-"""What a run writes down about itself: speed, metrics.csv, TensorBoard's files, a service."""
+"""Logs of a run: speed, metrics.csv, TensorBoard's files, a service."""
 
 import contextlib
 import csv
@@ -31,7 +31,7 @@ class Meter:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """What runs within is waiting for data."""
+        """Count the time within as waiting for data."""
         begun = time.monotonic()
         yield
         self.waited += time.monotonic() - begun
@@ -67,7 +67,7 @@ class Metrics:
             writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
     def end_with(self, images: int) -> bool:
-        """Whether the last line is that of a validation after ``images``."""
+        """Tell whether the last line is that of a validation after ``images``."""
         rows = self._rows()
         return bool(rows) and int(rows[-1]["images"]) == images
 

@@ -19,7 +19,7 @@ from phnet.training.tasks import Config, task_of
 
 @dataclass(frozen=True)
 class Data:
-    """Where images come from and how they are varied."""
+    """Data of a recipe: where images come from and how they are varied."""
 
     kind: str = "photos"  # photos: composites made on the fly; pairs: an iHarmony4 or FFHQH tree
     folders: tuple[str, ...] = ()  # replaced by `phnet train --data`
@@ -44,7 +44,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Which optimizer and its settings."""
+    """Optimizer of a recipe, and its settings."""
 
     name: str = "lion"  # lion, adamw, sgd
     lr: float = 1e-4
@@ -54,7 +54,7 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, and how the learning rate goes: up, level, down to zero."""
+    """Schedule of a recipe: its length, and the learning rate: up, level, down to zero."""
 
     epochs: int = 0  # passes over the training set, or
     images: int = 0  # images to see in all

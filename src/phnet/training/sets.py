@@ -1,4 +1,4 @@
-"""What a recipe trains and validates on, made ready before any process waits for another."""
+"""Training and validation sets of a recipe, made ready before any process waits for another."""
 
 import logging
 from dataclasses import dataclass

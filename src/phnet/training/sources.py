@@ -1,4 +1,4 @@
-"""Where training images come from: folders of photos with masks, packs, trees of pairs."""
+"""Sources of training images: folders of photos with masks, packs, trees of pairs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -127,7 +127,7 @@ def _in_folder(folder: Path, place: Path) -> list[Source]:
 
 
 def scene_split(stem: str) -> str:
-    """Where a scene belongs by the last digit of its number: 8 val, 9 test, others train."""
+    """Split of a scene by the last digit of its number: 8 val, 9 test, others train."""
     return {"8": "val", "9": "test"}.get(stem[-1:], "train")
 
 

@@ -34,7 +34,7 @@ class Shards:
 
     @cached_property
     def index(self) -> ShardIndex:
-        """Where each image is."""
+        """Index of the images."""
         return open_shards(self.folder, self.split)
 
     def __len__(self) -> int:

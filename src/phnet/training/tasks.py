@@ -1,4 +1,4 @@
-"""What a run learns: harmonization, or the matte. The loop in ``training`` is the same for both."""
+"""Tasks of training: harmonization, or the matte. The loop in ``trainer`` is the same for both."""
 
 from typing import Protocol
 
@@ -46,7 +46,7 @@ class Harmonizing:
         return predicted
 
     def shown(self, net: nn.Module, planes: Planes) -> Tensor:
-        """What a user is shown, (B, 3, S, S)."""
+        """Result as a user sees it, (B, 3, S, S)."""
         return self.predict(net, planes)
 
     def loss(self, predicted: Tensor, planes: Planes, weights: dict[str, float]) -> Tensor:
@@ -154,7 +154,7 @@ class Matting:
 
 
 def task_of(config: Config) -> Task:
-    """What a network of this configuration is trained for."""
+    """Find the task that a network of this configuration is trained for."""
     if isinstance(config, MatteConfig):
         return Matting()
     if isinstance(config, ReleasedConfig):

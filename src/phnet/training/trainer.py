@@ -34,7 +34,7 @@ SAMPLE = 512  # images that the statistics' scale is learned from, before a run
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands, for whoever shows it."""
+    """Progress of a run, for whoever shows it."""
 
     images: int
     total: int
@@ -264,7 +264,7 @@ class Trainer:
         return loss
 
     def _together(self, condition: bool) -> bool:
-        """Whether ``condition`` holds on any process: all then do the same."""
+        """Tell whether ``condition`` holds on any process: all then do the same."""
         if self.world == 1:
             return condition
         flag = torch.tensor(float(condition), device=self.device)

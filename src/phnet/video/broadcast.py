@@ -30,7 +30,7 @@ TITLE = "PHNet"
 
 @dataclass
 class Aired:
-    """What became of live frames."""
+    """Counts of what became of live frames."""
 
     shown: int = 0
     dropped: int = 0
@@ -58,7 +58,7 @@ class Aired:
 
 
 class Sink(Protocol):
-    """Where pictures go."""
+    """Interface of a place to which live pictures go."""
 
     is_open: bool
     """False: nobody wants more."""

@@ -1,4 +1,4 @@
-"""Where live frames come from: a camera, or a file that is played as if it were one.
+"""Sources of live frames: a camera, or a file that is played as if it were one.
 
 A thread reads on and keeps the newest frame alone, so what cannot be shown in time is dropped and
 nothing queues up.
@@ -34,7 +34,7 @@ class Taken:
 
 
 def frames_of(camera: str, size: tuple[int, int] | None = None) -> Frames:
-    """What gives the frames of a camera's number or device, or of a video file.
+    """Open the frames of a camera's number or device, or of a video file.
 
     Args:
         camera: a number, a device (``/dev/video0``), or the path of a file, which is played at its

@@ -33,7 +33,7 @@ STEPS = 1 << 12  # of the tables of curves
 
 @dataclass(frozen=True)
 class Colors:
-    """How a video stream's numbers stand for colors, in the numbers of ITU-T H.273."""
+    """Colors of a video stream, in the numbers of ITU-T H.273."""
 
     matrix: int
     range: int
@@ -55,12 +55,12 @@ class Colors:
 
     @property
     def is_hdr(self) -> bool:
-        """Whether it is HDR10 or HLG."""
+        """Tell whether it is HDR10 or HLG."""
         return self.transfer in (PQ, HLG)
 
     @property
     def is_mapped(self) -> bool:
-        """Whether colors change on the way to SDR in BT.709."""
+        """Tell whether colors change on the way to SDR in BT.709."""
         return self.is_hdr or self.primaries in TO_BT709
 
     @property
@@ -74,7 +74,7 @@ class Colors:
 
     @property
     def note(self) -> str:
-        """What happens to the colors, for people; empty: nothing."""
+        """Note on what happens to the colors; empty: nothing."""
         if self.is_hdr:
             return f"HDR ({'HLG' if self.transfer == HLG else 'PQ'}) is tone-mapped to SDR (BT.709)"
         if self.is_mapped:
@@ -126,13 +126,13 @@ def to_sdr(rgb: Pixels, colors: Colors) -> Pixels:
         scene = cv2.transform(linear, LUMA_BT2020)
         linear *= (np.maximum(scene, 1e-6) ** 0.2)[..., None] * np.float32(PEAK / WHITE)
     if colors.is_hdr:
-        place = np.sqrt(np.clip(linear * np.float32(WHITE / PEAK), 0, 1)) * (STEPS - 1)
-        linear = compression()[np.rint(place).astype(np.intp)]
+        position = np.sqrt(np.clip(linear * np.float32(WHITE / PEAK), 0, 1)) * (STEPS - 1)
+        linear = compression()[np.rint(position).astype(np.intp)]
     if colors.primaries in TO_BT709:
         matrix = np.array(TO_BT709[colors.primaries], np.float32)
         linear = np.asarray(cv2.transform(linear, matrix), np.float32)
-    place = np.sqrt(np.clip(linear, 0, 1)) * (STEPS - 1)
-    return np.asarray(encoding()[np.rint(place).astype(np.intp)])
+    position = np.sqrt(np.clip(linear, 0, 1)) * (STEPS - 1)
+    return np.asarray(encoding()[np.rint(position).astype(np.intp)])
 
 
 @cache

@@ -11,7 +11,7 @@ LARGEST_FRAME = 1 << 26  # pixels
 
 @dataclass
 class Report:
-    """What became of a video."""
+    """Report on a converted video."""
 
     frames: int = 0
     broken: int = 0  # packets that could not be decoded and were left out
@@ -54,12 +54,12 @@ def picture_stream(container: Any) -> Any:
 
 
 def is_cover(stream: Any) -> bool:
-    """Whether a video stream is a picture that goes with a song or a film."""
+    """Tell whether a video stream is a picture that goes with a song or a film."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
 def frame_count(source: Path) -> int | None:
-    """How many frames a video has by its own account; None if it does not say."""
+    """Count of a video's frames by its own account; None if it does not say."""
     with opened(source) as container:
         stream = picture_stream(container)
         if stream.frames:

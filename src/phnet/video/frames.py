@@ -21,6 +21,7 @@ DEFAULT_RATE = Fraction(25)
 ROUNDING = 0.005  # seconds
 DECLARED = "matroska"  # the format whose length is declared and is that of what is shown
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave alpha out
+TRANSPORT_PACKETS = (188, 192, 204)  # bytes; a file of them holds whole ones
 STEEPEST = 16.0  # sides of a pixel; what is beyond is a mistake
 
 
@@ -169,15 +170,17 @@ class Reader:
         return f"{self._path}: the file ends early: {self._report.frames}{of} frames could be read"
 
     def _is_cut(self) -> bool:
-        """Whether the index names a frame that lies behind the end of the file."""
+        """Tell whether the index names a frame behind the file's end, or a packet has no end."""
         entries, size = getattr(self.stream, "index_entries", None), self._container.size
+        if size > 0 and self._container.format.name == "mpegts":
+            return all(size % packet for packet in TRANSPORT_PACKETS)
         if not entries or size <= 0:
             return False
         last = entries[len(entries) - 1]
         return bool(last.pos + last.size > size)
 
     def _is_shorter(self) -> bool:
-        """Whether less was read than the file declares."""
+        """Tell whether less was read than the file declares."""
         container = self._container
         if not container.duration or DECLARED not in container.format.name.split(","):
             return False
@@ -194,7 +197,7 @@ class _Deinterlacer:
         self._graph: Any = None
 
     def frames(self, frame: Any) -> Iterator[Any]:
-        """What is ready to be shown once ``frame`` is there."""
+        """Frames that are ready to be shown once ``frame`` is there."""
         if self._kind is None and not frame.interlaced_frame:
             yield frame
             return
@@ -209,7 +212,7 @@ class _Deinterlacer:
         yield from self._ready()
 
     def rest(self) -> Iterator[Any]:
-        """What is held back until the next frame."""
+        """Frames that are held back until the next one."""
         if self._graph is not None:
             self._graph.push(None)
             yield from self._ready()

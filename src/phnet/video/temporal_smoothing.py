@@ -1,4 +1,4 @@
-"""What keeps a video steady: color maps and mattes smoothed over time, and cuts found.
+"""Smoothing over time: color maps and mattes, from cut to cut.
 
 Of the color maps the parameters are smoothed, of the matte the alpha where nothing moves. The
 pictures' own pixels are never mixed with those of other frames, so nothing smears.
@@ -38,7 +38,7 @@ class Cuts:
         self._thumbnails: list[Floats] = []
 
     def is_cut(self, *pictures: Pixels) -> bool:
-        """Whether one of these pictures, uint8 (H, W, 3), begins another shot in its place."""
+        """Tell whether one of these pictures, uint8 (H, W, 3), begins another shot in its place."""
         fresh = [
             to_float(np.asarray(cv2.resize(p, THUMBNAIL, interpolation=cv2.INTER_AREA)))
             for p in pictures
@@ -133,7 +133,7 @@ class SteadyMatte:
 
 
 def stillness(change: Floats) -> Floats:
-    """Where nothing moves, (h, w): 1 still, 0 moving, from a change of colors (h, w, 3)."""
+    """Stillness (h, w), 1 still, 0 moving, from a change of colors (h, w, 3)."""
     means = np.abs(cv2.blur(change, (AROUND, AROUND))).max(axis=2)
     noise = min(float(np.quantile(means[::2, ::2], 0.25)) / QUARTER, MOST_NOISE)
     moved = cv2.dilate(means, np.ones((NEAR, NEAR), np.uint8))

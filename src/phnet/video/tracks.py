@@ -1,4 +1,4 @@
-"""What a video file holds besides its picture: sound, subtitles, languages, title, date, chapters.
+"""Tracks of a video file besides its picture: sound, subtitles, languages, title, chapters.
 
 Tracks are passed on as they are where the container can hold them, which is found out by writing
 the start of such a file into memory; sound that it cannot hold is encoded anew.
@@ -110,7 +110,7 @@ class Tracks:
         return made
 
     def packets(self, packet: Any) -> list[Any]:
-        """What is to be written for a packet that was read."""
+        """Packets to write for one that was read."""
         index = packet.stream.index
         if index in self._encoded:
             try:
@@ -125,7 +125,7 @@ class Tracks:
         return [packet]
 
     def rest(self) -> list[Any]:
-        """What the encoders of sound still hold."""
+        """Packets that the encoders of sound still hold."""
         if self._lost:
             self._report.notes.append(
                 f"{self._output}: {self._lost} broken packets of sound were left out"
@@ -160,7 +160,7 @@ class _Encoded:
 
 
 def can_hold(form: str, stream: Any) -> bool:
-    """Whether a container of FFmpeg's format ``form`` can hold a track as it is."""
+    """Tell whether a container of FFmpeg's format ``form`` can hold a track as it is."""
     av = pyav()
     try:
         with av.open(io.BytesIO(), "w", format=form) as trial:

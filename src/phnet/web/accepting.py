@@ -1,4 +1,4 @@
-"""Which types of picture a client takes: its Accept header (RFC 9110, 12.5.1)."""
+"""Accept header: the types of picture that a client takes (RFC 9110, 12.5.1)."""
 
 from collections.abc import Sequence
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What one connection may cost: how many are open, half-sent heads, answers that nobody reads.
+"""Limits of connections: how many are open, half-sent heads, answers that nobody reads.
 
 uvicorn bounds none of these by itself; each would be held for as long as a client likes.
 """
@@ -52,7 +52,7 @@ class _Bounded(H11Protocol):
         self._look_again = self.loop.call_later(SECONDS_TO_LOOK, self._look)
 
     def _is_unread_for_too_long(self, now: float, answering: bool) -> bool:
-        """Whether nothing was read lately, or the rest of what is answered was not."""
+        """Tell whether nothing was read lately, or the rest of what is answered was not."""
         unread = self.transport.get_write_buffer_size()
         new = self._unread_since is None or (answering and unread != self._unread)
         if not unread:

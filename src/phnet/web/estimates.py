@@ -1,4 +1,4 @@
-"""How long work will take: the pictures' megapixels, and what a megapixel took lately.
+"""Estimates of time: the pictures' megapixels, and what a megapixel took lately.
 
 The sizes are read off the first bytes without a decoder, since this runs in the server's own
 process. They are no limits: the workers check those.
@@ -24,7 +24,7 @@ class Estimate:
         self._rates: dict[str, float] = {}
 
     def seconds(self, kind: str, pixels: int) -> float:
-        """How long work on so many pixels will take."""
+        """Estimate the seconds of work on so many pixels."""
         return self._rates.get(kind, FIRST) * (LEAST + pixels / 1e6)
 
     def learn(self, kind: str, pixels: int, seconds: float) -> None:
@@ -51,13 +51,13 @@ def _pixels(content: bytes) -> int:
 
 
 def _jpeg(content: bytes) -> int:
-    place = 2
+    at = 2
     for _ in range(200):  # segments before the first frame; photos have about 20
-        if place + 9 > len(content) or content[place] != 0xFF:
+        if at + 9 > len(content) or content[at] != 0xFF:
             return 0
-        marker = content[place + 1]
+        marker = content[at + 1]
         if marker in _FRAMES:
-            height, width = struct.unpack(">HH", content[place + 5 : place + 9])
+            height, width = struct.unpack(">HH", content[at + 5 : at + 9])
             return int(width * height)
-        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
     return 0

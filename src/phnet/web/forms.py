@@ -21,19 +21,19 @@ LONGEST_OPTION = 1024  # bytes
 
 @dataclass(frozen=True)
 class MatteOptions(Checked):
-    """How to find the person: there is nothing to choose."""
+    """Options of matte: there is nothing to choose."""
 
 
 @dataclass(frozen=True)
-class HarmonizeOptions(options.HarmonizeOptions):
-    """How to harmonize, with one of the server's networks."""
+class HarmonizeRequest(options.HarmonizeOptions):
+    """Options of harmonize, with one of the server's networks."""
 
     model: str = option("portrait", "A name that GET /v1/models lists.")
 
 
 @dataclass(frozen=True)
-class ComposeOptions(options.ComposeOptions):
-    """How to compose, with one of the server's networks."""
+class ComposeRequest(options.ComposeOptions):
+    """Options of compose, with one of the server's networks."""
 
     model: str = option("portrait", "A name that GET /v1/models lists.")
 
@@ -84,7 +84,7 @@ Chosen = TypeVar("Chosen", bound=Checked)
 
 @dataclass(frozen=True)
 class Fields(Generic[Chosen]):
-    """What a form has: its files, with descriptions, and its options."""
+    """Fields of a form: its files, with descriptions, and its options."""
 
     required: dict[str, str]
     optional: dict[str, str]
@@ -125,7 +125,7 @@ class Fields(Generic[Chosen]):
 
 @dataclass(frozen=True)
 class Form(Generic[Chosen]):
-    """What was handed in."""
+    """A form that was read: files and options."""
 
     files: dict[str, bytes]
     options: Chosen
@@ -139,7 +139,7 @@ HARMONIZE = Fields(
         "reference": "A picture that the light is read from instead of the background.",
         "look": "A look that was saved (JSON): it is applied, and none is found.",
     },
-    HarmonizeOptions,
+    HarmonizeRequest,
 )
 COMPOSE = Fields(
     {
@@ -151,7 +151,7 @@ COMPOSE = Fields(
         "reference": "A picture that the light is read from instead of the background.",
         "look": "A look that was saved (JSON): it is applied, and none is found.",
     },
-    ComposeOptions,
+    ComposeRequest,
 )
 MATTE = Fields({"photo": "A photo of a person: PNG, JPEG, WebP or TIFF."}, {}, MatteOptions)
 
@@ -220,7 +220,7 @@ async def _checked(
 
 
 def size(request: Request, limits: Limits) -> int:
-    """How many bytes the body has, or may have."""
+    """Size of the body that it has, or may have, in bytes."""
     length = request.headers.get("content-length", "")
     known = length.isascii() and length.isdigit()
     return min(int(length), limits.body) if known else limits.body

@@ -1,4 +1,4 @@
-"""What stands before every route: known hosts only, and an end that lets a refusal be read."""
+"""Guards before every route: known hosts only, and an end that lets a refusal be read."""
 
 import asyncio
 import ipaddress

@@ -1,4 +1,4 @@
-"""What one request may cost, and how much may be worked on at once."""
+"""Limits of requests, and of the work at once."""
 
 import math
 import threading
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from phnet.options import cores
-
 
 MOST_CONNECTIONS, LEAST_CONNECTIONS = 256, 8
 OTHER_FILES = 48  # what the server and the start of its processes have open
@@ -33,7 +32,7 @@ def _connections() -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may cost, and how many may be here at once."""
+    """Limits of one request, and of how many may be here at once."""
 
     body: int = 64 << 20  # bytes of one request
     bodies: int = 512 << 20  # bytes of all requests that are here
@@ -53,7 +52,7 @@ class Limits:
 
 
 class Deadline:
-    """When a request's time is up. It may come sooner once nobody waits for the answer.
+    """End of a request's time. It may come sooner once nobody waits for the answer.
 
     Args:
         seconds: from now.
@@ -67,7 +66,7 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """Whether time is up."""
+        """Tell whether time is up."""
         return time.monotonic() >= self._end
 
     def shorten(self, seconds: float) -> None:
@@ -80,7 +79,7 @@ class Deadline:
         self._end = min(self._short, time.monotonic() + seconds)
 
     def wait(self, happened: Callable[[float], bool]) -> bool:
-        """Whether it happened before the time was up.
+        """Tell whether it happened before the time was up.
 
         Args:
             happened: waits for so many seconds; says whether it happened.

@@ -40,7 +40,7 @@ LOOK = 0.25  # seconds after which one who waits for work looks whether its proc
 
 @dataclass(eq=False)
 class _Job:
-    """What one request asks for."""
+    """Work that one request asks for."""
 
     name: str
     form: Form[Any]
@@ -53,7 +53,7 @@ class _Job:
 
     @property
     def kind(self) -> str:
-        """What one measures the time of: without a mask, the person is looked for, too."""
+        """Kind of work, for estimates: without a mask, the person is looked for, too."""
         return self.name if "mask" in self.form.files else f"{self.name} alone"
 
     @property
@@ -229,7 +229,7 @@ class Pool:
 
     @property
     def ready(self) -> int:
-        """How many workers can answer, now or when they are done with what they do."""
+        """Count of workers that can answer, now or when they are done with what they do."""
         return sum(slot.ready.is_set() for slot in self._slots)
 
     @property

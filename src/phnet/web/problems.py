@@ -29,7 +29,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's name
 
 
 class ProblemDetails(BaseModel):
-    """What went wrong (RFC 9457)."""
+    """Problem details of a refusal (RFC 9457)."""
 
     type: str = Field("about:blank", description="Always about:blank: the status says it all.")
     title: str = Field(description="The status in words.", examples=["Unprocessable Content"])

@@ -66,7 +66,7 @@ def run(
 
 
 def configured(app: FastAPI, limits: Limits) -> uvicorn.Config:
-    """How the application is served: connections within their limits."""
+    """Configure the server: connections within their limits."""
     return uvicorn.Config(
         app,
         http=bounded(limits),

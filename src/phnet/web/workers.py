@@ -75,7 +75,7 @@ def _use_threads(count: int) -> None:
 
 
 def _pixels(form: Form[Any], limits: Limits) -> int:
-    """What the pictures of a form will have when they are decoded, read off their headers."""
+    """Count the pixels of a form's pictures when they are decoded, read off their headers."""
     total = 0
     for name, content in form.files.items():
         if name == "look":  # no picture
@@ -86,7 +86,7 @@ def _pixels(form: Form[Any], limits: Limits) -> int:
 
 
 def _tried(work: Callable[[], Any]) -> Any:
-    """What ``work`` returns, or the refusal that it ends in."""
+    """Run ``work``; return its answer, or the refusal that it ends in."""
     try:
         return work()
     except Problem as error:
@@ -130,7 +130,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
+        """Tell whether it can be asked."""
         return not self._line.closed and self._process.is_alive()
 
     @property
@@ -139,7 +139,7 @@ class Worker:
         return self._process.pid
 
     def models(self, deadline: Deadline) -> Models:
-        """What it says first, when it is ready."""
+        """First message, which comes when it is ready."""
         said: Models = self._received(deadline)
         return said
 

@@ -1,1 +1,1 @@
-"""What color leaves of a seam: edges, sharpness, grain, light wrap; one function each."""
+"""Finishing after the colors: edges, sharpness, grain, light wrap; one function each."""

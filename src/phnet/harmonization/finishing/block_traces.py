@@ -14,7 +14,7 @@ LOOKED_AT = 1 << 20  # pixels
 
 
 def traces(picture: Pixels, where: Pixels) -> float:
-    """How much steeper a picture is between blocks than within, as a share; 0 without traces.
+    """Measure how much steeper a picture is between JPEG's blocks than within, as a share.
 
     Args:
         picture: sRGB (H, W, 3); blocks begin at its upper left corner.

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.harmonization.finishing.strips import spread
 from phnet.images.arrays import Doubles, Floats, Indices, Pixels, in_levels, to_float
+from phnet.images.push_pull import spread
 
 SOLID = 0.96  # mask from which a pixel shows the person alone
 LEAST = 0.02  # mask below which a pixel shows next to nothing of the person
@@ -48,7 +48,7 @@ class Band:
 
     @property
     def layer(self) -> Floats:
-        """Where each pixel lies across the edge, (n,): by its mask, then by its depth."""
+        """Layer of each pixel across the edge, (n,): by its mask, then by its depth."""
         inside = SOFT_LAYERS - 0.5 + self.depth / self.scale
         return np.where(self.mask < SOLID, self.mask * SOFT_LAYERS, inside).astype(np.float32)
 
@@ -164,7 +164,7 @@ def _put(target: Pixels, place: tuple[Indices, Indices], colors: Floats) -> None
 
 
 def _natural(picture: Pixels, band: Band) -> float:
-    """How much colors differ by themselves from such that are spread from as far inside.
+    """Measure how much colors differ by themselves from those spread from as far inside.
 
     It is measured a little deeper, where no old background reaches.
 
@@ -187,7 +187,7 @@ def _natural(picture: Pixels, band: Band) -> float:
 
 
 def _systematic(off: Floats, band: Band, natural: float) -> Floats:
-    """What is off alike along the edge, (n, 3), per unit of mask.
+    """Estimate what is off alike along the edge, (n, 3), per unit of mask.
 
     Args:
         off: (n, 3), how far the picture is from clean colors under the mask.

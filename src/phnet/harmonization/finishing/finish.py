@@ -56,7 +56,7 @@ def finish(
 
 
 class Layers:
-    """What each step changed, as layers that can be taken or left one by one.
+    """Layers of what each step changed, which can be taken or left one by one.
 
     A layer is uint16 (H, W, 3), 0.5 where nothing changes, for the blend mode "linear light":
     below + 2 layer - 1. All of them over the bare paste give the result, to clipping.

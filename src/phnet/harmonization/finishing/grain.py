@@ -4,15 +4,19 @@ What is missing is added in the scene's grain size and color, at each brightness
 noise than the scene is smoothed a little, and never given more.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from phnet.harmonization.finishing.block_traces import match_blocks
 from phnet.harmonization.finishing.noise_level import BACK, OPPONENT, Noise, measure_noise
-from phnet.harmonization.finishing.strips import Strip, changed_strips, times
+from phnet.harmonization.finishing.strips import Strip, changed_strips
 from phnet.images.arrays import Floats, Pixels
+from phnet.images.push_pull import times
 
 NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
+NOISIER = 1.5  # times the scene's noise at each brightness: nothing is added, of whatever size
 LEAST_LEFT = 0.65  # of a person's noise, when it is smoothed: more would look like plastic
 LARGEST = 0.1  # sigma that is believed to be noise
 TILE = 256  # rows of noise that are drawn from one seed
@@ -36,6 +40,7 @@ def match_grain(
         return np.array(picture)
     picture = match_blocks(picture, mask, amount)
     scene = measure_noise(picture, mask <= 0)
+    scene = scene and scene.certain()  # leaves and walls are no grain
     person = measure_noise(picture, mask > 0.99)
     if scene is None or person is None:
         return np.array(picture)
@@ -46,22 +51,25 @@ def match_grain(
 
 
 def missing(person: Noise, scene: Noise) -> Noise:
-    """What must be added to a person's noise; nothing where the person has as much."""
-    square = np.minimum(scene.sigmas, LARGEST) ** 2 - person.sigmas**2
-    return Noise(np.sqrt(np.maximum(square, 0)).astype(np.float32), scene.grain, scene.sure)
+    """Noise to be added to a person's noise; nothing where the person has as much."""
+    coarser = person.sigmas[0] > NOISIER * scene.sigmas[0]
+    if coarser.all():
+        return replace(scene, sigmas=np.zeros_like(scene.sigmas))
+    square = np.minimum(scene.sigmas, LARGEST) ** 2 - person.like(scene.grain) ** 2
+    return replace(scene, sigmas=np.sqrt(np.maximum(square, 0)).astype(np.float32))
 
 
 def _smoothed(
     picture: Pixels, mask: Floats, person: Noise, scene: Noise, amount: float, threads: int
 ) -> Pixels:
-    """Where a person has more noise than the scene, some of it is taken away."""
+    """Take some noise away where a person has more than the scene."""
     have, want = person.sigmas[0], np.maximum(scene.sigmas[0], 1e-4)
     left = np.clip(want / np.maximum(have, 1e-6), LEAST_LEFT, 1)
     left[(have < NOTICED * want) | (have < 1 / 255) | ~person.sure] = 1
     share = np.float32(amount) * (1 - left).astype(np.float32)
     if not share.any():
         return picture
-    removed = Noise(np.tile(share, (3, 1)), person.grain, person.sure)
+    removed = replace(person, sigmas=np.tile(share, (3, 1)))
     radius = 3 if person.grain[0] > 0.8 else 2
 
     def change(strip: Strip) -> Floats:

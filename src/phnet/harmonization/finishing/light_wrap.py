@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 
-from phnet.harmonization.finishing.strips import Spread
 from phnet.harmonization.tiling import GAMMA
 from phnet.images.arrays import (
     Floats,
@@ -15,6 +14,7 @@ from phnet.images.arrays import (
     strips,
     to_float,
 )
+from phnet.images.push_pull import Spread
 
 LEAST = 1e-3  # of the light; less changes nothing
 WIDTH = 0.005  # sigma of the bleeding, as a share of the picture's shorter side

@@ -1,11 +1,11 @@
-"""How much noise a part of a picture has at each brightness, how coarse it is, and how colored.
+"""Noise of a part of a picture: its level at each brightness, its coarseness, its color.
 
 A noise level function (Liu et al., "Automatic estimation and removal of noise from a single image",
 2008) from the flattest blocks: they are chosen by their low frequencies and judged by what is left
 without them (Ponomarenko et al., 2007), so choosing does not favor little noise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ OFF = 3  # of the first block, so that blocks are not those of a JPEG
 MOST_BLOCKS = 6000  # that are looked at
 LEAST_BLOCKS = 8  # that tell something
 UNEVEN = 2.2  # from block to block (third quartile to first) noise does not differ more: texture
+SLACK = 1.3  # times what noise of a known grain differs (EVEN), from which it may be texture
 TEXTURED = 2.5  # times what the flattest blocks of all have: that is texture, not noise
 FLATTEST = 0.12  # share of the blocks of a brightness that is taken
 LEVELS = 8  # brightnesses
@@ -27,6 +28,12 @@ DARKEST, BRIGHTEST = 0.02, 0.97  # means of blocks outside are clipped, in part
 GRAINS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.6, 2.0)
 ALIKE = (-0.03, 0.0, 0.12, 0.27, 0.38, 0.46, 0.555, 0.615, 0.655, 0.666)
 SEEN = (0.957, 0.936, 0.906, 0.853, 0.798, 0.752, 0.671, 0.581, 0.473, 0.362)
+# Likewise, how much the squares differ from block to block, and the share of the sigma that is left
+# by second differences both ways, which texture has little of.
+EVEN = (1.28, 1.26, 1.28, 1.32, 1.35, 1.43, 1.51, 1.62, 1.78, 1.97)
+FINE = (0.954, 0.859, 0.642, 0.415, 0.262, 0.170, 0.080, 0.036, 0.015, 0.006)
+COARSEST = 0.9  # grain from which it may as well be texture
+LEAST_FINE = 0.08  # a coarser grain cannot be told by it
 # Brightness, and two differences of colors: noise is much the same in each of them alone.
 OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [-0.25, 0.5, -0.25]], np.float32)
 BACK = np.linalg.inv(OPPONENT).astype(np.float32)
@@ -39,6 +46,24 @@ class Noise:
     sigmas: Floats  # (3, LEVELS): of the opponent channels, at brightnesses (i + 0.5) / LEVELS
     grain: Floats  # (3,): sigma, in pixels, of the blur that makes the like of white noise
     sure: Bools  # (LEVELS,): it is noise, and not texture
+    fine: Floats  # (3, LEVELS): of the same blocks, in second differences both ways
+
+    def like(self, grain: Floats) -> Floats:
+        """The part of this that is noise as another grain (3,) has it: sigmas (3, LEVELS).
+
+        Where it is not sure that it is noise, only what is as fine as that grain counts: cloth and
+        hair are coarser.
+        """
+        share = np.interp(grain, GRAINS, FINE).astype(np.float32)[:, None]
+        fine = np.minimum(self.sigmas, self.fine / np.maximum(share, LEAST_FINE))
+        only_total = self.sure | (share < LEAST_FINE)
+        return np.asarray(np.where(only_total, self.sigmas, fine), np.float32)
+
+    def certain(self) -> "Noise | None":
+        """The same with what is sure alone, also for the other brightnesses; None: nothing is."""
+        if not self.sure.any():
+            return None
+        return replace(self, sigmas=_filled(np.where(self.sure, self.sigmas, np.nan)))
 
     def at(self, luma: Floats) -> Floats:
         """The sigmas of the three channels at brightnesses (h, w): (h, w, 3)."""
@@ -71,34 +96,57 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
     rest = _without_plane(values)
     rough = rest.reshape(len(rest), 4, SIDE // 4, 4, SIDE // 4, 3).mean((2, 4))
     unrest = rough.var((1, 2)).sum(-1)  # low frequencies
-    square = (rest**2).mean((1, 2))
-    across = (rest[:, :, 1:] * rest[:, :, :-1]).mean((1, 2))
-    down = (rest[:, 1:] * rest[:, :-1]).mean((1, 2))
+    square, fine, shifted = (rest**2).mean((1, 2)), _fine(rest), _shifted(rest)
     level = np.clip((luma * LEVELS).astype(int), 0, LEVELS - 1)
-    sigmas = np.full((3, LEVELS), np.nan)
-    flattest = np.argsort(unrest, kind="stable")[: max(LEAST_BLOCKS, round(FLATTEST * len(luma)))]
-    typical, _ = _of_blocks(square[flattest])
+    flattest = _flattest(unrest, np.arange(len(luma)))
+    about = float(_grain(square, shifted, flattest)[0])
+    limit = SLACK * float(np.interp(about, GRAINS, EVEN)) if about <= COARSEST else 0
+    typical = _sigmas(square[flattest])
+    sigmas, finest = np.full((3, LEVELS), np.nan), np.full((3, LEVELS), np.nan)
     sure = np.zeros(LEVELS, bool)
     chosen: list[Indices] = []
     for one in range(LEVELS):
         members = np.flatnonzero(level == one)
         if len(members) < LEAST_BLOCKS:
             continue
-        count = max(LEAST_BLOCKS, round(FLATTEST * len(members)))
-        flat = members[np.argsort(unrest[members], kind="stable")[:count]]
-        found, even = _of_blocks(square[flat])
+        flat = _flattest(unrest, members)
+        found = _sigmas(square[flat])
         if found[0] <= TEXTURED * typical[0]:
-            sigmas[:, one], sure[one] = found, even
+            sigmas[:, one], finest[:, one] = found, _sigmas(fine[flat])
+            sure[one] = _unevenness(square[flat]) <= limit
             chosen.append(flat)
     if not chosen:
-        sigmas[:] = typical[:, None]
+        sigmas[:], finest[:] = typical[:, None], _sigmas(fine[flattest])[:, None]
         chosen.append(flattest)
-    flat = np.concatenate(chosen)
-    shifted = 0.5 * (across + down)[flat] / np.maximum(square[flat], 1e-12)
-    alike = np.median(shifted, 0)
-    grain = np.interp(alike, ALIKE, GRAINS).astype(np.float32)
+    grain = _grain(square, shifted, np.concatenate(chosen))
     seen = np.interp(grain, GRAINS, SEEN).astype(np.float32)
-    return Noise(_filled(sigmas) / seen[:, None], grain, sure)
+    return Noise(_filled(sigmas) / seen[:, None], grain, sure, _filled(finest))
+
+
+def _flattest(unrest: Floats, members: Indices) -> Indices:
+    """Of some blocks those with the least low frequencies."""
+    count = max(LEAST_BLOCKS, round(FLATTEST * len(members)))
+    return members[np.argsort(unrest[members], kind="stable")[:count]]
+
+
+def _grain(square: Floats, shifted: Floats, flat: Indices) -> Floats:
+    """The grain (3,) of flat blocks, from how much they are like themselves a pixel further."""
+    alike = np.median(shifted[flat] / np.maximum(square[flat], 1e-12), 0)
+    return np.interp(alike, ALIKE, GRAINS).astype(np.float32)
+
+
+def _shifted(rest: Floats) -> Floats:
+    """The covariances (n, 3) of blocks with themselves a pixel further."""
+    across = (rest[:, :, 1:] * rest[:, :, :-1]).mean((1, 2))
+    down = (rest[:, 1:] * rest[:, :-1]).mean((1, 2))
+    return np.asarray(0.5 * (across + down), np.float32)
+
+
+def _fine(rest: Floats) -> Floats:
+    """The variances (n, 3) of blocks' second differences both ways."""
+    across = 2 * rest[:, :, 1:-1] - rest[:, :, :-2] - rest[:, :, 2:]
+    both = 2 * across[:, 1:-1] - across[:, :-2] - across[:, 2:]
+    return np.asarray((both**2).mean((1, 2)) / 36, np.float32)
 
 
 def _blocks(picture: Pixels, where: Pixels) -> Floats:
@@ -135,11 +183,16 @@ def _without_plane(values: Floats) -> Floats:
     return np.asarray(rest, np.float32)
 
 
-def _of_blocks(square: Floats) -> tuple[Doubles, bool]:
-    """The sigmas (3,) of flat blocks whose variances are (n, 3), and whether these are even."""
+def _unevenness(square: Floats) -> float:
+    """Ratio of the brightness's variances of blocks, (n, 3): third quartile to first."""
     low, high = np.percentile(square[:, 0], (25, 75))
-    even = bool(high <= UNEVEN * max(low, 1e-7))
-    return np.sqrt(np.percentile(square, 50 if even else 20, axis=0)), even
+    return float(high / max(low, 1e-7))
+
+
+def _sigmas(square: Floats) -> Doubles:
+    """The sigmas (3,) of flat blocks whose variances are (n, 3); the less where it is texture."""
+    even = _unevenness(square) <= UNEVEN
+    return np.sqrt(np.percentile(square, 50 if even else 20, axis=0))
 
 
 def _filled(sigmas: Doubles) -> Floats:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from phnet.harmonization.finishing.strips import Strip, blur, changed_strips, times
+from phnet.harmonization.finishing.strips import Strip, blur, changed_strips
 from phnet.images.arrays import Floats, Pixels, to_float
 from phnet.images.color_profiles import LUMA
+from phnet.images.push_pull import times
 
 AGAIN = 1.0  # sigma of the blur that edges are tried with, pixels
 SHARPEST = 35  # percentile of the edges' blurs that stands for a side
@@ -29,7 +30,7 @@ MOST_BLUR, MOST_SHARPENING = 3.0, 1.0
 
 @dataclass(frozen=True)
 class Blurs:
-    """How blurred the sharpest edges of a paste are, as sigmas in pixels; None: cannot be told."""
+    """Blur of the sharpest edges of a paste, as sigmas in pixels; None: cannot be told."""
 
     person: float | None
     scene: float | None

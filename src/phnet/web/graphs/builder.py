@@ -15,7 +15,7 @@ Type = npt.DTypeLike
 
 @dataclass(frozen=True)
 class Value:
-    """What a node gives: its name in the graph, and the type of its elements."""
+    """Output of a node: its name in the graph, and the type of its elements."""
 
     graph: "Graph"
     name: str
@@ -254,7 +254,7 @@ class Graph:
         )
 
     def input(self, name: str, dtype: Type) -> Value:
-        """What the graph is fed with."""
+        """Declare an input of the graph."""
         return Value(self, name, np.dtype(dtype))
 
     def model(

@@ -82,7 +82,7 @@ def harmonizing_model(model: str | os.PathLike[str] | None = None) -> onnx.Model
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the network sees, (3, h, w) and (1, h, w) in [0, 1], and its answers."""
+    """Input of the network, (3, h, w) and (1, h, w) in [0, 1], and its answers."""
 
     picture: Value
     mask: Value

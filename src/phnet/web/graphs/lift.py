@@ -190,7 +190,7 @@ def in_strips(composite: Value, piece: Callable[[Value, Value], Value], around: 
 
 
 def strip_rows(composite: Value) -> Value:
-    """How many rows a strip has."""
+    """Count of a strip's rows."""
     rows = composite.graph.whole(STRIP_PIXELS) // composite.side(1)
     return rows.at_least(1).at_most(composite.side(0))
 

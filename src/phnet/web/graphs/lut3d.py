@@ -54,14 +54,11 @@ def looked_up(colors: Value, rgb: Value) -> Value:
     share = place - low.cast(np.float32)
     strides = graph.constant(np.reshape([PLANE, SIZE, 1], (3, 1, 1)), np.int64)
     first = (low * strides).sum(0)  # (S, W)
-    parts = [graph.join([1 - p, p], 0) for p in (share.part(c, c + 1) for c in range(3))]
+    # An entry's eight corners side by side, so that each pixel is one piece of memory.
     offsets = [r * PLANE + g * SIZE + b for r in (0, 1) for g in (0, 1) for b in (0, 1)]
-    corners = graph.whole(offsets)
-
-    def corner(k: Value) -> Value:
-        bits = (k // 4, k // 2 - k // 4 * 2, k - k // 2 * 2)
-        weight = parts[0].take(bits[0]) * parts[1].take(bits[1]) * parts[2].take(bits[2])
-        return colors.take(first + corners.take(k)) * weight.wider(2)
-
-    begin = graph.zeros([rgb.side(1), rgb.side(2), 3])
-    return graph.summed(graph.whole(8), begin, corner).transpose(2, 0, 1)
+    corners = np.minimum(np.arange(SIZE * PLANE)[:, None] + offsets, SIZE * PLANE - 1)
+    between = colors.take(graph.constant(corners, np.int64)).reshape([-1, 24]).take(first)
+    for channel, half in enumerate((12, 6, 3)):
+        low_end, high_end = between.part(0, half, 2), between.part(half, 2 * half, 2)
+        between = low_end + (high_end - low_end) * share.take(channel).wider(2)
+    return between.transpose(2, 0, 1)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -24,6 +25,7 @@ FILES = (
     "chosen.js",
     "engine.js",
     "intake.js",
+    "live.js",
     "mask.js",
     "options.js",
     "pictures.js",
@@ -31,6 +33,8 @@ FILES = (
     "progress.js",
     "remote.js",
     "result.js",
+    "series.js",
+    "shadow.js",
     "stage.js",
 )
 HEADERS = {
@@ -44,12 +48,16 @@ HEADERS = {
 }
 
 
+def shown_controls() -> list[dict[str, Any]]:
+    """List the controls of both modes, see :func:`phnet.web.controls.controls`."""
+    return controls(harmonize=HarmonizeOptions, compose=ComposeOptions)
+
+
 def router() -> APIRouter:
     """The page's files, read once, and what can be set on it."""
     made = APIRouter()
     files = {name: (resources.files(__name__) / name).read_bytes() for name in FILES}
-    shown = controls(harmonize=HarmonizeOptions, compose=ComposeOptions)
-    files["options.json"] = json.dumps(shown, indent=1).encode()
+    files["options.json"] = json.dumps(shown_controls(), indent=1).encode()
     for name, content in files.items():
         media_type = MEDIA_TYPES[Path(name).suffix]
         made.add_api_route(

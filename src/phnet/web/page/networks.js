@@ -4,6 +4,9 @@
 // alpha { data: floats from 0 to 1, width, height }.
 
 const LEAST_PERSON = 0.01; // as in phnet.matting.matte
+const [BORDER, OUTSIDE] = [0.3, 0.7]; // as in phnet.matting.inverted
+const INVERTED = "the person that is seen in the picture lies outside the mask (white is the "
+  + "foreground): if the mask is white where the background is, invert it";
 const LEAST = 0.5 / 255; // of a mask that is not empty
 const SEEN = 0.5; // this and the next two as in phnet.compositing.placement
 const MOST_ENLARGED = 2;
@@ -27,11 +30,11 @@ export class Networks {
     let alpha = mask;
     if (mask) {
       checkMask(alpha, picture, "composite");
+      notes.push(...await this.advice(alpha, picture, tell));
     } else {
       alpha = await this.found(picture, tell);
       notes.push("no mask was given; the person was found in the picture itself");
     }
-    notes.push(...maskNotes(alpha));
     const none = new this.ort.Tensor("uint8", new Uint8Array(0), [0, 0, 4]);
     const inputs = {
       composite: this.bytes(picture), mask: this.plane(alpha), foreground: none, background: none,
@@ -80,6 +83,27 @@ export class Networks {
     // Rounded as in a PNG, so that a mask that was found before gives the same colors.
     const data = alpha.data.map((value) => Math.round(255 * value) / 255);
     return { data, width: picture.width, height: picture.height };
+  }
+
+  // As phnet.matting.inverted.advice; the network is asked only where the mask may be inverted.
+  async advice(mask, picture, tell) {
+    const notes = maskNotes(mask);
+    if (!mayBeInverted(mask) || mask.data.every((value) => value > 1 - LEAST)) return notes;
+    const session = await this.loaded("matte.onnx", tell);
+    tell("working");
+    const { alpha, person } = await session.run({ photo: this.bytes(picture) });
+    if (person.data[0] < LEAST_PERSON) return notes; // nobody, or a thing: its shape decides
+    let all = 0, outside = 0;
+    for (let y = 0; y < picture.height; y++) {
+      const row = Math.floor((y + 0.5) * mask.height / picture.height) * mask.width;
+      for (let x = 0; x < picture.width; x++) {
+        const seen = alpha.data[y * picture.width + x];
+        const column = Math.floor((x + 0.5) * mask.width / picture.width);
+        all += seen;
+        outside += seen * (1 - mask.data[row + column]);
+      }
+    }
+    return outside > OUTSIDE * all ? [INVERTED] : [];
   }
 
   // What the options choose, checked against models.json and options.json.
@@ -174,6 +198,14 @@ function checkMask(mask, { width, height }, name) {
   if (!mask.data.some((value) => value >= LEAST)) {
     throw new Error("mask: expected a foreground (white), but the mask is empty (all black)");
   }
+}
+
+// As phnet.matting.inverted.may_be_inverted.
+function mayBeInverted({ data, width, height }) {
+  let covered = 0;
+  for (let x = 0; x < width; x++) covered += data[x];
+  for (let y = 0; y < height; y++) covered += data[y * width] + data[y * width + width - 1];
+  return covered > BORDER * (width + 2 * height);
 }
 
 // As phnet.images.arrays.mask_notes.

@@ -1,0 +1,57 @@
+"""A server to ask, and its page, opened in the browser of ``tests/conftest.py``."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.web.pages import Opener
+    from tests.web.test_app import Client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator["Client"]:
+    from tests.web.test_app import running
+
+    with running(workers=2) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    from tests.web.test_app import running
+
+    with running(workers=1) as client:
+        yield f"http://127.0.0.1:{client.port}/"
+
+
+@pytest.fixture
+def opened(browser: "Browser", address: str) -> Iterator["Opener"]:
+    """Open the page; at the end, nothing may have failed, and no other host may have been asked."""
+    from tests.web.pages import SECONDS, SPY
+
+    contexts, asked, failed = [], [], []
+
+    def open_(at: str = address, width: int = 1280, scheme: str = "light", **more: Any) -> "Page":
+        size = {"width": width, "height": 800}
+        context = browser.new_context(viewport=size, color_scheme=scheme, **more)
+        context.set_default_timeout(SECONDS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append((at, request.url)))
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.add_init_script(SPY)
+        page.goto(at)
+        page.locator('main[aria-busy="false"]').wait_for()
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not failed
+    assert asked
+    assert [url for at, url in asked if not re.match(f"{at}|blob:{at}|data:", url)] == []
