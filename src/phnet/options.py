@@ -212,8 +212,10 @@ class FinishOptions(LookOptions):
     """Options of what is matched besides the colors, each a strength: 0 leaves it out."""
 
     clean_edges: float | None = effect("Take what the old background left out of the edge.", 0.7)
-    match_sharpness: float | None = effect("Blur, or mildly sharpen, to the scene's sharpness.", 1)
-    match_grain: float | None = effect("Bring noise and block traces to the scene's.", 1)
+    match_sharpness: float | None = effect(
+        "Blur, or mildly sharpen, to the scene's sharpness.", 0.7
+    )
+    match_grain: float | None = effect("Bring noise and block traces to the scene's.", 0.7)
     light_wrap: float | None = effect("Let bright surroundings bleed over the edge.", 0.3)
     finish: bool = option(
         False,
