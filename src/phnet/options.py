@@ -202,9 +202,11 @@ def effect(text: str, finish: float) -> Any:
     return option(None, text, low=0, high=1, step=0.05, unit="%", unset=unset, finish=finish)
 
 
-def guess(text: str, low: float, high: float) -> Any:
-    """A field for a number that is guessed where it is not given; a page has no slider for it."""
-    return option(None, text, low=low, high=high, unset="guessed from the scene")
+def guess(text: str, low: float, high: float, step: float, unit: str) -> Any:
+    """A field for a number that is guessed where it is not given."""
+    return option(
+        None, text, low=low, high=high, step=step, unit=unit, unset="guessed from the scene"
+    )
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,9 @@ class FinishOptions(LookOptions):
     match_grain: float | None = effect("Bring noise and block traces to the scene's.", 1)
     light_wrap: float | None = effect("Let bright surroundings bleed over the edge.", 0.3)
     finish: bool = option(
-        False, "Set the effects to their measured defaults; a strength given beside it wins."
+        False,
+        "Set the effects to their measured defaults; a strength given beside it wins.",
+        labels=("All effects, as measured",),
     )
 
     def amount(self, name: str) -> float:
@@ -251,7 +255,11 @@ class HarmonizeOptions(MaskOptions, FinishOptions):
         None, "Side that the network sees.", low=16, high=4096, unset="the model's own"
     )
     invert_mask: bool = option(False, "The mask is white where the background is.")
-    each: bool = option(False, "Correct every separate person of the mask by themselves.")
+    each: bool = option(
+        False,
+        "Correct every separate person of the mask by themselves.",
+        labels=("Every person by themselves",),
+    )
 
 
 @dataclass(frozen=True)
@@ -260,10 +268,12 @@ class SceneOptions(FinishOptions):
 
     shadow: float | None = effect("A shadow under those who stand or sit on the ground.", 0.7)
     shadow_angle: float | None = guess(
-        "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.", -85, 85
+        "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.", -85, 85, 1, "°"
     )
-    shadow_length: float | None = guess("Its length, in heights of the person.", 0, 3)
-    shadow_softness: float | None = guess("0 as in clear sun, 1 as under clouds.", 0, 1)
+    shadow_length: float | None = guess(
+        "Its length, in heights of the person.", 0, 3, 0.05, "heights"
+    )
+    shadow_softness: float | None = guess("0 as in clear sun, 1 as under clouds.", 0, 1, 0.05, "%")
 
 
 @dataclass(frozen=True)

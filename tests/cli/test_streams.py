@@ -79,7 +79,7 @@ def test_a_picture_goes_through_a_pipe_as_through_files(
         (b"no picture", ("matte", "-", "-o", "-"), "standard input: expected an image"),
         (b"x", ("harmonize", "-", "-o", "."), "expected a file name for what comes from"),
         (b"x", ("harmonize", ".", "-o", "-"), "expected a folder to write to"),
-        (b"x", ("compose", ".", "scene.png", "-o", "-"), "expected one portrait"),
+        (b"x", ("compose", ".", "scene.png", "-o", "-"), "expected a folder to write to"),
         (b"x", ("harmonize", "photo.jpg", "mask.png", "--mask", "m", "-o", "-"), "expected one"),
     ],
 )

@@ -23,6 +23,7 @@ from phnet.evaluation import (
     statistics,
 )
 from phnet.evaluation.baselines import METHODS
+from phnet.images.arrays import to_uint8
 from tests.evaluation.conftest import FIXTURES, IHARMONY4, Half
 
 
@@ -55,9 +56,9 @@ def test_predictions_have_the_composites_names_and_lose_nothing(predictions: Pat
     for sample in read(IHARMONY4, "test"):
         path = predictions / "composite" / sample.composite_path.name
         stored = cv2.imread(str(path))[..., ::-1]
-        assert np.array_equal(stored, score.to_bytes(sample.composite))
+        assert np.array_equal(stored, to_uint8(sample.composite))
         kept = cv2.imread(str(predictions / "half" / "untouched" / path.name))[..., ::-1]
-        photo = score.to_bytes(sample.real)
+        photo = to_uint8(sample.real)
         assert np.array_equal(kept, Half().harmonize(photo, sample.mask))
 
 
@@ -71,7 +72,7 @@ def test_size_is_that_of_predictions_and_scores(pair_tree: Path, tmp_path: Path)
     score.predict(samples, METHODS["composite"], tmp_path / "small")
     assert cv2.imread(str(next((tmp_path / "small").glob("0*")))).shape == (20, 20, 3)
     (found,) = score.evaluate(samples, [tmp_path / "small"])
-    real, composite = (score.to_bytes(p) for p in (samples[0].real, samples[0].composite))
+    real, composite = (to_uint8(p) for p in (samples[0].real, samples[0].composite))
     assert found.scores[0, 0] == pytest.approx(metrics.mse(composite, real))
     with pytest.raises(BadData, match="40x40, got 20x20"):
         score.evaluate(read(pair_tree, "test"), [tmp_path / "small"])
@@ -89,7 +90,7 @@ def test_scores_are_those_of_the_files(predictions: Path, jobs: int) -> None:
     assert half.ids == [s.id for s in samples]
     assert half.subsets == [s.subset for s in samples]
     for i, sample in enumerate(samples):
-        real, composite = (score.to_bytes(p) for p in (sample.real, sample.composite))
+        real, composite = (to_uint8(p) for p in (sample.real, sample.composite))
         result = Half().harmonize(composite, sample.mask)
         expected = protocols.find("paper").scores(result, real, sample.mask)
         assert half.scores[i] == pytest.approx(list(vars(expected).values()))

@@ -230,5 +230,5 @@ def test_a_chain_of_very_many_pages_is_not_walked(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         for _ in itertools.repeat(None, 40):
             writer.write(page, photometric="rgb")
-    with pytest.raises(BadImage, match="document of more than 32 frames"):
+    with pytest.raises(BadImage, match="got more than 32 pages"):
         load(tmp_path / "a.tif")

@@ -41,7 +41,7 @@ class Done:
     output: Path | None
     size: tuple[int, int]  # (H, W)
     foreground: float  # share of the picture
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
 
 
 def harmonize_file(
@@ -126,7 +126,8 @@ def _opened(
         check_output(output, picture=picture)
     if mask is None:
         return picture, None
-    return picture, read_mask(bounded(mask, most), wanted=options.mask_class)
+    wanted, several = options.mask_class, options.each
+    return picture, read_mask(bounded(mask, most), wanted=wanted, several=several)
 
 
 def write(

@@ -7,7 +7,7 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.options import Matte, Model, Providers, Threads, takes
-from phnet.options import LiveOptions
+from phnet.options import LiveOptions, MaskOptions
 
 if TYPE_CHECKING:
     from phnet.images.arrays import Pixels
@@ -40,6 +40,7 @@ def video(
     ] = "auto",
     *,
     options: LiveOptions,
+    reading: MaskOptions,
     model: Model = None,
     matte: Matte = None,
     threads: Threads = None,
@@ -52,7 +53,7 @@ def video(
     from rich.console import Console
     from rich.progress import Progress
 
-    from phnet.errors import BadMask
+    from phnet.errors import BadMask, BadOption
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.matting.matte import Matter
     from phnet.video import Live
@@ -63,6 +64,8 @@ def video(
     masks = None if mask == "auto" else Path(mask)
     if masks is not None and not masks.is_dir():
         raise BadMask(f"{mask}: expected a folder of masks, or auto")
+    if masks is None and reading.mask_class is not None:
+        raise BadOption("mask_class: expected a folder of masks, got none")
     harmonizer = Harmonizer(model, threads, providers=providers)
     matter = Matter(matte, threads, providers)
 
@@ -73,7 +76,10 @@ def video(
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what is done then is kept
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(output.name, total=total)
-        report = convert(source, output, background, live, masks, lambda: progress.advance(task))
+        report = convert(
+            *(source, output, background, live, masks, lambda: progress.advance(task)),
+            mask_class=reading.mask_class,
+        )
     _tell(report, source, output)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import cv2
 import numpy as np
 
 from phnet.errors import BadInput, BadMask, BadOption
@@ -48,7 +49,7 @@ class Harmonized:
 
     result: Pixels  # sRGB (H, W, 3), in the type of the picture's ``colors``
     mask: Floats  # (H, W) in [0, 1]
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
     seen: Pixels  # sRGB (H, W, 3), what the network was shown: nothing that is transparent
     colors: ColorMap  # that was applied; of several persons, to the largest
 
@@ -98,6 +99,9 @@ def harmonize_picture(
     if options.invert_mask:
         alpha = 1 - alpha
     alpha = check_mask(alpha, picture.size, mask_name)
+    ids = None if mask is None or options.invert_mask else mask.ids
+    if ids is not None and ids.shape != alpha.shape:
+        ids = cv2.resize(ids, alpha.shape[::-1], interpolation=cv2.INTER_NEAREST)
     pasted = seen = picture.colors
     if picture.alpha is not None and hidden(picture.alpha):
         alpha = _visible(alpha, picture.alpha, mask is None, about)
@@ -106,7 +110,7 @@ def harmonize_picture(
     found = advice(alpha, seen, matter, harmonizer.threads) if mask is not None else []
     notes += [f"{mask_name}: {note}" if name else note for note in found]
     behind = None if reference is None else shown(reference)
-    made = _corrected(picture, pasted, seen, alpha, options, harmonizer, behind, look, keep)
+    made = _corrected(picture, pasted, seen, alpha, ids, options, harmonizer, behind, look, keep)
     return replace(made, notes=notes)
 
 
@@ -115,6 +119,7 @@ def _corrected(
     pasted: Pixels,
     seen: Pixels,
     mask: Floats,
+    ids: Pixels | None,
     options: HarmonizeOptions,
     harmonizer: Decides,
     reference: Pixels | None,
@@ -128,6 +133,7 @@ def _corrected(
         pasted: its colors, with those filled in that are hidden.
         seen: the same as the network is to see it, of the type of ``pasted``.
         mask: (H, W), where the picture can be seen.
+        ids: (H, W), which person each pixel belongs to; None: separate regions are persons.
         options: how.
         harmonizer: the session.
         reference: colors (h, w, 3); see :func:`harmonize_picture`.
@@ -142,7 +148,7 @@ def _corrected(
             seen = filled(colors, picture.alpha, clean)
         if keep:
             keep("clean_edges", pasted, colors)
-    people = persons(clean) if options.each else [clean]
+    people = persons(clean, ids) if options.each else [clean]
 
     def decided(person: Floats) -> ColorMap:
         if look is not None:

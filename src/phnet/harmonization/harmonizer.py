@@ -226,7 +226,9 @@ class Harmonizer:
             came.picture,
             None
             if mask is None
-            else read_mask(bounded(mask, most, "mask"), wanted=chosen.mask_class),
+            else read_mask(
+                bounded(mask, most, "mask"), wanted=chosen.mask_class, several=chosen.each
+            ),
             chosen,
             harmonizer=self,
             matter=self._matter,

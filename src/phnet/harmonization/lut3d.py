@@ -32,9 +32,9 @@ class Lut(ColorMap):
         flat = self.table.reshape(-1, 3)
 
         def changed(rgb: list[Floats], _: slice) -> list[Floats]:
-            place = [np.clip(channel, 0, 1) * steps for channel in rgb]
-            low = [np.minimum(p.astype(np.int32), steps - 1) for p in place]
-            part = [p - i for p, i in zip(place, low, strict=True)]
+            position = [np.clip(channel, 0, 1) * steps for channel in rgb]
+            low = [np.minimum(p.astype(np.int32), steps - 1) for p in position]
+            part = [p - i for p, i in zip(position, low, strict=True)]
             total = np.zeros((*rgb[0].shape, 3), np.float32)
             first = (low[0] * (steps + 1) + low[1]) * (steps + 1) + low[2]
             for corner in range(8):
@@ -84,12 +84,17 @@ class Lut(ColorMap):
         return output
 
     def write_cube(self, path: str | os.PathLike[str], title: str = "phnet") -> None:
-        """Write an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it); red changes fastest."""
+        """Write what :meth:`cube` makes."""
+        write_text(path, self.cube(title))
+
+    def cube(self, title: str = "phnet") -> str:
+        """The text of an Adobe ``.cube`` file (Photoshop, Resolve, OBS read it)."""
+        # Red changes fastest.
         size = self.table.shape[0]
         values = np.clip(self.table, 0, 1).transpose(2, 1, 0, 3).reshape(-1, 3)
         lines = [f'TITLE "{title}"', f"LUT_3D_SIZE {size}", "DOMAIN_MIN 0 0 0", "DOMAIN_MAX 1 1 1"]
         lines += [f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in values]
-        write_text(path, "\n".join(lines) + "\n")
+        return "\n".join(lines) + "\n"
 
 
 def fit_lut(composite: Floats, result: Floats, mask: Floats, size: int = SIZE) -> Lut:

@@ -11,11 +11,18 @@ LEAST = 0.02  # share of the largest person's area that another must have
 MOST = 16  # persons that are told apart
 
 
-def persons(mask: Floats) -> list[Floats]:
-    """A mask (H, W) for each separate region, largest first; together they are the mask.
+def persons(mask: Floats, ids: Pixels | None = None) -> list[Floats]:
+    """A mask (H, W) for each person, largest first; together they are the mask.
 
-    Small regions, and what is faint, belong to the nearest person.
+    Args:
+        mask: everybody's.
+        ids: (H, W), which person each pixel belongs to. None: every separate region is one; small
+            regions, and what is faint, belong to the nearest.
     """
+    if ids is not None:
+        known, counts = np.unique(ids[mask > 0], return_counts=True)
+        largest_first = np.argsort(-counts, kind="stable")
+        return [np.where(ids == known[k], mask, np.float32(0)) for k in largest_first]
     count, labels, about, _ = cv2.connectedComponentsWithStats((mask >= APART).astype(np.uint8))
     areas = about[1:, cv2.CC_STAT_AREA]
     if count <= 2:
@@ -38,7 +45,7 @@ def without_others(picture: Pixels, mask: Floats, others: Floats) -> Pixels:
         others: (H, W), of those who shall not be seen.
     """
     made = np.array(picture)
-    place = np.nonzero(others > 0)
-    behind = spread(picture, (mask <= 0).astype(np.float32), 256).at_places(*place)
-    made[place] = in_levels(behind, picture.dtype)
+    indices = np.nonzero(others > 0)
+    behind = spread(picture, (mask <= 0).astype(np.float32), 256).at_places(*indices)
+    made[indices] = in_levels(behind, picture.dtype)
     return made

@@ -43,9 +43,12 @@ class Mask:
 
     alpha: Floats  # (H, W) in [0, 1]
     note: str | None = None  # what was understood, where that was not obvious
+    ids: Pixels | None = None  # (H, W): which person each pixel belongs to, 0 none; None: not told
 
 
-def read_mask(mask: Any, name: str = "mask", wanted: str | None = None) -> Mask:
+def read_mask(
+    mask: Any, name: str = "mask", wanted: str | None = None, *, several: bool = False
+) -> Mask:
     """Turn whatever is handed in into a mask.
 
     Args:
@@ -54,6 +57,7 @@ def read_mask(mask: Any, name: str = "mask", wanted: str | None = None) -> Mask:
         name: of a mask that is no file, for sentences about it.
         wanted: the class that is the foreground, by its number or color, as
             :attr:`phnet.options.MaskOptions.mask_class` names it; None: the only one.
+        several: all classes of a palette are persons, each an id of its own.
 
     Raises:
         BadMask: unreadable, of an unknown kind, with several classes, or without the wanted one.
@@ -63,11 +67,11 @@ def read_mask(mask: Any, name: str = "mask", wanted: str | None = None) -> Mask:
     if isinstance(mask, np.ndarray):
         return _understood(mask, name, wanted)
     if isinstance(mask, Image.Image):
-        return _of_pil(mask, name, wanted)
+        return _of_pil(mask, name, wanted, several)
     if isinstance(mask, bytes):
         mask = Source(name, mask)
     if isinstance(mask, str | os.PathLike | Source):
-        return _of_file(source_of(mask), wanted)
+        return _of_file(source_of(mask), wanted, several)
     raise BadMask(f"{name}: expected a path, a PIL image or a numpy array, got {_kind(mask)}")
 
 
@@ -86,7 +90,12 @@ def turned(mask: Mask, size: tuple[int, int], orientation: int) -> Mask:
         return mask
     note = "has the shape of the photo as it is stored: it was turned upright with the photo"
     note = f"{mask.note}; it {note}" if mask.note else note
-    return Mask(upright(mask.alpha, orientation), note)
+    return _upright(Mask(mask.alpha, note, mask.ids), orientation)
+
+
+def _upright(mask: Mask, orientation: int) -> Mask:
+    ids = None if mask.ids is None else upright(mask.ids, orientation)
+    return Mask(upright(mask.alpha, orientation), mask.note, ids)
 
 
 def load_mask(path: str | os.PathLike[str] | Source) -> Floats:
@@ -98,26 +107,26 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _of_file(source: Source, wanted: str | None) -> Mask:
+def _of_file(source: Source, wanted: str | None, several: bool) -> Mask:
     with opened(source, BadMask) as image:
         orientation = exif_of(image).orientation
-        if image.mode == "P" and (wanted or "transparency" not in image.info):
+        if image.mode == "P" and (wanted or several or "transparency" not in image.info):
             if isinstance(image, TiffPage):
-                made = _of_indices(*image.indices(), str(source), wanted)
+                made = _of_indices(*image.indices(), str(source), wanted, several)
             else:
                 assert not isinstance(image, NewerJpeg)  # these have no palette
                 image.load()
-                made = _of_palette(image, str(source), wanted)
-            return Mask(upright(made.alpha, orientation), made.note)
+                made = _of_palette(image, str(source), wanted, several)
+            return _upright(made, orientation)
         decoded = decode(image, source, BadMask, orientation)
     return _understood(decoded.values, str(source), wanted)
 
 
-def _of_pil(image: "Image.Image", name: str, wanted: str | None) -> Mask:
+def _of_pil(image: "Image.Image", name: str, wanted: str | None, several: bool) -> Mask:
     if 0 in image.size:
         raise BadMask(f"{name}: expected a PIL image with pixels, got one of {image.size}")
-    if image.mode == "P" and (wanted or "transparency" not in image.info):
-        return _of_palette(image, name, wanted)
+    if image.mode == "P" and (wanted or several or "transparency" not in image.info):
+        return _of_palette(image, name, wanted, several)
     if image.mode == "La":
         image = image.convert("LA")
     if "transparency" in image.info or image.mode in ("PA", "RGBa"):
@@ -203,7 +212,7 @@ def _gray(values: Pixels, name: str) -> Mask:
 
 
 def _two_valued(low: float, high: float, depth: float | None) -> str | None:
-    """What two values were taken for, where that is not obvious."""
+    """Say what two values were taken for, where that is not obvious."""
     if low == 0 and depth and high / depth >= FULL:
         return None
     if (low, high) == (0, 1):
@@ -283,13 +292,15 @@ def _one_color(floats: Floats, highest: Floats) -> Mask | None:
     return Mask(np.asarray(np.clip(highest / peak.max(), 0, 1), np.float32), note)
 
 
-def _of_palette(image: "Image.Image", name: str, wanted: str | None) -> Mask:
+def _of_palette(image: "Image.Image", name: str, wanted: str | None, several: bool) -> Mask:
     """Indices with a palette: black, else index 0, is the background."""
     palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    return _of_indices(np.asarray(image), palette, name, wanted)
+    return _of_indices(np.asarray(image), palette, name, wanted, several)
 
 
-def _of_indices(indices: Pixels, palette: Pixels, name: str, wanted: str | None) -> Mask:
+def _of_indices(
+    indices: Pixels, palette: Pixels, name: str, wanted: str | None, several: bool
+) -> Mask:
     used = np.flatnonzero(np.bincount(indices.ravel(), minlength=256))
     if used[-1] >= len(palette):
         raise BadMask(f"{name}: expected indices below {len(palette)}, got {used[-1]}")
@@ -303,6 +314,9 @@ def _of_indices(indices: Pixels, palette: Pixels, name: str, wanted: str | None)
     if len(classes) == 1:
         note = f"has a palette: class {classes[0]}, {in_hex(palette[classes[0]])}, was taken"
         return Mask(np.asarray(indices == classes[0], np.float32), note)
+    if several and 1 < len(classes) <= MOST_IDS:
+        ids = np.where(np.isin(indices, classes), indices, 0)
+        return Mask(np.asarray(ids > 0, np.float32), f"has {len(classes)} persons by its ids", ids)
     if len(classes) > MOST_IDS:
         return _colored(palette[indices], name)
     shades = palette[indices].astype(np.float32) / np.float32(255)

@@ -3,20 +3,24 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from phnet.compositing.composer import Composer, compose_pictures
 from phnet.errors import BadModel
+from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
 from phnet.harmonization.look import Look, read_look
+from phnet.harmonization.lut3d import Lut
 from phnet.images import Mask, Picture, encoded, left_out, load, read_mask
 from phnet.images.arrays import Floats, Pixels, to_uint8
 from phnet.images.decoding import Source
 from phnet.images.encoding import compressed
+from phnet.images.psd import psd_bytes
 from phnet.matting.matte import Matter
-from phnet.web.forms import ComposeOptions, Form, HarmonizeOptions, MatteOptions
+from phnet.web.forms import ComposeRequest, Form, HarmonizeRequest, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.problems import Problem
 
@@ -26,6 +30,8 @@ MEDIA_TYPES = {
     "WEBP": "image/webp",
     "TIFF": "image/tiff",
 }
+# What is only made for who asks for it: layers, and the colors as one table.
+PSD, CUBE = "image/vnd.adobe.photoshop", "application/x-cube"
 DEFAULT = "portrait"
 
 
@@ -58,7 +64,7 @@ class Answer:
 
     content: bytes
     media_type: str
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
 
 
 class Service:
@@ -90,7 +96,7 @@ class Service:
             ]
         )
 
-    def harmonize(self, form: Form[HarmonizeOptions]) -> Answer:
+    def harmonize(self, form: Form[HarmonizeRequest]) -> Answer:
         """Decode, harmonize and encode.
 
         Raises:
@@ -107,9 +113,15 @@ class Service:
             reference=self._reference(form.files),
             look=_look(form.files),
         )
+        if _wants(form, CUBE):
+            resolution, light = options.resolution, options.light
+            table = harmonizer.color_map(made.seen, made.mask, resolution, "lut", light)
+            return _cube(form, table, made.notes)
+        if _wants(form, PSD):
+            return _psd(picture, picture.colors, made.result, made.mask, made.notes)
         return _answer(form.types, picture, made.result, made.mask, made.notes)
 
-    def compose(self, form: Form[ComposeOptions]) -> Answer:
+    def compose(self, form: Form[ComposeRequest]) -> Answer:
         """Put a portrait's person in front of another background, in harmony with it.
 
         Raises:
@@ -129,6 +141,13 @@ class Service:
         notes = [*portrait.notes, *scene.notes, *done.notes]
         if sides := done.cut_sides:
             notes.append(f"the portrait's frame cuts the person off ({', '.join(sides)})")
+        if _wants(form, CUBE):
+            pasted, light = done.made.composite[..., :3], options.light
+            table = composer.harmonizer.color_map(pasted, done.made.mask, None, "lut", light)
+            return _cube(form, table, notes)
+        if _wants(form, PSD):
+            pasted = done.made.composite[..., :3]
+            return _psd(scene, pasted, done.result, done.made.changed, notes)
         return _answer(form.types, done.picture, done.result, done.made.changed, notes)
 
     def matte(self, form: Form[MatteOptions]) -> Answer:
@@ -152,15 +171,44 @@ class Service:
     def _reference(self, files: dict[str, bytes]) -> Picture | None:
         return self._picture(files, "reference") if "reference" in files else None
 
-    def _mask(self, form: Form[HarmonizeOptions] | Form[ComposeOptions]) -> Mask | None:
+    def _mask(self, form: Form[HarmonizeRequest] | Form[ComposeRequest]) -> Mask | None:
         if "mask" not in form.files:
             return None
         source = Source("mask", form.files["mask"], self._limits.pixels)
-        return read_mask(source, wanted=form.options.mask_class)
+        several = isinstance(form.options, HarmonizeRequest) and form.options.each
+        return read_mask(source, wanted=form.options.mask_class, several=several)
 
 
 def _look(files: dict[str, bytes]) -> Look | None:
     return read_look(files["look"]) if "look" in files else None
+
+
+def _wants(form: Form[Any], media_type: str) -> bool:
+    return bool(form.types) and form.types[0] == media_type
+
+
+def _cube(form: Form[Any], table: ColorMap, notes: Sequence[str]) -> Answer:
+    """The colors as one table.
+
+    Raises:
+        Problem: a look was handed in, of which there is none.
+    """
+    if "look" in form.files or not isinstance(table, Lut):
+        raise Problem(422, "look: a table is made of a look that is found, but one is handed in")
+    return Answer(table.cube().encode(), CUBE, notes)
+
+
+def _psd(
+    behind: Picture, pasted: Pixels, result: Pixels, mask: Floats, notes: Sequence[str]
+) -> Answer:
+    """The result as layers.
+
+    Raises:
+        Problem: what is transparent cannot be kept.
+    """
+    if behind.alpha is not None:
+        raise Problem(422, "PSD: expected a picture without transparency, got one with it")
+    return Answer(psd_bytes(behind.colors, pasted, result, mask), PSD, notes)
 
 
 def _answer(
@@ -173,7 +221,7 @@ def _answer(
         picture: the composite.
         result: as for :func:`phnet.images.save`.
         mask: likewise.
-        notes: what a person should know.
+        notes: warnings, a sentence each.
     """
     kind = "JPEG" if picture.format == "MPO" else picture.format
     kind = kind if kind in MEDIA_TYPES else "PNG"

@@ -40,6 +40,7 @@ def match_grain(
         return np.array(picture)
     picture = match_blocks(picture, mask, amount)
     scene = measure_noise(picture, mask <= 0)
+    scene = scene and scene.certain()  # leaves and walls are no grain
     person = measure_noise(picture, mask > 0.99)
     if scene is None or person is None:
         return np.array(picture)

@@ -5,7 +5,7 @@ A noise level function (Liu et al., "Automatic estimation and removal of noise f
 without them (Ponomarenko et al., 2007), so choosing does not favor little noise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -49,7 +49,7 @@ class Noise:
     fine: Floats  # (3, LEVELS): of the same blocks, in second differences both ways
 
     def like(self, grain: Floats) -> Floats:
-        """How much of this is noise as another grain (3,) has it: sigmas (3, LEVELS).
+        """The part of this that is noise as another grain (3,) has it: sigmas (3, LEVELS).
 
         Where it is not sure that it is noise, only what is as fine as that grain counts: cloth and
         hair are coarser.
@@ -58,6 +58,12 @@ class Noise:
         fine = np.minimum(self.sigmas, self.fine / np.maximum(share, LEAST_FINE))
         only_total = self.sure | (share < LEAST_FINE)
         return np.asarray(np.where(only_total, self.sigmas, fine), np.float32)
+
+    def certain(self) -> "Noise | None":
+        """The same with what is sure alone, also for the other brightnesses; None: nothing is."""
+        if not self.sure.any():
+            return None
+        return replace(self, sigmas=_filled(np.where(self.sure, self.sigmas, np.nan)))
 
     def at(self, luma: Floats) -> Floats:
         """The sigmas of the three channels at brightnesses (h, w): (h, w, 3)."""
@@ -178,7 +184,7 @@ def _without_plane(values: Floats) -> Floats:
 
 
 def _unevenness(square: Floats) -> float:
-    """How much the brightness's variances of blocks, (n, 3), differ: third quartile to first."""
+    """Ratio of the brightness's variances of blocks, (n, 3): third quartile to first."""
     low, high = np.percentile(square[:, 0], (25, 75))
     return float(high / max(low, 1e-7))
 

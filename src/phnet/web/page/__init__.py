@@ -25,6 +25,7 @@ FILES = (
     "chosen.js",
     "engine.js",
     "intake.js",
+    "live.js",
     "mask.js",
     "options.js",
     "pictures.js",
@@ -32,6 +33,8 @@ FILES = (
     "progress.js",
     "remote.js",
     "result.js",
+    "series.js",
+    "shadow.js",
     "stage.js",
 )
 HEADERS = {

@@ -6,6 +6,7 @@ import { Mask } from "./mask.js";
 import { read } from "./pictures.js";
 import { begin, end, isCurrent, refused, say, stop, underWay } from "./progress.js";
 import { stale } from "./result.js";
+import { list } from "./series.js";
 import { advance, chosenView } from "./stage.js";
 
 export async function take(name, file) {
@@ -102,7 +103,10 @@ function advice(own) {
 
 for (const input of form.querySelectorAll('input[type="file"]')) {
   const drop = input.closest(".drop");
-  input.addEventListener("change", () => take(input.name, input.files[0]));
+  input.addEventListener("change", () => {
+    if (input.multiple) list(input.files);
+    take(input.name, input.files[0]);
+  });
   drop.querySelector(".remove")?.addEventListener("click", () => {
     input.value = "";
     input.focus();
@@ -113,14 +117,33 @@ for (const input of form.querySelectorAll('input[type="file"]')) {
       event.preventDefault();
       drop.classList.toggle("over", kind === "dragover");
       if (kind === "drop" && event.dataTransfer.files.length) {
-        const one = new DataTransfer();
-        one.items.add(event.dataTransfer.files[0]);
-        input.files = one.files; // so that its name is shown
-        take(input.name, input.files[0]);
+        put(input, input.multiple ? [...event.dataTransfer.files] : [event.dataTransfer.files[0]]);
       }
     });
   }
 }
+
+// As if these files had been chosen, so that their names are shown.
+function put(input, given) {
+  const made = new DataTransfer();
+  for (const file of given) made.items.add(file);
+  input.files = made.files;
+  input.dispatchEvent(new Event("change"));
+}
+
+// A picture from the clipboard is for the area that has the focus, else for the first that is empty.
+document.addEventListener("paste", (event) => {
+  const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
+  if (!file) return;
+  event.preventDefault();
+  const own = mode();
+  const focused = document.activeElement?.closest(".drop")?.querySelector("input")?.name;
+  const names = [own.subject, own.scene, own.mask].filter(Boolean);
+  const name = names.includes(focused) ? focused : names.find((each) => !files.has(each)) ?? own.subject;
+  put(form.elements[name], [file]);
+  say(`Pasted as the ${name.replace("_", " ")}.`);
+});
+
 for (const kind of ["dragover", "drop"]) { // beside an area: do not leave the page for the file
   document.addEventListener(kind, (event) => event.preventDefault());
 }

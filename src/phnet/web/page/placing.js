@@ -2,6 +2,7 @@
 // The rules are those of phnet/compositing/placement.py.
 
 import { canvas, pixels, position } from "./pictures.js";
+import * as laid from "./shadow.js";
 
 const SEEN = 128; // alpha from which a pixel counts as part of the person
 const MOST_ENLARGED = 2; // of a person that nobody has placed
@@ -20,14 +21,22 @@ export class Placing {
   #place = null; // { x, y, scale } as the engine has it
   #pointers = new Map();
   #waiting = false;
+  #shadow = null; // { strength, angle, length }; null: none, or its end is not to be seen
+  #silhouette = canvas(1, 1);
+  #aimed; // called with the angle and length that the shadow's end is dragged to
+  #aiming = null; // the pointer that drags it
 
-  constructor(element, changed) {
+  constructor(element, changed, aimed) {
     this.#canvas = element;
+    this.#aimed = aimed;
     this.#changed = changed;
     element.addEventListener("pointerdown", (event) => this.#down(event));
     element.addEventListener("pointermove", (event) => this.#move(event));
     for (const kind of ["pointerup", "pointercancel"]) {
-      element.addEventListener(kind, (event) => this.#pointers.delete(event.pointerId));
+      element.addEventListener(kind, (event) => {
+        this.#pointers.delete(event.pointerId);
+        if (this.#aiming === event.pointerId) this.#aiming = null;
+      });
     }
     element.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     element.addEventListener("keydown", (event) => this.#key(event));
@@ -47,6 +56,12 @@ export class Placing {
     context.drawImage(portrait.shown, 0, 0);
     context.globalCompositeOperation = "destination-in";
     context.drawImage(mask, 0, 0, this.#person.width, this.#person.height);
+    this.#silhouette.width = this.#person.width;
+    this.#silhouette.height = this.#person.height;
+    const black = this.#silhouette.getContext("2d");
+    black.drawImage(this.#person, 0, 0);
+    black.globalCompositeOperation = "source-in";
+    black.fillRect(0, 0, this.#person.width, this.#person.height);
     this.#extent = this.#found();
     this.#first = this.#standing();
     if (!same) this.#place = { ...this.#first };
@@ -98,6 +113,27 @@ export class Placing {
     this.#set(true);
   }
 
+  // How the shadow falls: { strength, angle, length }, angle and length null where they are guessed.
+  set shadow(value) {
+    this.#shadow = value?.strength ? value : null;
+    if (this.#place) this.#draw();
+  }
+
+  #height() { return (this.#extent.bottom - this.#extent.top) * this.#place.scale; }
+
+  #casts() {
+    const { y, scale } = this.#place;
+    return this.#shadow && laid.stands(this.#extent, this.#portrait, (this.#scene.height - y) / scale);
+  }
+
+  #aim(point) {
+    const to = laid.towards(point, this.#feet(), this.#height());
+    this.#shadow = { ...this.#shadow, ...to };
+    this.#draw();
+    this.#aimed(to);
+    this.#changed(true);
+  }
+
   // The composite as it is shown, without harmonization.
   drawOn(target) {
     const context = target.getContext("2d");
@@ -105,8 +141,16 @@ export class Placing {
     const { x, y, scale } = this.#place;
     context.imageSmoothingQuality = "high";
     context.drawImage(this.#scene.shown, 0, 0, target.width, target.height);
-    context.drawImage(this.#person, Math.round(x) * zoom, Math.round(y) * zoom,
-      this.#portrait.width * scale * zoom, this.#portrait.height * scale * zoom);
+    const box = [Math.round(x) * zoom, Math.round(y) * zoom,
+      this.#portrait.width * scale * zoom, this.#portrait.height * scale * zoom];
+    const feet = this.#feet().map((v) => v * zoom);
+    if (this.#casts() && target === this.#canvas) {
+      laid.drawOn(context, this.#silhouette, this.#shadow, feet, this.#height() * zoom, box);
+    }
+    context.drawImage(this.#person, ...box);
+    if (this.#casts() && target === this.#canvas) {
+      laid.drawHandle(context, laid.end(this.#shadow, feet, this.#height() * zoom), feet);
+    }
   }
 
   #found() {
@@ -179,10 +223,17 @@ export class Placing {
     event.preventDefault(); // no selection, no drag of the picture
     this.#canvas.focus({ focusVisible: false });
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#pointers.set(event.pointerId, this.#at(event));
+    const at = this.#at(event);
+    const zoom = this.#canvas.getBoundingClientRect().width / this.#scene.width;
+    if (this.#casts() && laid.isAt(at, laid.end(this.#shadow, this.#feet(), this.#height()), zoom)) {
+      this.#aiming = event.pointerId;
+    } else {
+      this.#pointers.set(event.pointerId, at);
+    }
   }
 
   #move(event) {
+    if (this.#aiming === event.pointerId) return this.#aim(this.#at(event));
     const before = this.#pointers.get(event.pointerId);
     if (!before) return;
     const now = this.#at(event);

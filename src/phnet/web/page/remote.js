@@ -3,9 +3,10 @@
 //   local                       whether pictures stay on the visitor's machine
 //   models()                    -> [{ name, resolution, default? }]
 //   matte(photo, signal)        -> gray PNG of the photo's size, white where the person is
-//   harmonize({ composite, mask, strength, lift, model }, signal, onprogress)
-//   compose({ portrait, background, mask, place, fit, strength, lift, model }, signal, onprogress)
-//                               -> { picture, notes }; mask, place and fit may be null
+//   harmonize({ composite, mask, strength, lift, model }, signal, onprogress, type)
+//   compose({ portrait, background, mask, place, fit, strength, lift, model }, signal, onprogress, type)
+//                               -> { picture, notes }; mask, place and fit may be null; type is that
+//                                  of the answer, one of PSD and CUBE, where the engine is not local
 //
 // Pictures are Blobs, notes is a sentence or empty, onprogress gets ({ stage, share }): stage is
 // "sending", "loading", "working" or "receiving", share from 0 to 1, or null where it is not known. All
@@ -24,18 +25,18 @@ async function matte(photo, signal) {
   return (await ask("POST", "v1/matte", { photo }, signal)).blob;
 }
 
-async function harmonize(given, signal, onprogress) {
-  const answer = await ask("POST", "v1/harmonize", given, signal, onprogress);
+async function harmonize(given, signal, onprogress, type) {
+  const answer = await ask("POST", "v1/harmonize", given, signal, onprogress, type);
   return { picture: answer.blob, notes: answer.notes };
 }
 
-async function compose(given, signal, onprogress) {
-  const answer = await ask("POST", "v1/compose", given, signal, onprogress);
+async function compose(given, signal, onprogress, type) {
+  const answer = await ask("POST", "v1/compose", given, signal, onprogress, type);
   return { picture: answer.blob, notes: answer.notes };
 }
 
 // XMLHttpRequest, since fetch does not tell how much of a request has been sent.
-function ask(method, address, fields, signal, onprogress = () => {}) {
+function ask(method, address, fields, signal, onprogress = () => {}, type = null) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const aborted = () => reject(new DOMException("given up", "AbortError"));
@@ -43,6 +44,7 @@ function ask(method, address, fields, signal, onprogress = () => {}) {
     signal?.addEventListener("abort", () => { request.abort(); aborted(); }, { once: true });
     request.open(method, address);
     request.responseType = "blob";
+    if (type) request.setRequestHeader("Accept", type);
     if (engine.token) request.setRequestHeader("Authorization", `Bearer ${engine.token}`);
     const share = (event) => (event.lengthComputable ? event.loaded / event.total : null);
     request.upload.onprogress = (event) => onprogress({ stage: "sending", share: share(event) });

@@ -3,13 +3,17 @@
 import { Brush } from "./brush.js";
 import { files, find, form, masks, mode, pictures, reading } from "./chosen.js";
 import { engine } from "./engine.js";
+import { get, set } from "./options.js";
 import { canvas } from "./pictures.js";
 import { Placing } from "./placing.js";
 import { say, stop } from "./progress.js";
 import { hasResult, stale } from "./result.js";
 
 const brush = new Brush(find("brush"), maskChanged, say);
-export const placing = new Placing(find("placing"), placeChanged);
+export const placing = new Placing(find("placing"), placeChanged, ({ angle, length }) => {
+  set("shadow_angle", angle);
+  set("shadow_length", length);
+});
 
 const views = document.querySelectorAll('[name="view"]');
 export const chosenView = () => document.querySelector('[name="view"]:checked')?.value;
@@ -59,6 +63,8 @@ export function arrange() {
     const person = pictures.get(own.subject);
     const alpha = canvas(person.shown.width, person.shown.height);
     mask.drawOn(alpha);
+    const [strength, angle, length] = ["shadow", "shadow_angle", "shadow_length"].map(get);
+    placing.shadow = { strength, angle, length };
     placing.show(pictures.get(own.scene), person, alpha);
   }
 }
