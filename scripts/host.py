@@ -86,6 +86,16 @@ def phnet() -> Environment:
     return made
 
 
+def example(python: Path, work: Path) -> None:
+    """Put the example as composite.png and mask.png into a folder: JPEG decoders may differ."""
+    script = (
+        "import sys; from PIL import Image; e = sys.argv[1]; "
+        "Image.open(e + '/composite.jpg').convert('RGB').save('composite.png'); "
+        "Image.open(e + '/mask.png').convert('L').save('mask.png')"
+    )
+    run(python, "-c", script, EXAMPLES, where=work)
+
+
 def wheel(into: Path) -> Path:
     """This checkout as a wheel."""
     for old in into.glob("phnet-*.whl"):

@@ -24,13 +24,7 @@ def main() -> None:
     if not shutil.which("ffmpeg"):
         raise RuntimeError("expected ffmpeg (apt-get install ffmpeg)")
     work, python = host.folder("ffmpeg"), host.phnet().python
-    examples = str(host.EXAMPLES)
-    script = (
-        "import sys; from PIL import Image; e = sys.argv[1]; "
-        "Image.open(e + '/composite.jpg').save('composite.png'); "
-        "Image.open(e + '/mask.png').convert('L').save('mask.png')"
-    )
-    host.run(python, "-c", script, examples, where=work)
+    host.example(python, work)
     text = (host.ROOT / "docs" / "looks.md").read_text()
     lines = re.findall(r"^(?:phnet|ffmpeg) .*$", text, re.MULTILINE)
     print(host.run("ffmpeg", "-version").splitlines()[0])

@@ -26,6 +26,8 @@ from phnet.harmonization.harmonizer import Harmonizer
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 RUNS = 3
 Work = Callable[[], Any]
+Cases = dict[str, tuple[Work, dict[str, Work], float]]
+SQUARE = np.ones((5, 5), np.uint8)
 
 
 def seconds(work: Work) -> tuple[float, Any]:
@@ -57,112 +59,136 @@ def cumulated(plane: Any, side: int) -> Any:
     return made.astype(np.float32)
 
 
-def cases(width: int) -> dict[str, tuple[Work, dict[str, Work], float]]:
+class Pictures:
+    """What the functions work on."""
+
+    def __init__(self, width: int) -> None:
+        height = width * 3 // 4
+        draw = np.random.default_rng(0)
+        self.small = draw.random((height // 8, width // 8, 3), np.float32)
+        self.rgb = cv2.resize(self.small, (width, height), interpolation=cv2.INTER_LINEAR)
+        self.rgb8 = np.rint(self.rgb * 255).astype(np.uint8)
+        self.plane = np.ascontiguousarray(self.rgb[..., 0])
+        self.plane8 = np.ascontiguousarray(self.rgb8[..., 0])
+        self.solid = (self.plane > 0.5).astype(np.uint8)
+        self.size, self.matrix = (width, height), draw.random((3, 3))
+        self.table = np.arange(256, dtype=np.uint8)[::-1].copy()
+        self.turned = np.array([[0.9, 0.05, 3], [-0.05, 0.9, 9]])
+        shift = 0.5 - self.turned[:, :2].sum(1) / 2  # Pillow's pixels have their centers at a half
+        self.theirs = (self.turned + np.array([[0, 0, 1]]) * shift[:, None]).ravel().tolist()
+        self.image8 = Image.fromarray(self.rgb8)
+
+
+def cases(width: int) -> Cases:
     """What is done: OpenCV's way, the other ways, and what 1 is in levels of 255."""
-    height = width * 3 // 4
-    draw = np.random.default_rng(0)
-    small = draw.random((height // 8, width // 8, 3), np.float32)
-    rgb = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    rgb8, plane = np.rint(rgb * 255).astype(np.uint8), np.ascontiguousarray(rgb[..., 0])
-    plane8 = np.ascontiguousarray(rgb8[..., 0])
-    solid = (plane > 0.5).astype(np.uint8)
-    size, matrix = (width, height), draw.random((3, 3))
-    table = np.arange(256, dtype=np.uint8)[::-1].copy()
-    turned = np.array([[0.9, 0.05, 3], [-0.05, 0.9, 9]])
-    shift = 0.5 - turned[:, :2].sum(1) / 2  # Pillow's pixels have their centers at a half
-    theirs = (turned + np.array([[0, 0, 1]]) * shift[:, None]).ravel().tolist()
-    square = np.ones((5, 5), np.uint8)
-    image8 = Image.fromarray(rgb8)
-    box, linear = Image.Resampling.BOX, Image.Resampling.BILINEAR
-    edge = cv2.BORDER_REPLICATE
+    pictures = Pictures(width)
+    return resized(pictures) | filtered(pictures) | colored(pictures)
+
+
+def resized(p: Pictures) -> Cases:
+    """Pictures of another size."""
     return {
         "resize to 256, uint8": (
-            lambda: cv2.resize(rgb8, (256, 256), interpolation=cv2.INTER_AREA),
-            {"Pillow": lambda: np.asarray(image8.resize((256, 256), box))},
+            lambda: cv2.resize(p.rgb8, (256, 256), interpolation=cv2.INTER_AREA),
+            {"Pillow": lambda: np.asarray(p.image8.resize((256, 256), Image.Resampling.BOX))},
             1,
         ),
         "resize to 256, float": (
-            lambda: cv2.resize(rgb, (256, 256), interpolation=cv2.INTER_AREA),
-            {"Pillow": lambda: planes(rgb, (256, 256), box)},
+            lambda: cv2.resize(p.rgb, (256, 256), interpolation=cv2.INTER_AREA),
+            {"Pillow": lambda: planes(p.rgb, (256, 256), Image.Resampling.BOX)},
             255,
         ),
         "resize from an eighth, float": (
-            lambda: cv2.resize(small, size, interpolation=cv2.INTER_LINEAR),
+            lambda: cv2.resize(p.small, p.size, interpolation=cv2.INTER_LINEAR),
             {
-                "Pillow": lambda: planes(small, size, linear),
+                "Pillow": lambda: planes(p.small, p.size, Image.Resampling.BILINEAR),
                 "scipy": lambda: ndimage.zoom(
-                    small, (8, 8, 1), order=1, grid_mode=True, mode="nearest"
+                    p.small, (8, 8, 1), order=1, grid_mode=True, mode="nearest"
                 ),
             },
             255,
         ),
+    }
+
+
+def filtered(p: Pictures) -> Cases:
+    """Blurs, and what goes by neighbors."""
+    return {
         "blur, boxFilter 17x17, float": (
-            lambda: cv2.blur(plane, (17, 17), borderType=edge),
+            lambda: cv2.blur(p.plane, (17, 17), borderType=cv2.BORDER_REPLICATE),
             {
-                "numpy": lambda: cumulated(plane, 17),
-                "scipy": lambda: ndimage.uniform_filter(plane, 17, mode="nearest"),
+                "numpy": lambda: cumulated(p.plane, 17),
+                "scipy": lambda: ndimage.uniform_filter(p.plane, 17, mode="nearest"),
             },
             255,
         ),
         "GaussianBlur, sepFilter2D, sigma 2, float": (
-            lambda: cv2.GaussianBlur(plane, (17, 17), 2, borderType=edge),
-            {"scipy": lambda: ndimage.gaussian_filter(plane, 2, truncate=4, mode="nearest")},
+            lambda: cv2.GaussianBlur(p.plane, (17, 17), 2, borderType=cv2.BORDER_REPLICATE),
+            {"scipy": lambda: ndimage.gaussian_filter(p.plane, 2, truncate=4, mode="nearest")},
             255,
         ),
         "erode, dilate 5x5, uint8": (
-            lambda: cv2.erode(plane8, square),
+            lambda: cv2.erode(p.plane8, SQUARE),
             {
                 "Pillow": lambda: np.asarray(
-                    Image.fromarray(plane8).filter(ImageFilter.MinFilter(5))
+                    Image.fromarray(p.plane8).filter(ImageFilter.MinFilter(5))
                 ),
-                "scipy": lambda: ndimage.minimum_filter(plane8, 5, mode="nearest"),
+                "scipy": lambda: ndimage.minimum_filter(p.plane8, 5, mode="nearest"),
             },
             1,
         ),
         "distanceTransform": (
-            lambda: cv2.distanceTransform(solid, cv2.DIST_L2, 3),
-            {"scipy": lambda: ndimage.distance_transform_edt(solid).astype(np.float32)},
+            lambda: cv2.distanceTransform(p.solid, cv2.DIST_L2, 3),
+            {"scipy": lambda: ndimage.distance_transform_edt(p.solid).astype(np.float32)},
             1,
         ),
         "connectedComponentsWithStats": (
-            lambda: cv2.connectedComponentsWithStats(solid, connectivity=4)[1] > 0,
-            {"scipy": lambda: ndimage.label(solid)[0] > 0},
+            lambda: cv2.connectedComponentsWithStats(p.solid, connectivity=4)[1] > 0,
+            {"scipy": lambda: ndimage.label(p.solid)[0] > 0},
             1,
         ),
+    }
+
+
+def colored(p: Pictures) -> Cases:
+    """Colors, channels and a turn."""
+    return {
         "transform (a matrix), float": (
-            lambda: cv2.transform(rgb, matrix),
-            {"numpy": lambda: rgb @ matrix.T.astype(np.float32)},
+            lambda: cv2.transform(p.rgb, p.matrix),
+            {"numpy": lambda: p.rgb @ p.matrix.T.astype(np.float32)},
             255,
         ),
         "multiply, addWeighted, blendLinear, float": (
-            lambda: cv2.addWeighted(rgb, 0.3, rgb, 0.6, 0),
-            {"numpy": lambda: rgb * np.float32(0.3) + rgb * np.float32(0.6)},
+            lambda: cv2.addWeighted(p.rgb, 0.3, p.rgb, 0.6, 0),
+            {"numpy": lambda: p.rgb * np.float32(0.3) + p.rgb * np.float32(0.6)},
             255,
         ),
         "merge, split, float": (
-            lambda: cv2.merge([plane, plane, plane]),
-            {"numpy": lambda: np.stack([plane, plane, plane], 2)},
+            lambda: cv2.merge([p.plane, p.plane, p.plane]),
+            {"numpy": lambda: np.stack([p.plane, p.plane, p.plane], 2)},
             255,
         ),
         "warpAffine, uint8": (
             lambda: cv2.warpAffine(
-                rgb8, turned, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+                p.rgb8, p.turned, p.size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             ),
             {
                 "Pillow": lambda: np.asarray(
-                    image8.transform(size, Image.Transform.AFFINE, theirs, linear)
+                    p.image8.transform(
+                        p.size, Image.Transform.AFFINE, p.theirs, Image.Resampling.BILINEAR
+                    )
                 )
             },
             1,
         ),
         "LUT, uint8": (
-            lambda: cv2.LUT(rgb8, table),
-            {"numpy": lambda: table[rgb8]},
+            lambda: cv2.LUT(p.rgb8, p.table),
+            {"numpy": lambda: p.table[p.rgb8]},
             1,
         ),
         "cvtColor to YCrCb, uint8": (
-            lambda: cv2.cvtColor(rgb8, cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]],
-            {"Pillow": lambda: np.asarray(image8.convert("YCbCr"))},
+            lambda: cv2.cvtColor(p.rgb8, cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]],
+            {"Pillow": lambda: np.asarray(p.image8.convert("YCbCr"))},
             1,
         ),
     }

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from phnet.harmonization.model_file import DEFAULT_LIGHT
 from phnet.options import LookOptions, options_of
 
@@ -25,12 +27,14 @@ def constant(path: Path, name: str) -> Any:
     raise AssertionError(name)
 
 
-def test_gimps_options_are_ours() -> None:
-    plug_in = INTEGRATIONS / "gimp" / "phnet-harmonize" / "phnet-harmonize.py"
-    given = {
-        name: (low, high, start) for name, _, _, low, high, start in constant(plug_in, "NUMBERS")
-    }
-    lifts = [name for name, _ in constant(plug_in, "LIFTS")]
+@pytest.mark.parametrize(
+    "plug_in", ["gimp/phnet-harmonize/phnet-harmonize.py", "blender/phnet_harmonize/__init__.py"]
+)
+def test_the_options_of_plug_ins_are_ours(plug_in: str) -> None:
+    path = INTEGRATIONS / plug_in
+    numbers = constant(path, "NUMBERS")
+    given = {name: (low, high, start) for name, _, _, low, high, start in numbers}
+    lifts = [name for name, _ in constant(path, "LIFTS")]
     assert {*given, "lift", LATE} == set(LOOK)
     assert tuple(lifts) == LOOK["lift"].choices
     for name, (low, high, start) in given.items():

@@ -34,6 +34,10 @@ class BadMask(BadInput):
     """A mask that cannot be read or does not fit its image."""
 
 
+class MissingClass(BadMask):
+    """A mask that can be read, but has no pixel of the class that was asked for."""
+
+
 class BadOption(BadInput):
     """An option with a name or value that cannot be."""
 

@@ -1,9 +1,7 @@
 """Options: each one's type, range, default and meaning, written once.
 
-The doors (command line, API, page, Python) and the tables in docs/options.md are made from these
-classes, and the keywords in phnet.keywords are checked against them. A new option is one field
-here, its keyword, one use and one test. What a door limits on purpose, it says where it makes its
-own from these.
+The doors and the tables in docs/options.md are made from these classes, phnet.keywords is checked
+against them. What a door limits on purpose, it says where it makes its own from these.
 """
 
 import dataclasses

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import disc_mask, smooth_photo
+from tests.waiting import PATIENCE, until
 
 PHNET = [sys.executable, "-m", "phnet"]
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and devices of POSIX")
@@ -33,13 +34,10 @@ def test_ctrl_c_is_one_line_and_leaves_nothing(
     command = [*PHNET, "harmonize", *inputs, "-o", str(tmp_path / "o.png")]
     before = {path.name for path in tmp_path.iterdir()}
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as running:
-        end = time.monotonic() + 30
-        while not _listens(running.pid):
-            assert time.monotonic() < end
-            time.sleep(0.005)
+        until(lambda: _listens(running.pid))
         time.sleep(share)
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=20)
+        out, err = running.communicate(timeout=PATIENCE)
     if running.returncode == 0:  # it was done before
         assert out.endswith(b"harmonized\n")
         return

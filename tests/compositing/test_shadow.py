@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import phnet
-from phnet.compositing.shadow import Light, cast_shadow, estimate_light, stands
+from phnet.compositing.shadow import ShadowLight, cast_shadow, estimate_light, stands
 from phnet.images.arrays import Floats
 
 
@@ -19,7 +19,7 @@ def standing() -> Floats:
 def test_the_ground_under_the_feet_is_darkened_and_only_there(kind: str, channels: int) -> None:
     scale = {"uint8": 255, "uint16": 65535, "float32": 1}[kind]
     scene = np.full((300, 300, channels), 0.6 * scale).astype(kind)
-    made, missing = cast_shadow(scene, standing(), 1, Light(0, 0.6, 0.5, 0))
+    made, missing = cast_shadow(scene, standing(), 1, ShadowLight(0, 0.6, 0.5, 0))
     assert made.dtype == scene.dtype
     np.testing.assert_array_equal(made[missing == 0], scene[missing == 0])
     np.testing.assert_array_equal(made[standing() > 0], scene[standing() > 0])
@@ -31,8 +31,8 @@ def test_the_ground_under_the_feet_is_darkened_and_only_there(kind: str, channel
 
 def test_the_cast_falls_to_the_side_that_is_asked_for() -> None:
     scene = np.full((300, 300, 3), 150, np.uint8)
-    right, _ = cast_shadow(scene, standing(), 1, Light(70, 1, 0.2, 1))
-    left, _ = cast_shadow(scene, standing(), 1, Light(-70, 1, 0.2, 1))
+    right, _ = cast_shadow(scene, standing(), 1, ShadowLight(70, 1, 0.2, 1))
+    left, _ = cast_shadow(scene, standing(), 1, ShadowLight(-70, 1, 0.2, 1))
     assert right[:, 190:].mean() < right[:, :110].mean() - 0.3
     np.testing.assert_allclose(left[:, ::-1].mean(0), right.mean(0), atol=1.5)
 

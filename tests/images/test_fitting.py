@@ -200,3 +200,24 @@ def test_a_lossless_jpeg_becomes_a_jpeg(tmp_path: Path) -> None:
     picture = load(tmp_path / "a.jpg")
     np.testing.assert_array_equal(picture.pixels, pixels())
     assert written(tmp_path / "out.jpg", picture).size == (16, 24)
+
+
+def test_extended_xmp_stays_in_a_jpeg_and_is_told_elsewhere(tmp_path: Path) -> None:
+    extended = b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 32 + bytes(8) + b"x" * 3000
+    source = jpeg_with(tmp_path / "a.jpg", segment(0xE1, extended))
+    picture = load(source)
+    assert picture.words.extended_xmp == (extended,)
+    assert written(tmp_path / "out.jpg", picture).words.extended_xmp == (extended,)
+    assert left_out("", "JPEG", picture) == []
+    for kind in ("PNG", "WEBP", "TIFF"):
+        (note,) = left_out("", kind, picture)
+        assert "3 KiB of a JPEG's extended XMP" in note
+    assert written(tmp_path / "out.png", picture).words.extended_xmp == ()
+
+
+def test_pictures_besides_the_main_one_are_told(tmp_path: Path) -> None:
+    image = Image.fromarray(pixels())
+    image.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[image.rotate(180)])
+    assert load(tmp_path / "a.jpg").notes == ("holds 2 pictures: the main one was taken",)
+    tifffile.imwrite(tmp_path / "a.tif", pixels(), extratags=[(37724, 7, 40, bytes(40), True)])
+    assert "layers were left out" in load(tmp_path / "a.tif").notes[0]

@@ -13,7 +13,8 @@ from PIL import Image
 import phnet
 from phnet.errors import BadImage
 from phnet.images import Picture, Source, load, read_mask
-from phnet.images.newer_jpegs import EXIF_ID, XMP_ID, _Bits, boxes
+from phnet.images.jpegxl_header import Bits
+from phnet.images.newer_jpegs import EXIF_ID, XMP_ID, boxes
 
 RAMP = np.linspace(0, 255, 64).astype(np.uint8)
 COLORS = np.stack([np.tile(RAMP, (48, 1)), np.tile(RAMP[::-1], (48, 1)), np.full((48, 64), 90)], -1)
@@ -154,7 +155,7 @@ def test_sizes_as_the_standard_writes_them() -> None:
     for height, width in ((8, 8), (256, 64), (48, 64), (51, 17), (1, 1), (600, 700)):
         picture = read(jxl(np.zeros((height, width), np.uint8)))
         assert picture.size == (height, width)
-    assert _Bits(b"\x05").one_of(7, (2, 10)) == 11
+    assert Bits(b"\x05").one_of(7, (2, 10)) == 11
 
 
 # -- boxes --

@@ -1,12 +1,13 @@
 """PSD files: layers as other programs see them, and flat ones read."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from phnet.errors import BadOutput
-from phnet.images import Picture, check_output, load, save
+from phnet.errors import BadImage, BadOutput
+from phnet.images import Picture, Source, check_output, load, save
 
 psd_tools = pytest.importorskip("psd_tools")
 
@@ -60,3 +61,9 @@ def test_what_the_format_cannot_hold(tmp_path: Path) -> None:
         check_output(tmp_path / "out.psd", picture=Picture(flat, flat[..., 0]))
     with pytest.raises(BadOutput, match="30000"):
         check_output(tmp_path / "out.psd", picture=Picture(np.zeros((1, 30001, 3), np.uint8)))
+
+
+def test_a_psd_of_sixteen_bits_is_refused_by_its_depth() -> None:
+    content = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 4, 6, 16, 3) + bytes(200)
+    with pytest.raises(BadImage, match="expected a PSD of 8 bits, got 16; save it as TIFF"):
+        load(Source("a.psd", content))

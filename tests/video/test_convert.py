@@ -244,3 +244,29 @@ def test_what_cannot_be_done_is_one_sentence_and_nothing_is_written(
 def test_a_folder_is_no_output(tmp_path: Path) -> None:
     with pytest.raises(BadOutput, match="existing folder"):
         check_video_output(tmp_path / "nowhere" / "out.mp4")
+
+
+def test_masks_with_classes_name_the_person(run: Run, tmp_path: Path) -> None:
+    write_video(tmp_path / "in.mkv", sound=False)
+    folder = tmp_path / "ids"
+    folder.mkdir()
+    for number in range(len(TIMES)):
+        ids = np.zeros((48, 64), np.uint8)
+        ids[:10] = 7  # the sky
+        if number:  # in the first frame there is nobody
+            ids[20:40, 20:40] = 15
+        Image.fromarray(ids).save(folder / f"{number:03}.png")
+    given = ("in.mkv", "-o", "o.mkv", "--background", "green.png", "--mask", "ids")
+    status, _, err = run(*given)
+    assert status == 2
+    assert "ids 7, 15" in err
+    status, out, err = run(*given, "--class", "15")
+    assert status == 0, err
+    assert out.startswith(f"o.mkv: {len(TIMES)} frames")
+    first, last = (decoded(tmp_path / "o.mkv")[0][i].astype(int) for i in (0, -1))
+    assert np.abs(first - GREEN).max() < 20  # all of it background
+    assert np.abs(last[:10] - GREEN).max() < 20  # the sky is no person
+    assert np.abs(last[22:38, 22:38] - GREEN).max() > 40
+    status, _, err = run("in.mkv", "-o", "o.mkv", "--background", "green.png", "--class", "15")
+    assert status == 2
+    assert "expected a folder of masks" in err

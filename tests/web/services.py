@@ -12,7 +12,7 @@ import numpy as np
 
 from phnet.harmonization.field import Field, from_network
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.web.forms import Form, HarmonizeOptions
+from phnet.web.forms import Form, HarmonizeRequest
 from phnet.web.limits import Limits
 from phnet.web.service import Answer, Service
 from tests.waiting import until
@@ -39,7 +39,7 @@ class _Gated(Service):
         super().__init__(limits)
         self._gate = gate
 
-    def harmonize(self, form: Form[HarmonizeOptions]) -> Answer:
+    def harmonize(self, form: Form[HarmonizeRequest]) -> Answer:
         (self._gate.folder / f"begun-{os.getpid()}-{time.monotonic_ns()}").touch()
         while not (self._gate.folder / "open").exists():
             time.sleep(0.01)
@@ -62,7 +62,7 @@ class Two(Service):
 class Moody(Service):
     """The strength says what goes wrong."""
 
-    def harmonize(self, form: Form[HarmonizeOptions]) -> Answer:
+    def harmonize(self, form: Form[HarmonizeRequest]) -> Answer:
         strength = form.options.strength
         if strength == 0.25:  # hours in C code that lets no signal handler and no thread in
             re.match(r"(a+)+$", "a" * 60 + "b")

@@ -41,7 +41,7 @@ class Done:
     output: Path | None
     size: tuple[int, int]  # (H, W)
     foreground: float  # share of the picture
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
 
 
 def harmonize_file(

@@ -35,7 +35,7 @@ class Outcome:
     item: Item
     state: State
     sentence: str = ""  # why it failed
-    notes: Sequence[str] = ()  # what a person should know
+    notes: Sequence[str] = ()  # warnings, a sentence each
 
 
 @dataclass

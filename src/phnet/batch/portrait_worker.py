@@ -40,12 +40,12 @@ CUT = (
 
 
 @dataclass(frozen=True)
-class Composed:
+class ComposedFile:
     """Result of composing one file."""
 
     made: Composition
     size: tuple[int, int]  # (H, W)
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
 
 
 def compose_file(
@@ -60,7 +60,7 @@ def compose_file(
     look: Look | None = None,
     save_look: Path | None = None,
     keep: Keep | None = None,
-) -> Composed:
+) -> ComposedFile:
     """Put the person of one file in front of another one.
 
     Args:
@@ -104,7 +104,7 @@ def compose_file(
     notes += [f"{background}: {note}" for note in scene.notes]
     notes += left_out(str(output) if isinstance(output, Path) else "", kind, done.picture)
     notes += [f"{portrait}: {CUT.format(', '.join(done.cut_sides))}"] if done.cut_sides else []
-    return Composed(done.made, scene.size, notes)
+    return ComposedFile(done.made, scene.size, notes)
 
 
 @contextmanager

@@ -268,7 +268,7 @@ def cost_figures() -> dict[str, float]:
 
     Processor time, since other programs do not count in it; on two cores it takes about half.
     """
-    from phnet.compositing.shadow import Light, cast_shadow
+    from phnet.compositing.shadow import ShadowLight, cast_shadow
 
     height, width = MEGAPIXELS
     rng = np.random.default_rng(0)
@@ -284,7 +284,7 @@ def cost_figures() -> dict[str, float]:
     inside = mask > 0.5
     soft = cv2.GaussianBlur(picture, (0, 0), 0.7)  # of less grain, and blurred
     picture[inside] = soft[inside]
-    light = Light(30, 0.6, 0.5, 1)
+    light = ShadowLight(30, 0.6, 0.5, 1)
     works: dict[str, Callable[[], Any]] = {
         "clean_edges": lambda: clean_edges(picture, mask),
         "match_sharpness": lambda: match_sharpness(picture, mask, threads=2),

@@ -107,7 +107,7 @@ def _compose_one(
     from phnet.files import make_folder
     from phnet.harmonization.finishing.finish import Layers
 
-    place, taken = checked_target(output, settings, [portrait, background, mask], save_look)
+    destination, taken = checked_target(output, settings, [portrait, background, mask], save_look)
     if save_parts:
         _check_parts(save_parts, *taken)
         make_folder(save_parts)
@@ -118,7 +118,7 @@ def _compose_one(
     composer = Composer(settings.harmonizer(), settings.matter() if mask is None else None)
     layers = Layers() if save_parts else None
     done = compose_file(
-        *(composer, person, scene, its_mask, place, settings.compose),
+        *(composer, person, scene, its_mask, destination, settings.compose),
         reference=reference,
         look=look,
         save_look=save_look,
@@ -131,7 +131,7 @@ def _compose_one(
         note(sentence)
     height, width = done.size
     share = f"{float(done.made.mask.mean()):.0%} of it person, placed at {done.made.place}"
-    say(f"{name_of(place)}: {width}x{height}, {share}", place)
+    say(f"{name_of(destination)}: {width}x{height}, {share}", destination)
 
 
 def _compose_folder(

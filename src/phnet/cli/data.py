@@ -13,7 +13,7 @@ from phnet.cli.options import Matte, Refine
 from phnet.options import cores
 
 if TYPE_CHECKING:
-    from phnet.datasets.build_ffhqh import Summary
+    from phnet.datasets.build_ffhqh import BuildSummary
 
 data = typer.Typer(no_args_is_help=True, help="Build, check and describe data sets.")
 app.add_typer(data, name="data")
@@ -26,7 +26,7 @@ Real = Annotated[
 Jobs = Annotated[int | None, typer.Option(min=1, help="Workers.", show_default="one a core")]
 
 
-class Size(StrEnum):
+class ShorterSide(StrEnum):
     """Length of the shorter side; a larger photo is reduced, a smaller one kept."""
 
     s256 = "256"
@@ -35,7 +35,7 @@ class Size(StrEnum):
     source = "source"
 
 
-class Engine(StrEnum):
+class BuildEngine(StrEnum):
     """Executors of the workers."""
 
     processes = "processes"
@@ -59,8 +59,8 @@ def build(
     seed: Annotated[int, typer.Option(min=0, help="Of the recoloring and the split.")] = 0,
     jobs: Jobs = None,
     size: Annotated[
-        Size, typer.Option(help="Shorter side; smaller photos are kept as they are.")
-    ] = Size.source,
+        ShorterSide, typer.Option(help="Shorter side; smaller photos are kept as they are.")
+    ] = ShorterSide.source,
     masks: Annotated[
         Path | None, typer.Option(help="Masks that exist, named as the photos.")
     ] = None,
@@ -73,8 +73,8 @@ def build(
         bool, typer.Option("--shards", help="Then write WebDataset shards into DIR/shards.")
     ] = False,
     engine: Annotated[
-        Engine, typer.Option(help="ray: over a cluster (extra 'scale').")
-    ] = Engine.processes,
+        BuildEngine, typer.Option(help="ray: over a cluster (extra 'scale').")
+    ] = BuildEngine.processes,
 ) -> None:
     """Make FFHQH (section 3.2) from PHOTOS; run again, it goes on where it was stopped."""
     from phnet.datasets.build_ffhqh import build as build_tree
@@ -84,7 +84,7 @@ def build(
             photos,
             output,
             seed=seed,
-            size=None if size is Size.source else int(size.value),
+            size=None if size is ShorterSide.source else int(size.value),
             masks=masks,
             model=matte,
             refine=refine.value,
@@ -98,7 +98,7 @@ def build(
         _write_shards(output, output / "shards", None, jobs)
 
 
-def _tell(made: "Summary", output: Path) -> None:
+def _tell(made: "BuildSummary", output: Path) -> None:
     """Print what a build made."""
     if made.reused:
         print(f"{made.reused} images were there already")

@@ -28,7 +28,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Of a folder: print a summa
 
 
 def note(sentence: str) -> None:
-    """Print what a person should know."""
+    """Print a warning on standard error."""
     print(f"phnet: note: {with_flags(sentence)}", file=sys.stderr)
 
 

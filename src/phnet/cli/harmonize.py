@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from phnet.batch.matching import Item
 
 
-class Engine(StrEnum):
+class Executor(StrEnum):
     """Executors of a folder's pictures."""
 
     threads = "threads"
@@ -69,7 +69,7 @@ FallbackMatte = Annotated[
     ),
 ]
 FolderEngine = Annotated[
-    Engine,
+    Executor,
     typer.Option(help="Of a folder: what runs the jobs; ray: over a cluster (extra 'scale')."),
 ]
 
@@ -91,7 +91,7 @@ def harmonize(
     matte: FallbackMatte = None,
     mask_too: Annotated[Path | None, typer.Option("--mask", help="The same as MASK.")] = None,
     jobs: Jobs = 1,
-    engine: FolderEngine = Engine.threads,
+    engine: FolderEngine = Executor.threads,
     resume: Resume = False,
     recursive: Recursive = False,
     as_json: AsJson = False,
@@ -106,11 +106,11 @@ def harmonize(
         raise BadInput(f"{mask_too}: expected one mask, got another: {mask}")
     mask = mask or mask_too
     settings = Settings(options, **network_settings(network, matte, reference, look))
-    places = {"--save-lut": save_lut, "--save-parts": save_parts, "--save-look": save_look}
+    flags = {"--save-lut": save_lut, "--save-parts": save_parts, "--save-look": save_look}
     if not (composite.is_dir() or composite.suffix.lower() == ".jsonl"):
-        _harmonize_one(composite, mask, output, settings, *places.values())
+        _harmonize_one(composite, mask, output, settings, *flags.values())
         return
-    check_folder("composite", output, places)
+    check_folder("composite", output, flags)
     _harmonize_folder(composite, mask, output, settings, engine, jobs, resume, recursive, as_json)
 
 
@@ -126,7 +126,7 @@ def _harmonize_one(
     """Harmonize a file, or standard input."""
     from phnet.batch.file_worker import handed_in, harmonize_file
 
-    place, _ = checked_target(output, settings, [composite, mask], save_look)
+    destination, _ = checked_target(output, settings, [composite, mask], save_look)
     if save_lut:
         check_cube(save_lut)
     picture, its_mask = sources(composite, mask)
@@ -136,7 +136,7 @@ def _harmonize_one(
         settings.harmonizer(),
         picture,
         its_mask,
-        place,
+        destination,
         settings.options,
         matter=settings.matter() if mask is None else None,
         save_lut=save_lut,
@@ -149,7 +149,7 @@ def _harmonize_one(
         note(sentence)
     height, width = done.size
     share = f"{width}x{height}, {done.foreground:.0%} of it foreground, harmonized"
-    say(f"{name_of(place)}: {share}", place)
+    say(f"{name_of(destination)}: {share}", destination)
 
 
 def _harmonize_folder(
@@ -157,7 +157,7 @@ def _harmonize_folder(
     masks: Path | None,
     output: Path,
     settings: "Settings",
-    engine: Engine,
+    engine: Executor,
     jobs: int,
     resume: bool,
     recursive: bool,
@@ -171,7 +171,7 @@ def _harmonize_folder(
     from phnet.batch.matching import passed_over
     from phnet.harmonization.harmonize_picture import FOUND
 
-    if engine is Engine.ray:
+    if engine is Executor.ray:
         load_ray()  # before anything is written
     items = _items(composites, masks, output, engine, recursive)
     finds = finds_people(items)
@@ -180,10 +180,10 @@ def _harmonize_folder(
     if finds:
         note(f"{composites}: {FOUND}")
     # Actors reserve the threads they use; here the cores are shared among the jobs.
-    shared = 1 if engine is Engine.ray else max(1, cores() // jobs)
+    shared = 1 if engine is Executor.ray else max(1, cores() // jobs)
     settings = replace(settings, threads=settings.threads or shared, finds_people=finds)
-    if engine is not Engine.threads:
-        if engine is Engine.ray:
+    if engine is not Executor.threads:
+        if engine is Executor.ray:
             settings = _for_other_machines(settings)
         FileWorker(settings)  # what is wrong with the models is told once, here
     work(
@@ -196,7 +196,7 @@ def _harmonize_folder(
 
 
 def _items(
-    composites: Path, masks: Path | None, output: Path, engine: Engine, recursive: bool
+    composites: Path, masks: Path | None, output: Path, engine: Executor, recursive: bool
 ) -> "list[Item]":
     """List the items; the folder of results is made, with a manifest for Ray's actors."""
     from phnet.batch.folders import MANIFEST, read_manifest, write_manifest
@@ -204,7 +204,7 @@ def _items(
     from phnet.errors import BadInput
     from phnet.files import make_folder
 
-    if engine is Engine.ray:  # a worker elsewhere starts in another folder
+    if engine is Executor.ray:  # a worker elsewhere starts in another folder
         composites, output = composites.resolve(), output.resolve()
         masks = masks.resolve() if masks else None
     if composites.is_dir():
@@ -214,7 +214,7 @@ def _items(
     else:
         items = read_manifest(composites, output)
     make_folder(output)
-    if engine is Engine.ray and composites != output / MANIFEST:
+    if engine is Executor.ray and composites != output / MANIFEST:
         write_manifest(items, output)
     return items
 

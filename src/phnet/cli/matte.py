@@ -57,13 +57,13 @@ def matte(
         )
         _matte_folder(photo, output, settings, jobs, resume, recursive, as_json)
         return
-    place = target(output, photo.with_suffix(".png"))
-    if isinstance(place, Path):
-        check_output(place, photo)
+    destination = target(output, photo.with_suffix(".png"))
+    if isinstance(destination, Path):
+        check_output(destination, photo)
     (source,) = sources(photo)
     assert source is not None
-    share = matte_file(Matter(model, threads, providers), source, place, refine.value)
-    say(f"{name_of(place)}: {100 * share:.0f}% of the picture is person", place)
+    share = matte_file(Matter(model, threads, providers), source, destination, refine.value)
+    say(f"{name_of(destination)}: {100 * share:.0f}% of the picture is person", destination)
 
 
 def _matte_folder(

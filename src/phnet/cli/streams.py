@@ -80,22 +80,22 @@ def checked_target(
     from phnet.images import check_output
 
     assert pictures[0] is not None
-    place = target(output, pictures[0])
+    destination = target(output, pictures[0])
     named = (settings.model, settings.matte, settings.reference, settings.look)
     taken = [path for path in pictures if path] + [Path(name) for name in named if name]
-    if isinstance(place, Path):
-        check_output(place, *taken)
-        taken.append(place)
+    if isinstance(destination, Path):
+        check_output(destination, *taken)
+        taken.append(destination)
     if save_look:
         check_place(save_look, *taken)
-    return place, taken
+    return destination, taken
 
 
-def check_folder(kind: str, output: Path, places: dict[str, Path | None]) -> None:
+def check_folder(kind: str, output: Path, flags: dict[str, Path | None]) -> None:
     """Refuse, for a folder of pictures of a ``kind``, what is for one alone, by its flag."""
     from phnet.errors import BadInput
 
-    for flag, given in places.items():
+    for flag, given in flags.items():
         if given:
             raise BadInput(f"{flag}: expected one {kind}, got a folder")
     if output == DASH:

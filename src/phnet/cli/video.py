@@ -7,12 +7,21 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.options import Matte, Model, Providers, Threads, takes
-from phnet.options import LiveOptions
+from phnet.options import LiveOptions, MaskOptions
 
 if TYPE_CHECKING:
     from phnet.images.arrays import Pixels
     from phnet.video import Live
     from phnet.video.container import Report
+
+
+Masks = Annotated[
+    str,
+    typer.Option(
+        metavar="MASKS/|auto",
+        help="A folder with a mask for each frame, in order of name; auto finds the person.",
+    ),
+]
 
 
 @app.command()
@@ -31,15 +40,10 @@ def video(
     background: Annotated[
         Path, typer.Option(help="A picture or a video; it covers the frame.", show_default=False)
     ],
-    mask: Annotated[
-        str,
-        typer.Option(
-            metavar="MASKS/|auto",
-            help="A folder with a mask for each frame, in order of name; auto finds the person.",
-        ),
-    ] = "auto",
+    mask: Masks = "auto",
     *,
     options: LiveOptions,
+    reading: MaskOptions,
     model: Model = None,
     matte: Matte = None,
     threads: Threads = None,
@@ -52,7 +56,7 @@ def video(
     from rich.console import Console
     from rich.progress import Progress
 
-    from phnet.errors import BadMask
+    from phnet.errors import BadMask, BadOption
     from phnet.harmonization.harmonizer import Harmonizer
     from phnet.matting.matte import Matter
     from phnet.video import Live
@@ -63,6 +67,8 @@ def video(
     masks = None if mask == "auto" else Path(mask)
     if masks is not None and not masks.is_dir():
         raise BadMask(f"{mask}: expected a folder of masks, or auto")
+    if masks is None and reading.mask_class is not None:
+        raise BadOption("mask_class: expected a folder of masks, got none")
     harmonizer = Harmonizer(model, threads, providers=providers)
     matter = Matter(matte, threads, providers)
 
@@ -73,7 +79,10 @@ def video(
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what is done then is kept
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(output.name, total=total)
-        report = convert(source, output, background, live, masks, lambda: progress.advance(task))
+        report = convert(
+            *(source, output, background, live, masks, lambda: progress.advance(task)),
+            mask_class=reading.mask_class,
+        )
     _tell(report, source, output)
 
 

@@ -220,7 +220,7 @@ class Composed:
     made: Composition
     picture: Picture  # what the result is saved with: the background, with the result's alpha
     cut_sides: Sequence[str]  # where the portrait's frame cuts the person off
-    notes: Sequence[str]  # what a person should know of the mask, a sentence each
+    notes: Sequence[str]  # warnings of the mask, a sentence each
 
     @property
     def result(self) -> Pixels:

@@ -33,7 +33,7 @@ LEAST = 1 / 512  # less missing light than this changes nothing
 
 
 @dataclass(frozen=True)
-class Light:
+class ShadowLight:
     """Direction and softness of a scene's light, as far as its shadow shows."""
 
     angle: float  # of the shadow, in degrees: 0 away from the viewer, 90 to the right, -90 left
@@ -42,7 +42,7 @@ class Light:
     cast: float  # in [0, 1]: how much of the light comes from one side
 
 
-def estimate_light(scene: Pixels) -> Light:
+def estimate_light(scene: Pixels) -> ShadowLight:
     """Guess the light of a scene from how bright its upper half (sky) and lower half (ground) are.
 
     The brighter side of the upper half is taken as that of the light, and a ground with much
@@ -60,10 +60,10 @@ def estimate_light(scene: Pixels) -> Light:
     dark, bright = np.percentile(lower, (15, 90))
     contrast = float(bright / max(float(dark), 0.01))
     sun = float(np.clip((contrast - 4) / 12, 0, 1)) * float(np.clip(bright / 0.25, 0, 1))
-    return Light(angle, 0.6, 1 - 0.7 * sun, 0.25 + 0.75 * sun)
+    return ShadowLight(angle, 0.6, 1 - 0.7 * sun, 0.25 + 0.75 * sun)
 
 
-def chosen_light(scene: Pixels, options: SceneOptions) -> Light:
+def chosen_light(scene: Pixels, options: SceneOptions) -> ShadowLight:
     """The light of a scene (H, W, 3 or 4): what the options say, and guessed where they do not."""
     guessed = estimate_light(scene)
     given = {
@@ -91,7 +91,7 @@ def stands(alpha: Floats, below: float) -> bool:
     return bool(int(rows[-1]) + 1 <= alpha.shape[0] - below + FLOATS * alpha.shape[0])
 
 
-def missing_light(size: tuple[int, int], mask: Floats, light: Light, bottom: int) -> Floats:
+def missing_light(size: tuple[int, int], mask: Floats, light: ShadowLight, bottom: int) -> Floats:
     """The share of the light that is missing on the ground, small: (h, w) in [0, 1].
 
     Args:
@@ -132,7 +132,7 @@ def _contact(person: Floats, foot: float, height: float) -> Floats:
     return np.asarray(0.55 * spread(0.018) + 0.45 * spread(0.06), np.float32)
 
 
-def _cast(person: Floats, foot: float, height: float, light: Light) -> Floats:
+def _cast(person: Floats, foot: float, height: float, light: ShadowLight) -> Floats:
     """The silhouette laid on the ground, softer with height."""
     turn = np.deg2rad(light.angle)
     aside, up = light.length * np.sin(turn), FLAT * light.length * np.cos(turn)
@@ -159,7 +159,7 @@ def _cast(person: Floats, foot: float, height: float, light: Light) -> Floats:
 
 
 def cast_shadow(
-    picture: Pixels, mask: Floats, amount: float, light: Light
+    picture: Pixels, mask: Floats, amount: float, light: ShadowLight
 ) -> tuple[Pixels, Floats]:
     """Darken the ground under and beside a person; the rest stays bit for bit.
 

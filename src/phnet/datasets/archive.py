@@ -69,10 +69,10 @@ def _first_guess(load: Callable[[int], Packed | None], count: int, max_bytes: in
     """The place in QUALITIES that a sample of evenly spaced photos says should fit."""
     loaded = [load(i) for i in range(0, count, max(1, count // SAMPLE))]
     sample = [item for item in loaded if item is not None]
-    for place, quality in enumerate(QUALITIES):
+    for index, quality in enumerate(QUALITIES):
         sizes = [len(encode(p, quality)) + len(encode_mask(m)) + ENTRIES for *_, p, m in sample]
         if sum(sizes) / max(len(sizes), 1) * count <= max_bytes:
-            return place
+            return index
     return len(QUALITIES) - 1
 
 

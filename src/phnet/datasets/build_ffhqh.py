@@ -39,7 +39,7 @@ VAL_SHARE = TEST_SHARE = 5 / 70  # section 3.2: 60,000 / 5,000 / 5,000 of 70,000
 
 
 @dataclass(frozen=True)
-class Summary:
+class BuildSummary:
     """Counts of what a build made."""
 
     splits: dict[str, int]  # images in each
@@ -67,7 +67,7 @@ def build(
     jobs: int = 1,
     engine: str = "processes",
     progress: Callable[[int, int, int], None] | None = None,
-) -> Summary:
+) -> BuildSummary:
     """Make composites of all photos under a folder; go on where an earlier run was stopped.
 
     Args:
@@ -113,7 +113,7 @@ def build(
     kinds = dict(sorted(Counter(record["kind"] for record in rejected.values()).items()))
     if not records:
         raise BadData(f"{photos}: none of {len(tasks)} photos can be used; see rejected.jsonl")
-    return Summary(splits, kinds, duplicates, ignored, reused)
+    return BuildSummary(splits, kinds, duplicates, ignored, reused)
 
 
 def _check_names(engine: str, refine: str, reading: str) -> None:
@@ -308,8 +308,8 @@ def split(groups: list[list[str]], seed: int) -> list[str]:
     }
     ordered = sorted(range(len(groups)), key=lambda i: sorted(groups[i]))
     drawn = [""] * len(groups)
-    for place in np.random.default_rng(seed).permutation(len(groups)).tolist():
-        i = ordered[place]
+    for index in np.random.default_rng(seed).permutation(len(groups)).tolist():
+        i = ordered[index]
         name = next(name for name, room in free.items() if len(groups[i]) <= room)
         free[name] -= len(groups[i])
         drawn[i] = name

@@ -16,7 +16,7 @@ from phnet.images.arrays import Floats, to_uint8
 
 
 @dataclass(frozen=True)
-class Report:
+class TreeReport:
     """Report on a tree; a sound one has no problems."""
 
     layout: str
@@ -30,7 +30,7 @@ def check(
     *,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> Report:
+) -> TreeReport:
     """Check every triple of every split.
 
     That each is there and can be decoded, that its sizes agree, that its mask is not empty when
@@ -69,7 +69,7 @@ def check(
             progress(done + 1, len(found))
     problems.extend(_across_splits(hashes))
     counts = Counter(split for split, _ in found)
-    return Report(kind, dict(counts), list(dict.fromkeys(problems)))
+    return TreeReport(kind, dict(counts), list(dict.fromkeys(problems)))
 
 
 def inspect(sample: Sample) -> tuple[list[str], str]:
@@ -95,11 +95,11 @@ def inspect(sample: Sample) -> tuple[list[str], str]:
 
 
 def _in_two_splits(found: list[tuple[str, Sample]]) -> list[str]:
-    places: dict[tuple[str, str], list[str]] = {}
+    seen: dict[tuple[str, str], list[str]] = {}
     for split, sample in found:
-        places.setdefault((sample.subset, sample.id), []).append(split)
+        seen.setdefault((sample.subset, sample.id), []).append(split)
     problems = []
-    for (subset, name), where in places.items():
+    for (subset, name), where in seen.items():
         if len(set(where)) > 1:
             problems.append(
                 f"{subset}: {name} is in the splits {' and '.join(dict.fromkeys(where))}"
@@ -110,12 +110,12 @@ def _in_two_splits(found: list[tuple[str, Sample]]) -> list[str]:
 
 
 def _across_splits(hashes: dict[tuple[str, Path], str]) -> list[str]:
-    places = list(hashes)
+    seen = list(hashes)
     problems = []
     for i, j in near_pairs(list(hashes.values())).tolist():
-        (one_split, one), (other_split, other) = places[i], places[j]
+        (one_split, one), (other_split, other) = seen[i], seen[j]
         if one_split != other_split:
-            a, b = (int(hashes[place], 16) for place in (places[i], places[j]))
+            a, b = (int(hashes[name], 16) for name in (seen[i], seen[j]))
             problems.append(
                 f"{one} ({one_split}) and {other} ({other_split}) are near-duplicates: "
                 f"{(a ^ b).bit_count()} of 256 bits differ"

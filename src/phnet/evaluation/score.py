@@ -186,11 +186,11 @@ def evaluate(
     """
     if not samples:
         raise BadData("expected samples to score, got none")
-    places = [Path(folder) for folder in folders]
-    found = [_predictions(samples, place, suffix) for place in places]
+    roots = [Path(folder) for folder in folders]
+    found = [_predictions(samples, root, suffix) for root in roots]
     spare = [
-        _predictions(samples, place / UNTOUCHED, suffix) if (place / UNTOUCHED).is_dir() else None
-        for place in places
+        _predictions(samples, root / UNTOUCHED, suffix) if (root / UNTOUCHED).is_dir() else None
+        for root in roots
     ]
     rule = protocols.find(protocol, samples[0].size)
     rows: list[_Row] = []
@@ -211,10 +211,10 @@ def evaluate(
             _scored(name, [sample for sample, _ in kept], table[:, i], found[i]),
             failed=failed,
             digest=whole,
-            note=read_note(places[i]),
+            note=read_note(roots[i]),
             warps=None if warps is None else warps[:, [i, -1]],
         )
-        for i, name in enumerate(names_of(places))
+        for i, name in enumerate(names_of(roots))
     ]
 
 

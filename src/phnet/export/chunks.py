@@ -28,15 +28,15 @@ def write_pieces(content: bytes, path: Path, largest: int = LARGEST_PIECE) -> li
     written: list[Path] = []
     for number, start in enumerate(range(0, len(content), largest)):
         piece = content[start : start + largest]
-        place = path.with_name(f"{path.name}.part{number:02d}")
-        write_bytes(place, piece)
-        written.append(place)
+        file = path.with_name(f"{path.name}.part{number:02d}")
+        write_bytes(file, piece)
+        written.append(file)
         digest = hashlib.sha256(piece).hexdigest()
-        parts.append({"file": place.name, "bytes": len(piece), "sha256": digest})
+        parts.append({"file": file.name, "bytes": len(piece), "sha256": digest})
     whole = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    place = path.with_name(path.name + SUFFIX)
-    write_text(place, json.dumps({"name": path.name, **whole, "parts": parts}, indent=2) + "\n")
-    return [*written, place]
+    file = path.with_name(path.name + SUFFIX)
+    write_text(file, json.dumps({"name": path.name, **whole, "parts": parts}, indent=2) + "\n")
+    return [*written, file]
 
 
 def read_pieces(path: Path) -> bytes:
@@ -59,16 +59,16 @@ def read_pieces(path: Path) -> bytes:
         raise BadModel(f"{path}: expected at most {MOST_PIECES} pieces, got {len(parts)}")
     content = b""
     for name, size, digest in parts:
-        place = path.parent / (Path(name).name or "(no name)")  # never outside the list's folder
+        file = path.parent / (Path(name).name or "(no name)")  # never outside the list's folder
         try:
-            piece = place.read_bytes() if _is_piece(place, size) else b""
+            piece = file.read_bytes() if _is_piece(file, size) else b""
         except OSError as error:
-            raise BadModel(f"{place}: cannot be read ({error.strerror})") from error
+            raise BadModel(f"{file}: cannot be read ({error.strerror})") from error
         if len(piece) != size:
-            raise BadModel(f"{place}: expected a piece of {size} bytes, found none of that size")
+            raise BadModel(f"{file}: expected a piece of {size} bytes, found none of that size")
         if hashlib.sha256(piece).hexdigest() != digest:
             raise BadModel(
-                f"{place}: expected the piece that {path.name} describes, its sum differs"
+                f"{file}: expected the piece that {path.name} describes, its sum differs"
             )
         content += piece
     if hashlib.sha256(content).hexdigest() != whole:
@@ -76,5 +76,5 @@ def read_pieces(path: Path) -> bytes:
     return content
 
 
-def _is_piece(place: Path, size: int) -> bool:
-    return place.is_file() and place.stat().st_size == size <= LARGEST_PIECE
+def _is_piece(file: Path, size: int) -> bool:
+    return file.is_file() and file.stat().st_size == size <= LARGEST_PIECE

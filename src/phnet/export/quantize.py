@@ -72,7 +72,7 @@ def quantize(content: bytes, feeds: Sequence[Feed], pn_layers: Iterable[int]) ->
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
+    class Calibration(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
         def __init__(self) -> None:
             self.left = iter(feeds)
 
@@ -94,10 +94,10 @@ def quantize(content: bytes, feeds: Sequence[Feed], pn_layers: Iterable[int]) ->
         "weight_type": QuantType.QInt8,
     }
     with tempfile.TemporaryDirectory() as folder:
-        prepared, place = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
+        prepared, quantized = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
         quant_pre_process(model, prepared, skip_symbolic_shape=True)
-        quantize_static(prepared, place, Reader(), **options)
-        small = onnx.load(place)
+        quantize_static(prepared, quantized, Calibration(), **options)
+        small = onnx.load(quantized)
     del small.metadata_props[:]
     small.metadata_props.extend(model.metadata_props)
     small.producer_name = model.producer_name

@@ -27,11 +27,11 @@ class Field(ColorMap):
         """See :class:`phnet.harmonization.color_map.ColorMap`."""
         height, width = composite.shape[:2]
         grid_height = self.coefficients.shape[1]
-        place = (np.arange(height) + 0.5) * grid_height / height - 0.5
-        place = np.clip(place, 0, grid_height - 1)
-        above = np.floor(place).astype(np.intp)
+        position = (np.arange(height) + 0.5) * grid_height / height - 0.5
+        position = np.clip(position, 0, grid_height - 1)
+        above = np.floor(position).astype(np.intp)
         below = np.minimum(above + 1, grid_height - 1)
-        share = (place - above).astype(np.float32)[:, None]
+        share = (position - above).astype(np.float32)[:, None]
         detail = self.detail
         if detail is not None and np.abs(detail).max(initial=0) < LEAST_DETAIL:
             detail = None

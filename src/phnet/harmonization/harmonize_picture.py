@@ -49,7 +49,7 @@ class Harmonized:
 
     result: Pixels  # sRGB (H, W, 3), in the type of the picture's ``colors``
     mask: Floats  # (H, W) in [0, 1]
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
     seen: Pixels  # sRGB (H, W, 3), what the network was shown: nothing that is transparent
     colors: ColorMap  # that was applied; of several persons, to the largest
 

@@ -32,9 +32,9 @@ class Lut(ColorMap):
         flat = self.table.reshape(-1, 3)
 
         def changed(rgb: list[Floats], _: slice) -> list[Floats]:
-            place = [np.clip(channel, 0, 1) * steps for channel in rgb]
-            low = [np.minimum(p.astype(np.int32), steps - 1) for p in place]
-            part = [p - i for p, i in zip(place, low, strict=True)]
+            position = [np.clip(channel, 0, 1) * steps for channel in rgb]
+            low = [np.minimum(p.astype(np.int32), steps - 1) for p in position]
+            part = [p - i for p, i in zip(position, low, strict=True)]
             total = np.zeros((*rgb[0].shape, 3), np.float32)
             first = (low[0] * (steps + 1) + low[1]) * (steps + 1) + low[2]
             for corner in range(8):

@@ -20,9 +20,9 @@ def persons(mask: Floats, ids: Pixels | None = None) -> list[Floats]:
             regions, and what is faint, belong to the nearest.
     """
     if ids is not None:
-        known, areas = np.unique(ids[mask > 0], return_counts=True)
-        order = np.argsort(-areas, kind="stable")
-        return [np.where(ids == known[k], mask, np.float32(0)) for k in order]
+        known, counts = np.unique(ids[mask > 0], return_counts=True)
+        largest_first = np.argsort(-counts, kind="stable")
+        return [np.where(ids == known[k], mask, np.float32(0)) for k in largest_first]
     count, labels, about, _ = cv2.connectedComponentsWithStats((mask >= APART).astype(np.uint8))
     areas = about[1:, cv2.CC_STAT_AREA]
     if count <= 2:
@@ -45,7 +45,7 @@ def without_others(picture: Pixels, mask: Floats, others: Floats) -> Pixels:
         others: (H, W), of those who shall not be seen.
     """
     made = np.array(picture)
-    place = np.nonzero(others > 0)
-    behind = spread(picture, (mask <= 0).astype(np.float32), 256).at_places(*place)
-    made[place] = in_levels(behind, picture.dtype)
+    indices = np.nonzero(others > 0)
+    behind = spread(picture, (mask <= 0).astype(np.float32), 256).at_places(*indices)
+    made[indices] = in_levels(behind, picture.dtype)
     return made

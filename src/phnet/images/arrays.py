@@ -88,11 +88,11 @@ def enlarged_rows(small: Floats, size: tuple[int, int], rows: slice) -> Floats:
         whole = cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(whole, np.float32)
     height = small.shape[0]
-    place = (np.arange(rows.start, rows.stop) + 0.5) * height / size[0] - 0.5
-    place = np.clip(place, 0, height - 1)
-    above = np.floor(place).astype(np.intp)
+    position = (np.arange(rows.start, rows.stop) + 0.5) * height / size[0] - 0.5
+    position = np.clip(position, 0, height - 1)
+    above = np.floor(position).astype(np.intp)
     below = np.minimum(above + 1, height - 1)
-    share = (place - above).astype(np.float32).reshape(-1, *[1] * (small.ndim - 1))
+    share = (position - above).astype(np.float32).reshape(-1, *[1] * (small.ndim - 1))
     lines = small[above] * (1 - share) + small[below] * share
     wide = cv2.resize(lines, (size[1], len(lines)), interpolation=cv2.INTER_LINEAR)
     return np.asarray(wide, np.float32)

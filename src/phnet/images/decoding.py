@@ -110,8 +110,8 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[O
                 _check_header(newer, source, error)
                 yield newer
                 return
-            if start.startswith(b"gimp xcf"):
-                raise error(f"{source}: {XCF}")
+            if sentence := _sentence_about(start, handle):
+                raise error(f"{source}: {sentence}")
             formats = list(READABLE)
             if start[4:8] == b"ftyp":
                 formats = _formats_of(handle, source) or formats
@@ -163,6 +163,18 @@ def _check_header(image: "Opened", source: Source, error: type[BadImage] | type[
         raise error(
             f"{source}: expected a single picture, got an animation or document of {frames} frames"
         )
+
+
+def _sentence_about(start: bytes, handle: BinaryIO) -> str | None:
+    """Say why files of a known kind cannot be read, and what to do."""
+    if start.startswith(b"gimp xcf"):
+        return XCF
+    if start.startswith(b"8BPS"):
+        depth = int.from_bytes(handle.read(24)[22:], "big")
+        handle.seek(0)
+        if depth in (16, 32):
+            return f"expected a PSD of 8 bits, got {depth}; save it as TIFF"
+    return None
 
 
 def _formats_of(handle: BinaryIO, source: Source) -> list[str]:
@@ -222,6 +234,12 @@ def decode(
         values = _deep_heif(source)
     else:
         values = _by_pillow(image, source, error, notes)
+    if (count := getattr(image, "n_frames", 1)) > 1:
+        notes.append(
+            "its layers were left out: the flat picture counts"
+            if image.format == "PSD"
+            else f"holds {count} pictures: the main one was taken"
+        )
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     channels = 3 if values.ndim == 3 and values.shape[2] > 2 else 1

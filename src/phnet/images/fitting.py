@@ -50,6 +50,10 @@ def fitted(kind: str, picture: Picture) -> tuple[Picture, list[str]]:
     if kind == "WEBP" and words.resources:
         lost.append("the IPTC captions")
         words = replace(words, resources=None)
+    if kind != "JPEG" and words.extended_xmp:
+        size = sum(len(part) for part in words.extended_xmp)
+        lost.append(f"{size >> 10} KiB of a JPEG's extended XMP")
+        words = replace(words, extended_xmp=())
     picture = replace(picture, words=words)
     if kind == "JPEG":
         if picture.exif and len(picture.exif) > LARGEST_SEGMENT:
@@ -73,11 +77,11 @@ def _small_exif(content: bytes) -> bytes | None:
     except (SyntaxError, ValueError, struct.error):  # it is no EXIF
         return None
     sizes: list[tuple[int, Any, int]] = []
-    places: dict[int | None, Any] = {None: exif, **{tag: exif.get_ifd(tag) for tag in SUB_IFDS}}
-    for table, part in places.items():
+    tables: dict[int | None, Any] = {None: exif, **{tag: exif.get_ifd(tag) for tag in SUB_IFDS}}
+    for table, part in tables.items():
         sizes += [(_size(value), table, tag) for tag, value in part.items() if tag not in SUB_IFDS]
     for _, table, tag in sorted(sizes, key=lambda entry: -entry[0]):
-        del places[table][tag]
+        del tables[table][tag]
         small = without_unwritable(exif)[0]
         if not small or len(small) <= LARGEST_SEGMENT:
             return small
@@ -107,7 +111,7 @@ def with_words(jpeg: bytes, words: Words) -> bytes:
     at = 2
     while jpeg[at : at + 1] == b"\xff" and 0xE0 <= jpeg[at + 1] <= 0xEF:
         at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    extra = b""
+    extra = b"".join(_segment(0xE1, part) for part in words.extended_xmp)
     blocks, room = words.resources or b"", LARGEST_SEGMENT - len(RESOURCES_START)
     for start in range(0, len(blocks), room):
         extra += _segment(0xED, RESOURCES_START + blocks[start : start + room])

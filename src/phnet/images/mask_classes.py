@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from phnet.errors import BadMask
+from phnet.errors import MissingClass
 from phnet.images.arrays import Floats, Pixels
 
 MOST_IDS = 32  # colors that can be ids of classes; more are a picture
@@ -20,7 +20,7 @@ def class_of(values: Pixels, wanted: str, depth: float, name: str) -> Floats:
         name: of the mask, for sentences.
 
     Raises:
-        BadMask: no pixel has it; says what is there.
+        MissingClass: no pixel has it; says what is there.
     """
     if values.ndim == 3:
         values = values[..., :3] if values.shape[2] > 2 else values[..., 0]
@@ -47,7 +47,7 @@ def class_of_palette(indices: Pixels, palette: Pixels, wanted: str, name: str) -
     """Mask of a number, or of a color in ``palette`` (N, 3), uint8, among indices (H, W).
 
     Raises:
-        BadMask: no pixel has it; says what is there.
+        MissingClass: no pixel has it; says what is there.
     """
     chosen = [int(wanted)] if _is_number(wanted) else []
     if not chosen:
@@ -70,7 +70,7 @@ def in_hex(color: Pixels) -> str:
 def _checked(inside: Pixels, wanted: str, kind: str, found: list[str], name: str) -> Floats:
     if not inside.any():
         more = [*found[:MOST_NAMED], "..."] if len(found) > MOST_NAMED else found
-        raise BadMask(
+        raise MissingClass(
             f"{name}: expected the class {wanted} (mask_class), got {kind}{', '.join(more)}"
         )
     return np.asarray(inside, np.float32)

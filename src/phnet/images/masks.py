@@ -212,7 +212,7 @@ def _gray(values: Pixels, name: str) -> Mask:
 
 
 def _two_valued(low: float, high: float, depth: float | None) -> str | None:
-    """What two values were taken for, where that is not obvious."""
+    """Say what two values were taken for, where that is not obvious."""
     if low == 0 and depth and high / depth >= FULL:
         return None
     if (low, high) == (0, 1):

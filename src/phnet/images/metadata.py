@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ORIENTATION = 0x0112
 LARGEST_SEGMENT = 65533  # bytes in a segment of a JPEG
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Words:
     resources: bytes | None = None  # Photoshop's, with IPTC captions: see :mod:`phnet.images.iptc`
     comment: bytes | None = None  # of a JPEG or GIF
     texts: "tuple[Chunk, ...]" = ()  # of a PNG, as they stand there
+    extended_xmp: tuple[bytes, ...] = ()  # of a JPEG, segments as they stand there
 
 
 def exif_of(image: "Image.Image | TiffPage | NewerJpeg") -> Exif:
@@ -118,7 +120,13 @@ def words_of(image: "Image.Image | TiffPage | NewerJpeg", source: Source, turned
             for name, content in getattr(image, "applist", [])
             if name == "APP13" and content.startswith(start)
         ]
-        return Words(kept_resources(b"".join(parts), turned), comment)
+        extended = tuple(
+            content
+            for name, content in getattr(image, "applist", [])
+            if name == "APP1" and content.startswith(EXTENDED_XMP)
+        )
+        kept = kept_resources(b"".join(parts), turned)
+        return Words(kept, comment, extended_xmp=extended)
     if image.format != "PNG":
         return Words(None, comment)
     with source.open() as handle:

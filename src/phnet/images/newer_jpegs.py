@@ -13,7 +13,8 @@ import numpy as np
 from phnet.errors import BadImage, BadMask
 from phnet.images.arrays import FULL_SCALE, Pixels, to_float
 from phnet.images.color_profiles import cmyk_to_rgb
-from phnet.images.declared_colors import Declared, by_codes, by_primaries
+from phnet.images.declared_colors import Declared, by_codes
+from phnet.images.jpegxl_header import Bits, colors_of, depth_of, extra_of, size_of, skip_preview
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,15 +25,13 @@ MOST_BOXES = 10_000
 MOST_METADATA = 16 << 20  # bytes
 XMP_ID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 EXIF_ID = b"JpgTiffExif->JP2"
-RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 LINEAR = 8  # of H.273
-P3_WHITE = (0.314, 0.351)
 DEPTHS = "8 or 16 bits a sample"
 Box = tuple[bytes, bytes]  # name and content
 
 
 def is_newer(start: bytes) -> bool:
-    """Whether a file that begins so is a JPEG XL or JPEG 2000."""
+    """Tell whether a file that begins so is a JPEG XL or JPEG 2000."""
     return start.startswith(JXL_STARTS + JP2_STARTS)
 
 
@@ -146,7 +145,7 @@ class NewerJpeg:
                 elif name == b"xml ":
                     self.info["xmp"] = body
             stream = b"".join(parts)
-        self._read_codestream(_Bits(stream[2:4096]))
+        self._read_codestream(Bits(stream[2:4096]))
 
         def read() -> Pixels:
             import imagecodecs
@@ -155,19 +154,19 @@ class NewerJpeg:
 
         return read
 
-    def _read_codestream(self, bits: "_Bits") -> None:
-        self.width, self.height = _size(bits)
+    def _read_codestream(self, bits: "Bits") -> None:
+        self.width, self.height = size_of(bits)
         self._bits, self._own = 8, 3
         if bits.flag():  # all is as usual
             return
         self._refuse_more(bits)
-        is_float, self._bits = _depth(bits)
+        is_float, self._bits = depth_of(bits)
         if is_float or self._bits > 16:
             self._refuse(f"expected {DEPTHS}, got {self._bits}{' in floating point' * is_float}")
         bits.flag()
-        kinds = [_extra(bits) for _ in range(bits.one_of(0, 1, (4, 2), (12, 1)))]
+        kinds = [extra_of(bits) for _ in range(bits.one_of(0, 1, (4, 2), (12, 1)))]
         is_xyb = bits.flag()
-        space, self.declared, has_icc = _colors(bits)
+        space, self.declared, has_icc = colors_of(bits)
         if has_icc:
             how = "its colors were taken as sRGB"
             if is_xyb:  # libjxl makes linear sRGB of it
@@ -179,15 +178,15 @@ class NewerJpeg:
             self._alpha = self._own + alphas[0]
             self._is_multiplied = kinds[alphas[0]][1]
 
-    def _refuse_more(self, bits: "_Bits") -> None:
+    def _refuse_more(self, bits: "Bits") -> None:
         """Read the fields that are rarely there; an animation is refused."""
         if not bits.flag():
             return
         self.orientation = 1 + bits.take(3)
         if bits.flag():
-            _size(bits)
+            size_of(bits)
         if bits.flag():
-            _preview(bits)
+            skip_preview(bits)
         if bits.flag():
             self._refuse("expected a single picture, got an animation")
 
@@ -291,121 +290,3 @@ def _unpacked(name: bytes, body: bytes) -> Box:
     except (ValueError, RuntimeError):
         return b"", b""
     return body[:4], bytes(unpacked)
-
-
-class _Bits:
-    """Bits of a JPEG XL codestream, the lowest of a byte first."""
-
-    def __init__(self, content: bytes) -> None:
-        self._number, self._left = int.from_bytes(content, "little"), 8 * len(content)
-
-    def take(self, count: int) -> int:
-        """The next bits as a number."""
-        if count > self._left:
-            raise IndexError(count)
-        value = self._number & ((1 << count) - 1)
-        self._number >>= count
-        self._left -= count
-        return value
-
-    def flag(self) -> bool:
-        """The next bit."""
-        return bool(self.take(1))
-
-    def one_of(self, *ways: int | tuple[int, int]) -> int:
-        """One of four ways to write a number: itself, or (bits, offset)."""
-        way = ways[self.take(2)]
-        return way if isinstance(way, int) else self.take(way[0]) + way[1]
-
-    def choice(self) -> int:
-        """One of a list of names."""
-        return self.one_of(0, 1, (4, 2), (6, 18))
-
-
-def _size(bits: _Bits) -> tuple[int, int]:
-    """Width and height."""
-
-    def side() -> int:
-        if small:
-            return (bits.take(5) + 1) * 8
-        return bits.one_of((9, 1), (13, 1), (18, 1), (30, 1))
-
-    small = bits.flag()
-    height, ratio = side(), bits.take(3)
-    if not ratio:
-        return side(), height
-    across, down = RATIOS[ratio - 1]
-    return height * across // down, height
-
-
-def _preview(bits: _Bits) -> None:
-    in_eights = bits.flag()
-
-    def side() -> int:
-        if in_eights:
-            return bits.one_of(16, 32, (5, 1), (9, 33))
-        return bits.one_of((6, 1), (8, 65), (10, 321), (12, 1345))
-
-    side()
-    if not bits.take(3):
-        side()
-
-
-def _depth(bits: _Bits) -> tuple[bool, int]:
-    """Whether samples are floats, and their bits."""
-    if not bits.flag():
-        return False, bits.one_of(8, 10, 12, (6, 1))
-    count = bits.one_of(32, 16, 24, (6, 1))
-    bits.take(4)
-    return True, count
-
-
-def _extra(bits: _Bits) -> tuple[int, bool]:
-    """Kind of an extra channel (0: alpha), and whether the colors are multiplied by it."""
-    if bits.flag():
-        return 0, False
-    kind = bits.choice()
-    _depth(bits)
-    bits.one_of(0, 3, 4, (3, 1))
-    for _ in range(bits.one_of(0, (4, 0), (5, 16), (10, 48))):
-        bits.take(8)
-    multiplied = kind == 0 and bits.flag()
-    if kind == 2:
-        bits.take(64)
-    if kind == 5:
-        bits.one_of(1, (2, 0), (4, 3), (8, 19))
-    return kind, multiplied
-
-
-def _colors(bits: _Bits) -> tuple[int, Declared, bool]:
-    """Color space (0 RGB, 1 gray), what is declared, and whether there is a profile instead."""
-    if bits.flag():
-        return 0, Declared(), False
-    has_icc, space = bits.flag(), bits.choice()
-    if has_icc:
-        return space, Declared(), True
-
-    def point() -> tuple[float, float]:
-        x, y = (bits.one_of((19, 0), (19, 1 << 19), (20, 1 << 20), (21, 1 << 21)) for _ in "xy")
-        return _signed(x) / 1e6, _signed(y) / 1e6
-
-    channels, white, gamut = 1 if space == 1 else 3, 1, 1
-    points: tuple[float, ...] = ()
-    given = None
-    if space != 2:
-        white = bits.choice()
-        given = point() if white == 2 else {10: (1 / 3, 1 / 3), 11: P3_WHITE}.get(white)
-        if space != 1:
-            gamut = bits.choice()
-            if gamut == 2:
-                points = (*point(), *point(), *point())
-    gamma = bits.take(24) / 1e7 if bits.flag() else 0.0
-    transfer = 2 if gamma else bits.choice()
-    primaries = {1: 1, 9: 9, 11: 11 if white == 11 else 12}.get(gamut, 0)
-    if not gamma and not points and given in (None, P3_WHITE):
-        return space, by_codes(primaries, transfer, channels), False
-    return space, by_primaries(primaries, points, given, gamma, channels), False
-
-
-def _signed(value: int) -> int:
-    return -(value + 1) // 2 if value & 1 else value // 2

@@ -42,7 +42,7 @@ class Picture:
     words: Words = field(default_factory=Words)  # captions, comments, text
     declared: tuple[Chunk, ...] = ()  # a PNG's chunks about its colors, to be written again
     made_icc: bool = False  # the file has no profile, ``icc`` says what else it declares
-    notes: tuple[str, ...] = ()  # what a person should know of how it was read, a sentence each
+    notes: tuple[str, ...] = ()  # warnings of how it was read, a sentence each
 
     @property
     def size(self) -> tuple[int, int]:

@@ -126,13 +126,13 @@ def to_sdr(rgb: Pixels, colors: Colors) -> Pixels:
         scene = cv2.transform(linear, LUMA_BT2020)
         linear *= (np.maximum(scene, 1e-6) ** 0.2)[..., None] * np.float32(PEAK / WHITE)
     if colors.is_hdr:
-        place = np.sqrt(np.clip(linear * np.float32(WHITE / PEAK), 0, 1)) * (STEPS - 1)
-        linear = compression()[np.rint(place).astype(np.intp)]
+        position = np.sqrt(np.clip(linear * np.float32(WHITE / PEAK), 0, 1)) * (STEPS - 1)
+        linear = compression()[np.rint(position).astype(np.intp)]
     if colors.primaries in TO_BT709:
         matrix = np.array(TO_BT709[colors.primaries], np.float32)
         linear = np.asarray(cv2.transform(linear, matrix), np.float32)
-    place = np.sqrt(np.clip(linear, 0, 1)) * (STEPS - 1)
-    return np.asarray(encoding()[np.rint(place).astype(np.intp)])
+    position = np.sqrt(np.clip(linear, 0, 1)) * (STEPS - 1)
+    return np.asarray(encoding()[np.rint(position).astype(np.intp)])
 
 
 @cache

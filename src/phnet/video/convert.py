@@ -13,18 +13,31 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phnet.errors import BadImage, BadMask, BadOutput
+import numpy as np
+
+from phnet.errors import BadImage, BadMask, BadOutput, MissingClass
 from phnet.files import check_place, replacing
-from phnet.images import load, load_mask
+from phnet.images import load, read_mask
 from phnet.images.arrays import Floats, Pixels, check_mask, to_uint8
 from phnet.video.container import Report, opened, pyav
 from phnet.video.frames import Reader, squared
 from phnet.video.writing import ENCODERS, Writer
 
 if TYPE_CHECKING:
-    from phnet.video.live import Begun, Live
+    from phnet.video.live import Live, MattedFrame
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".heic")
+PICTURES: tuple[str, ...] = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".jpe",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+)
+PICTURES += (".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".psd")
 
 
 def check_video_output(path: Path, *inputs: Path | None) -> None:
@@ -45,6 +58,7 @@ def convert(
     live: "Callable[[Pixels], Live]",
     masks: Path | None = None,
     on_frame: Callable[[], None] = lambda: None,
+    mask_class: str | None = None,
 ) -> Report:
     """Replace a video's background.
 
@@ -53,9 +67,9 @@ def convert(
         output: the video to write, of the same size, pixel aspect and times.
         background: a picture or a video; a video that is shorter begins again.
         live: makes the live path from the first background picture.
-        masks: a folder with one mask a frame, in the order of their names; None: the video's own
-            alpha, else the person is found.
+        masks: a folder, one a frame, by name; None: the video's alpha, else the person is found.
         on_frame: called after each frame.
+        mask_class: the person's, of masks with several; a frame without it has nobody in it.
 
     Returns:
         What became of it; :attr:`Report.short` says that the end could not be read.
@@ -64,6 +78,7 @@ def convert(
         PHNetError: one sentence; nothing is written then.
     """
     report = Report()
+    alphas = None if masks is None else _Masks(masks, mask_class, report)
     with (
         closing(_scenes(background)) as scenes,
         opened(source) as container,
@@ -80,7 +95,7 @@ def convert(
                 ) as second,
             ):
                 try:
-                    _run(reader, session, second, chain([(time, scene)], scenes), masks)
+                    _run(reader, session, second, chain([(time, scene)], scenes), alphas)
                 except KeyboardInterrupt:
                     report.stopped = True
                 second.wait()
@@ -103,10 +118,9 @@ def _run(
     session: "Live",
     second: "_Second",
     scenes: Iterator[tuple[float, Pixels]],
-    folder: Path | None,
+    alphas: "_Masks | None",
 ) -> None:
     """Begin each frame, with the scene of its time behind, and hand it to the second thread."""
-    alphas = None if folder is None else _masks(folder)
     time, scene = next(scenes)
     for shown in reader.frames(second.pass_on):
         while time <= shown.seconds:
@@ -115,7 +129,7 @@ def _run(
         session.pixel_aspect = float(reader.pixel_aspect)
         alpha = shown.alpha
         if alphas is not None:
-            alpha = _next(alphas, folder, second.begun, shown.pixels.shape[:2])
+            alpha = alphas.next(second.begun, shown.pixels.shape[:2])
         is_cutout = alphas is None and alpha is not None
         second.finish(shown.pts, session.begin(shown.pixels, alpha, is_cutout=is_cutout))
 
@@ -142,7 +156,7 @@ class _Second:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def finish(self, pts: int, begun: "Begun") -> None:
+    def finish(self, pts: int, begun: "MattedFrame") -> None:
         """Have a frame finished and written, once the one before is done."""
         self.wait()
         self.begun += 1
@@ -164,7 +178,7 @@ class _Second:
             self.frames += 1
             self._on_frame()
 
-    def _write(self, pts: int, begun: "Begun") -> None:
+    def _write(self, pts: int, begun: "MattedFrame") -> None:
         self.writer.write(pts, self._session.finish(begun))
 
 
@@ -188,17 +202,27 @@ def _scenes(background: Path) -> Generator[tuple[float, Pixels], None, None]:
         start = end + float(reader.step * reader.time_base)
 
 
-def _masks(folder: Path) -> Iterator[tuple[Path, Floats]]:
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
-    for file in files:
-        yield file, load_mask(file)
+class _Masks:
+    """The masks of a folder, one a frame, in the order of their names."""
 
+    def __init__(self, folder: Path, wanted: str | None, report: Report) -> None:
+        self._folder, self._wanted, self._report = folder, wanted, report
+        files = (path for path in folder.iterdir() if path.suffix.lower() in (*PICTURES, ".gif"))
+        self._files = iter(sorted(path for path in files if not path.name.startswith(".")))
+        self._told = False
 
-def _next(
-    alphas: Iterator[tuple[Path, Floats]], folder: Path | None, found: int, size: tuple[int, ...]
-) -> Floats:
-    """The next mask at the frame's size; an empty one says that nobody is in the frame."""
-    file, alpha = next(alphas, (None, None))
-    if alpha is None:
-        raise BadMask(f"{folder}: expected a mask for each frame, found only {found}")
-    return check_mask(alpha, (size[0], size[1]), str(file)) if alpha.any() else alpha
+    def next(self, found: int, size: tuple[int, ...]) -> Floats:
+        """The next mask at the frame's size; an empty one says that nobody is in the frame."""
+        file = next(self._files, None)
+        if file is None:
+            raise BadMask(f"{self._folder}: expected a mask for each frame, found only {found}")
+        try:
+            mask = read_mask(file, wanted=self._wanted)
+        except MissingClass:
+            return np.zeros(size, np.float32)
+        if mask.note and not self._told:
+            self._report.notes.append(f"{file}: {mask.note}")
+            self._told = True
+        if not mask.alpha.any():
+            return mask.alpha
+        return check_mask(mask.alpha, (size[0], size[1]), str(file))

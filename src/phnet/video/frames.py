@@ -21,6 +21,7 @@ DEFAULT_RATE = Fraction(25)
 ROUNDING = 0.005  # seconds
 DECLARED = "matroska"  # the format whose length is declared and is that of what is shown
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave alpha out
+TRANSPORT_PACKETS = (188, 192, 204)  # bytes; a file of them holds whole ones
 STEEPEST = 16.0  # sides of a pixel; what is beyond is a mistake
 
 
@@ -169,8 +170,10 @@ class Reader:
         return f"{self._path}: the file ends early: {self._report.frames}{of} frames could be read"
 
     def _is_cut(self) -> bool:
-        """Tell whether the index names a frame that lies behind the end of the file."""
+        """Tell whether the index names a frame behind the file's end, or a packet has no end."""
         entries, size = getattr(self.stream, "index_entries", None), self._container.size
+        if size > 0 and self._container.format.name == "mpegts":
+            return all(size % packet for packet in TRANSPORT_PACKETS)
         if not entries or size <= 0:
             return False
         last = entries[len(entries) - 1]

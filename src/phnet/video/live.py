@@ -35,7 +35,7 @@ LEAST_ALPHA = 1 / 255
 
 
 @dataclass(frozen=True)
-class Begun:
+class MattedFrame:
     """A frame whose person has been found."""
 
     scene: Pixels  # uint8 (H, W, 3), what goes behind
@@ -143,7 +143,9 @@ class Live:
         self._seconds.append(time.perf_counter() - start)
         return result
 
-    def begin(self, frame: Pixels, mask: Pixels | None = None, *, is_cutout: bool = False) -> Begun:
+    def begin(
+        self, frame: Pixels, mask: Pixels | None = None, *, is_cutout: bool = False
+    ) -> MattedFrame:
         """The first half of :meth:`process`: find the person and the person's own colors.
 
         Args:
@@ -167,9 +169,9 @@ class Live:
         self.alpha = self._alpha(frame, rgb, mask)
         box = box_around(self.alpha)
         colors = rgb[box] if is_cutout else self._own_colors(rgb[box], self.alpha[box])
-        return Begun(self._covering, self.alpha, box, colors, is_cut)
+        return MattedFrame(self._covering, self.alpha, box, colors, is_cut)
 
-    def finish(self, begun: Begun) -> Pixels:
+    def finish(self, begun: MattedFrame) -> Pixels:
         """The second half of :meth:`process`: harmonize and blend."""
         if begun.is_cut:
             self.maps.forget()
@@ -207,7 +209,7 @@ class Live:
             return blur_fusion(rgb, alpha, SHRINK)
         return estimate(rgb, alpha, self.foreground)
 
-    def _look(self, begun: Begun) -> Field:
+    def _look(self, begun: MattedFrame) -> Field:
         """The network's color map for this frame; between its answers, one on the way."""
         self._since += 1
         if self._goals is None or self._since >= self.options.every:

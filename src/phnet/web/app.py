@@ -49,7 +49,7 @@ def create_app(
     """
     limits = limits or Limits()
     pool = Pool(limits, make)
-    counters = metrics.Metrics(pool)
+    counters = metrics.Counters(pool)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -75,7 +75,7 @@ def create_app(
     return app
 
 
-def _for_operators(pool: Pool, counters: metrics.Metrics) -> APIRouter:
+def _for_operators(pool: Pool, counters: metrics.Counters) -> APIRouter:
     """``/healthz`` and ``/metrics``."""
     router = APIRouter(tags=["operation"])
 
@@ -193,7 +193,7 @@ def _picture_responses() -> dict[int | str, dict[str, Any]]:
     """Responses of the routes that make pictures, for OpenAPI."""
     images: dict[str, Any] = {media: dict(BINARY) for media in (*MEDIA_TYPES.values(), PSD, CUBE)}
     notes = {
-        "description": "What a person should know, sentences joined by semicolons.",
+        "description": "Warnings, sentences joined by semicolons.",
         "schema": {"type": "string"},
         "example": "no mask was given; the person was found in the picture itself",
     }
@@ -266,7 +266,7 @@ def _describe_problems(app: FastAPI) -> None:
 class _Recorder:
     """Counts every request and logs one line about it: the route, never a name or an address."""
 
-    def __init__(self, app: ASGIApp, counters: metrics.Metrics) -> None:
+    def __init__(self, app: ASGIApp, counters: metrics.Counters) -> None:
         self._app = app
         self._counters = counters
 

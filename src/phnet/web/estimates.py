@@ -51,13 +51,13 @@ def _pixels(content: bytes) -> int:
 
 
 def _jpeg(content: bytes) -> int:
-    place = 2
+    at = 2
     for _ in range(200):  # segments before the first frame; photos have about 20
-        if place + 9 > len(content) or content[place] != 0xFF:
+        if at + 9 > len(content) or content[at] != 0xFF:
             return 0
-        marker = content[place + 1]
+        marker = content[at + 1]
         if marker in _FRAMES:
-            height, width = struct.unpack(">HH", content[place + 5 : place + 9])
+            height, width = struct.unpack(">HH", content[at + 5 : at + 9])
             return int(width * height)
-        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
     return 0

@@ -25,14 +25,14 @@ class MatteOptions(Checked):
 
 
 @dataclass(frozen=True)
-class HarmonizeOptions(options.HarmonizeOptions):
+class HarmonizeRequest(options.HarmonizeOptions):
     """Options of harmonize, with one of the server's networks."""
 
     model: str = option("portrait", "A name that GET /v1/models lists.")
 
 
 @dataclass(frozen=True)
-class ComposeOptions(options.ComposeOptions):
+class ComposeRequest(options.ComposeOptions):
     """Options of compose, with one of the server's networks."""
 
     model: str = option("portrait", "A name that GET /v1/models lists.")
@@ -139,7 +139,7 @@ HARMONIZE = Fields(
         "reference": "A picture that the light is read from instead of the background.",
         "look": "A look that was saved (JSON): it is applied, and none is found.",
     },
-    HarmonizeOptions,
+    HarmonizeRequest,
 )
 COMPOSE = Fields(
     {
@@ -151,7 +151,7 @@ COMPOSE = Fields(
         "reference": "A picture that the light is read from instead of the background.",
         "look": "A look that was saved (JSON): it is applied, and none is found.",
     },
-    ComposeOptions,
+    ComposeRequest,
 )
 MATTE = Fields({"photo": "A photo of a person: PNG, JPEG, WebP or TIFF."}, {}, MatteOptions)
 

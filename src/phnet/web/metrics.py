@@ -17,7 +17,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # others
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
 
-class Metrics:
+class Counters:
     """The counters of one application."""
 
     def __init__(self, pool: Pool) -> None:

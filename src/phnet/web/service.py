@@ -20,7 +20,7 @@ from phnet.images.decoding import Source
 from phnet.images.encoding import compressed
 from phnet.images.psd import psd_bytes
 from phnet.matting.matte import Matter
-from phnet.web.forms import ComposeOptions, Form, HarmonizeOptions, MatteOptions
+from phnet.web.forms import ComposeRequest, Form, HarmonizeRequest, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.problems import Problem
 
@@ -64,7 +64,7 @@ class Answer:
 
     content: bytes
     media_type: str
-    notes: Sequence[str]  # what a person should know, a sentence each
+    notes: Sequence[str]  # warnings, a sentence each
 
 
 class Service:
@@ -96,7 +96,7 @@ class Service:
             ]
         )
 
-    def harmonize(self, form: Form[HarmonizeOptions]) -> Answer:
+    def harmonize(self, form: Form[HarmonizeRequest]) -> Answer:
         """Decode, harmonize and encode.
 
         Raises:
@@ -114,13 +114,14 @@ class Service:
             look=_look(form.files),
         )
         if _wants(form, CUBE):
-            how = (options.resolution, "lut", options.light)
-            return _cube(form, harmonizer.color_map(made.seen, made.mask, *how), made.notes)
+            resolution, light = options.resolution, options.light
+            table = harmonizer.color_map(made.seen, made.mask, resolution, "lut", light)
+            return _cube(form, table, made.notes)
         if _wants(form, PSD):
             return _psd(picture, picture.colors, made.result, made.mask, made.notes)
         return _answer(form.types, picture, made.result, made.mask, made.notes)
 
-    def compose(self, form: Form[ComposeOptions]) -> Answer:
+    def compose(self, form: Form[ComposeRequest]) -> Answer:
         """Put a portrait's person in front of another background, in harmony with it.
 
         Raises:
@@ -170,11 +171,11 @@ class Service:
     def _reference(self, files: dict[str, bytes]) -> Picture | None:
         return self._picture(files, "reference") if "reference" in files else None
 
-    def _mask(self, form: Form[HarmonizeOptions] | Form[ComposeOptions]) -> Mask | None:
+    def _mask(self, form: Form[HarmonizeRequest] | Form[ComposeRequest]) -> Mask | None:
         if "mask" not in form.files:
             return None
         source = Source("mask", form.files["mask"], self._limits.pixels)
-        several = isinstance(form.options, HarmonizeOptions) and form.options.each
+        several = isinstance(form.options, HarmonizeRequest) and form.options.each
         return read_mask(source, wanted=form.options.mask_class, several=several)
 
 
@@ -220,7 +221,7 @@ def _answer(
         picture: the composite.
         result: as for :func:`phnet.images.save`.
         mask: likewise.
-        notes: what a person should know.
+        notes: warnings, a sentence each.
     """
     kind = "JPEG" if picture.format == "MPO" else picture.format
     kind = kind if kind in MEDIA_TYPES else "PNG"

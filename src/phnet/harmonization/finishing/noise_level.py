@@ -50,7 +50,7 @@ class Noise:
     fine: Floats  # (3, LEVELS): of the same blocks, in second differences both ways
 
     def like(self, grain: Floats) -> Floats:
-        """How much of this is noise as another grain (3,) has it: sigmas (3, LEVELS).
+        """The part of this that is noise as another grain (3,) has it: sigmas (3, LEVELS).
 
         Where it is not sure that it is noise, only what is as fine as that grain counts: cloth and
         hair are coarser.
@@ -186,7 +186,7 @@ def _without_plane(values: Floats) -> Floats:
 
 
 def _unevenness(square: Floats) -> float:
-    """How much the brightness's variances of blocks, (n, 3), differ: third quartile to first."""
+    """Ratio of the brightness's variances of blocks, (n, 3): third quartile to first."""
     low, high = np.percentile(square[:, 0], (25, 75))
     return float(high / max(low, 1e-7))
 
