@@ -6,6 +6,7 @@ changed is a part's name, length, place or content. What cannot be read is left 
 
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 NUMBERS = (0, 1, 2, 7, 127, 128, 255, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 62)
@@ -31,7 +32,7 @@ Write = Callable[[Part], bytes]
 def changed(rng: random.Random, parts: list[Part]) -> list[Part]:
     """The same tree with one thing changed."""
     groups = [parts]
-    for group in groups:  # a part may be in itself
+    for group in groups:  # a part may stand in two places
         new = [part.parts for part in group if part.parts]
         groups += [one for one in new if not any(one is known for known in groups)]
     group = rng.choice(groups)
@@ -50,7 +51,7 @@ def changed(rng: random.Random, parts: list[Part]) -> list[Part]:
     elif how == 4:
         part.name = rng.choice([other.name for other in group] + [rng.randbytes(len(part.name))])
     elif how == 5 and part.parts is not None:
-        part.parts += [part] if rng.random() < 0.5 else part.parts  # in itself, or twice
+        part.parts += deepcopy([part] if rng.random() < 0.5 else part.parts)  # in itself, or twice
     else:
         part.body = _other_bytes(rng, part.body)
     return parts
@@ -69,7 +70,7 @@ def _other_bytes(rng: random.Random, body: bytes) -> bytes:
 
 
 def written(parts: list[Part], write: Write, depth: int = DEEPEST) -> bytes:
-    """A tree as bytes; a part in itself ends somewhere."""
+    """A tree as bytes, down to some depth."""
     made = b""
     for part in parts:
         body = part.body
