@@ -16,13 +16,13 @@ from importlib import metadata
 from pathlib import Path
 
 NEEDED = {  # the name that is imported, and the package that brings it where it is missing
-    "numpy": "numpy>=1.26",
-    "PIL": "pillow>=11",
-    "onnxruntime": "onnxruntime>=1.20",
-    "cv2": "opencv-python-headless>=4.12",
-    "tifffile": "tifffile>=2024.8",
-    "imagecodecs": "imagecodecs>=2024.9",
-    "typer": "typer>=0.15",
+    "numpy": "numpy>=2.0",
+    "PIL": "pillow>=12.0",
+    "onnxruntime": "onnxruntime>=1.29",
+    "cv2": "opencv-python-headless>=4.13.0.90",
+    "tifffile": "tifffile>=2025.10.16",
+    "imagecodecs": "imagecodecs>=2025.8.2",
+    "typer": "typer>=0.26",
     "rich": "rich>=13",
 }
 

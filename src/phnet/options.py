@@ -1,9 +1,7 @@
 """Options: each one's type, range, default and meaning, written once.
 
-The doors (command line, API, page, Python) and the tables in docs/options.md are made from these
-classes, and the keywords in phnet.keywords are checked against them. A new option is one field
-here, its keyword, one use and one test. What a door limits on purpose, it says where it makes its
-own from these.
+The doors and the tables in docs/options.md are made from these classes, phnet.keywords is checked
+against them. What a door limits on purpose, it says where it makes its own from these.
 """
 
 import dataclasses
@@ -214,8 +212,10 @@ class FinishOptions(LookOptions):
     """Options of what is matched besides the colors, each a strength: 0 leaves it out."""
 
     clean_edges: float | None = effect("Take what the old background left out of the edge.", 0.7)
-    match_sharpness: float | None = effect("Blur, or mildly sharpen, to the scene's sharpness.", 1)
-    match_grain: float | None = effect("Bring noise and block traces to the scene's.", 1)
+    match_sharpness: float | None = effect(
+        "Blur, or mildly sharpen, to the scene's sharpness.", 0.7
+    )
+    match_grain: float | None = effect("Bring noise and block traces to the scene's.", 0.7)
     light_wrap: float | None = effect("Let bright surroundings bleed over the edge.", 0.3)
     finish: bool = option(
         False,

@@ -57,7 +57,7 @@ def test_ctrl_c_after_all_is_done_changes_nothing() -> None:
         "from phnet.__main__ import main\n"
         "main()\n"
     )
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=PATIENCE)
     assert (said.returncode, said.stderr) == (0, b"")
     assert said.stdout.startswith(b"phnet ")
 

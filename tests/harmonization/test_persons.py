@@ -50,8 +50,8 @@ def test_regions_are_persons_where_there_are_no_ids() -> None:
 
 def test_each_person_of_an_indexed_mask_gets_a_correction_of_their_own() -> None:
     picture = composite()
-    everybody = read_mask(indexed(), several=True).alpha
-    alone = [person > 0 for person in persons(everybody, np.asarray(indexed()))]
+    mask = read_mask(indexed(), several=True)
+    alone = [person > 0 for person in persons(mask.alpha, mask.ids)]
     together = phnet.harmonize(picture, (alone[0] | alone[1]).astype(np.float32))
     each = phnet.harmonize(picture, indexed(), each=True)
     outside = ~(alone[0] | alone[1])

@@ -18,6 +18,7 @@ from phnet.images import (
     merged,
     save,
 )
+from phnet.images.picture import from_pil
 
 ADOBE = imagecodecs.cms_profile("adobergb")
 SRGB = imagecodecs.cms_profile("srgb")
@@ -362,7 +363,7 @@ def test_a_big_tiff_is_turned_and_keeps_its_words(tmp_path: Path, orientation: i
     assert b"a caption" in (big.exif or b"")
 
 
-@pytest.mark.parametrize("brand", [b"mif1", b"miaf"])
+@pytest.mark.parametrize("brand", [b"avif", b"mif1"])
 def test_an_avif_is_known_by_any_of_its_brands(brand: bytes) -> None:
     pixels = np.full((16, 16, 3), 90, np.uint8)
     content = bytes(imagecodecs.avif_encode(pixels, level=100))
@@ -374,3 +375,12 @@ def test_an_avif_is_known_by_any_of_its_brands(brand: bytes) -> None:
 def test_a_gimp_file_is_refused_by_name() -> None:
     with pytest.raises(BadImage, match="GIMP file"):
         load(Source("a.xcf", b"gimp xcf v011\0" + bytes(100)))
+
+
+@pytest.mark.parametrize(("mode", "multiplied"), [("RGBA", "RGBa"), ("LA", "La")])
+def test_a_pil_image_that_was_multiplied_keeps_its_alpha(mode: str, multiplied: str) -> None:
+    pixels = np.dstack([np.full((4, 6, 3), 90, np.uint8), np.full((4, 6), 128, np.uint8)])
+    image = Image.fromarray(pixels).convert(mode)
+    picture = from_pil(image.convert(multiplied))
+    np.testing.assert_array_equal(picture.alpha, pixels[..., 3])
+    np.testing.assert_allclose(picture.pixels, pixels[..., :3], atol=1)

@@ -53,12 +53,11 @@ def test_a_composite_is_harmonized_compared_and_downloaded(opened: Opener) -> No
     assert float(page.input_value("#divide")) == by_pointer + 0.5
     covered = page.locator("#after").evaluate("e => getComputedStyle(e).clipPath")
     assert covered == f"inset(0px 0px 0px {by_pointer + 0.5:g}%)"
-    # a change of the options harmonizes anew
+    # a change of the options harmonizes anew, one of the strength when it is downloaded
     page.locator('[name="strength"]').press("Home")
-    says(page, "Done.")
-    page.wait_for_function("() => window.sent.at(-1).get('strength') === '0'")
-    says(page, "Done.")
+    page.locator("#live").wait_for()
     assert np.array_equal(downloaded(page), photo())
+    assert page.evaluate("() => window.sent.at(-1).get('strength')") == "0"
 
 
 @pytest.mark.slow

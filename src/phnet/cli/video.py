@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from phnet.video.container import Report
 
 
+Masks = Annotated[
+    str,
+    typer.Option(
+        metavar="MASKS/|auto",
+        help="A folder with a mask for each frame, in order of name; auto finds the person.",
+    ),
+]
+
+
 @app.command()
 @takes
 def video(
@@ -31,13 +40,7 @@ def video(
     background: Annotated[
         Path, typer.Option(help="A picture or a video; it covers the frame.", show_default=False)
     ],
-    mask: Annotated[
-        str,
-        typer.Option(
-            metavar="MASKS/|auto",
-            help="A folder with a mask for each frame, in order of name; auto finds the person.",
-        ),
-    ] = "auto",
+    mask: Masks = "auto",
     *,
     options: LiveOptions,
     reading: MaskOptions,

@@ -199,8 +199,7 @@ class Harmonizer:
             reference: a picture that the light is read from instead of the background.
             look: a file that ``save_look`` wrote: its correction is applied, and none found.
             save_look: where to write the correction, as JSON.
-            options: those of :class:`phnet.options.HarmonizeOptions` by name, such as
-                ``strength=0.5``.
+            options: fields of :class:`phnet.options.HarmonizeOptions`, such as ``strength=0.5``.
 
         Returns:
             The harmonized picture, of the composite's type, size, depth and alpha. For a path a
@@ -222,13 +221,11 @@ class Harmonizer:
         behind = None if reference is None else bounded(reference, most, "reference")
         if mask is None and self._matter is None:
             self._matter = Matter(threads=self.threads, providers=self.providers)
+        given = None if mask is None else bounded(mask, most, "mask")
+        wanted: Any = {"wanted": chosen.mask_class, "several": chosen.each}
         made = harmonize_picture(
             came.picture,
-            None
-            if mask is None
-            else read_mask(
-                bounded(mask, most, "mask"), wanted=chosen.mask_class, several=chosen.each
-            ),
+            None if given is None else read_mask(given, **wanted),
             chosen,
             harmonizer=self,
             matter=self._matter,

@@ -166,7 +166,7 @@ def _check_header(image: "Opened", source: Source, error: type[BadImage] | type[
 
 
 def _sentence_about(start: bytes, handle: BinaryIO) -> str | None:
-    """Why files of a kind that people know cannot be read, and what to do."""
+    """Say why files of a known kind cannot be read, and what to do."""
     if start.startswith(b"gimp xcf"):
         return XCF
     if start.startswith(b"8BPS"):

@@ -138,7 +138,9 @@ def from_pil(image: "Image.Image") -> Picture:
     """
     if 0 in image.size:
         raise BadImage(f"expected a PIL image with pixels, got one of {image.size}")
-    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    if image.mode == "La":
+        image = image.convert("LA")
+    has_alpha = image.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in image.info
     if image.mode == "CMYK":
         values, note = cmyk_to_rgb(np.asarray(image), image.info.get("icc_profile"))
         return Picture(values, notes=(note,))

@@ -67,11 +67,9 @@ def convert(
         output: the video to write, of the same size, pixel aspect and times.
         background: a picture or a video; a video that is shorter begins again.
         live: makes the live path from the first background picture.
-        masks: a folder with one mask a frame, in the order of their names; None: the video's own
-            alpha, else the person is found.
+        masks: a folder, one a frame, by name; None: the video's alpha, else the person is found.
         on_frame: called after each frame.
-        mask_class: of masks with several classes, the person's (see
-            :attr:`phnet.options.MaskOptions.mask_class`); a frame without it has nobody in it.
+        mask_class: the person's, of masks with several; a frame without it has nobody in it.
 
     Returns:
         What became of it; :attr:`Report.short` says that the end could not be read.

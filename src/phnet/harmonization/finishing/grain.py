@@ -18,7 +18,6 @@ from phnet.images.push_pull import times
 NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
 NOISIER = 1.5  # times the scene's noise at each brightness: nothing is added, of whatever size
 LEAST_LEFT = 0.65  # of a person's noise, when it is smoothed: more would look like plastic
-LARGEST = 0.1  # sigma that is believed to be noise
 TILE = 256  # rows of noise that are drawn from one seed
 
 
@@ -55,7 +54,7 @@ def missing(person: Noise, scene: Noise) -> Noise:
     coarser = person.sigmas[0] > NOISIER * scene.sigmas[0]
     if coarser.all():
         return replace(scene, sigmas=np.zeros_like(scene.sigmas))
-    square = np.minimum(scene.sigmas, LARGEST) ** 2 - person.like(scene.grain) ** 2
+    square = scene.sigmas**2 - person.like(scene.grain) ** 2
     return replace(scene, sigmas=np.sqrt(np.maximum(square, 0)).astype(np.float32))
 
 

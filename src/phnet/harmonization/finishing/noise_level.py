@@ -22,6 +22,7 @@ SLACK = 1.3  # times what noise of a known grain differs (EVEN), from which it m
 TEXTURED = 2.5  # times what the flattest blocks of all have: that is texture, not noise
 FLATTEST = 0.12  # share of the blocks of a brightness that is taken
 LEVELS = 8  # brightnesses
+LARGEST = 12 / 255  # sigma that is believed to be noise
 DARKEST, BRIGHTEST = 0.02, 0.97  # means of blocks outside are clipped, in part
 # Noise made of white noise by blurs of GRAINS (sigmas in pixels), as blocks without their slopes
 # show it: how much it is like itself a pixel further, and the share of its sigma that is seen.
@@ -61,9 +62,10 @@ class Noise:
 
     def certain(self) -> "Noise | None":
         """The same with what is sure alone, also for the other brightnesses; None: nothing is."""
-        if not self.sure.any():
+        known = self.sure & (self.sigmas[0] <= LARGEST)
+        if not known.any():
             return None
-        return replace(self, sigmas=_filled(np.where(self.sure, self.sigmas, np.nan)))
+        return replace(self, sigmas=_filled(np.where(known, self.sigmas, np.nan)))
 
     def at(self, luma: Floats) -> Floats:
         """The sigmas of the three channels at brightnesses (h, w): (h, w, 3)."""

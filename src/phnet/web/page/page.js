@@ -125,7 +125,7 @@ form.addEventListener("input", ({ target }) => {
 form.addEventListener("change", ({ target }) => {
   if (target.type === "file" || target.name === "mode") return;
   if (target.name === "model") lightOf(chosenModel());
-  if (target.name?.startsWith("shadow")) arrange();
+  if (target.name?.startsWith("shadow") || target.name === "finish") arrange();
   const known = isLive(target.name) && (target.name === "strength" || live.knowsDark());
   if (!known && target.name && (hasResult() || underWay() === "harmonize")) harmonize();
 });
