@@ -50,9 +50,9 @@ def plan(folders: list[Path], backgrounds: Path, count: int, seed: int) -> list[
     for k in range(count):
         photo, mask = persons[order[k % len(order)]]
         scene = behind[places[k % len(places)]]
-        # Large photos keep the light that they were chosen for; of the others most get another.
-        own = scene.stem.startswith("own-") or rng.random() < 0.25
-        light = None if own else names[int(rng.integers(len(names)))]
+        # Photos that were chosen for their light keep it; everyday scenes get another.
+        drawn = names[int(rng.integers(len(names)))]
+        light = None if scene.stem.startswith("own-") else drawn
         pairs.append(
             {
                 "pair": k,

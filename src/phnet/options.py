@@ -380,9 +380,8 @@ def _options_of(kind: Any) -> tuple[Option, ...]:
         (known,) = [part for part in parts or [given] if part is not NoneType]
         choices = tuple(get_args(known)) if get_origin(known) is Literal else ()
         plain = str if choices else get_origin(known) or known
-        optional = NoneType in parts
-        about = field.metadata["about"]
-        made.append(Option(field.name, field.default, plain, choices, optional, about))
+        about = (plain, choices, NoneType in parts, field.metadata["about"])
+        made.append(Option(field.name, field.default, *about))
     return tuple(made)
 
 
@@ -396,7 +395,6 @@ def made_of(kind: type[Made], given: Mapping[str, Any]) -> Made:
         BadOption: a name or value cannot be.
     """
     known = [one.name for one in options_of(kind)]
-    for name in given:
-        if name not in known:
-            raise BadOption(f"{name}: expected one of the options {', '.join(known)}")
+    if name := next((name for name in given if name not in known), None):
+        raise BadOption(f"{name}: expected one of the options {', '.join(known)}")
     return kind(**given)

@@ -89,7 +89,7 @@ def test_ffhqh_and_its_real_photos_elsewhere(trees: Path, tmp_path: Path) -> Non
     (apart,) = readers.read(tree, "test", real=ffhq.parent)
     assert apart.real_path == ffhq / "00004.png"
     assert apart.real.shape == (32, 40, 3)
-    with pytest.raises(BadData, match=r"real: expected the folder of the real photos.*--real"):
+    with pytest.raises(BadData, match=r"real: expected the folder of the real photos.*\(real\)"):
         readers.read(tree, "test")
 
 

@@ -251,7 +251,7 @@ def test_masks_with_classes_name_the_person(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "ids"
     folder.mkdir()
     for number in range(len(TIMES)):
-        ids = np.zeros((48, 64), np.uint8)
+        ids = np.zeros((96, 96), np.uint8)
         ids[:10] = 7  # the sky
         if number:  # in the first frame there is nobody
             ids[20:40, 20:40] = 15
@@ -263,7 +263,7 @@ def test_masks_with_classes_name_the_person(run: Run, tmp_path: Path) -> None:
     status, out, err = run(*given, "--class", "15")
     assert status == 0, err
     assert out.startswith(f"o.mkv: {len(TIMES)} frames")
-    first, last = (decoded(tmp_path / "o.mkv")[0][i].astype(int) for i in (0, -1))
+    first, last = (decoded(tmp_path / "o.mkv")[1][i].astype(int) for i in (0, -1))
     assert np.abs(first - GREEN).max() < 20  # all of it background
     assert np.abs(last[:10] - GREEN).max() < 20  # the sky is no person
     assert np.abs(last[22:38, 22:38] - GREEN).max() > 40
