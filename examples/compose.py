@@ -1,10 +1,10 @@
-"""Make before_after.jpg: a portrait before a rocket, pasted and harmonized, side by side.
+"""Make before_after.jpg: a portrait before a launch site, pasted and harmonized, side by side.
 
     python examples/compose.py
 
 The same by hand, in this folder::
 
-    phnet compose ../tests/portraits/test_0026.jpg background.jpg -o out.jpg --place=-30,87,1.1
+    phnet compose ../tests/portraits/test_0177.jpg background.jpg -o out.jpg
 
 Run it again when the weights in the package have changed. NOTICE says whose photos these are.
 """
@@ -15,11 +15,9 @@ import numpy as np
 from PIL import Image
 
 from phnet.compositing.composer import Composer
-from phnet.compositing.placement import Place
 
 HERE = Path(__file__).parent
-PORTRAIT = HERE.parent / "tests" / "portraits" / "test_0026.jpg"
-PLACE = Place(-30, 87, 1.1)
+PORTRAIT = HERE.parent / "tests" / "portraits" / "test_0177.jpg"
 
 
 def main() -> None:
@@ -28,7 +26,7 @@ def main() -> None:
         np.asarray(Image.open(path).convert("RGB")) for path in (PORTRAIT, HERE / "background.jpg")
     )
     composer = Composer()
-    made = composer.compose(composer.cut_out(portrait), background, PLACE)
+    made = composer.compose(composer.cut_out(portrait), background)
     pair = Image.fromarray(np.hstack([made.composite, made.result]))
     pair.save(HERE / "before_after.jpg", quality=88, subsampling=0, optimize=True)
 
