@@ -50,8 +50,9 @@ def test_no_two_recipes_share_a_run_folder() -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: str(p.relative_to(ROOT / "recipes")))
 def test_every_recipe_takes_two_steps(
-    path: Path, tmp_path: Path, photo_tree: Path, pair_tree: Path
+    path: Path, tmp_path: Path, photo_tree: Path, pair_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("phnet.training.trainer.SAMPLE", 16)  # of composites for the statistics
     recipe = load_recipe(path)
     folder = pair_tree if recipe.data.kind == "pairs" else photo_tree
     is_matte = isinstance(recipe.model, MatteConfig)
