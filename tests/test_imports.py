@@ -7,6 +7,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,14 @@ def test_the_table_of_the_house_has_the_packages_own_first_lines() -> None:
             docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
             first = docstring.splitlines()[0].replace("``", "`")
             assert sentence == first, f"CONTRIBUTING.md on {name}"
+
+
+def test_the_pages_modules_import_in_no_circle() -> None:
+    folder = ROOT / "src" / "phnet" / "web" / "page"
+    wanted = re.compile(r'^(?:import|\}) .*from "\./([\w-]+\.js)"', re.MULTILINE)
+    graph = {
+        path.name: {name for name in wanted.findall(path.read_text()) if (folder / name).exists()}
+        for path in folder.glob("*.js")
+    }
+    assert graph["page.js"] > {"intake.js", "stage.js"}
+    list(TopologicalSorter(graph).static_order())  # CycleError where there is one

@@ -153,7 +153,7 @@ for (const button of document.querySelectorAll("[data-type]")) {
     }
   });
 }
-series.start(harmonize);
+series.start(harmonize, take);
 
 for (const input of form.elements.mode) {
   input.addEventListener("change", () => { stop(); stale(); say(""); arrange(); });

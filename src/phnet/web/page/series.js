@@ -1,13 +1,13 @@
 // Several composites in a row: a list of them, each with its state and its download.
 
 import { files, find, form, MODES } from "./chosen.js";
-import { take } from "./intake.js";
 
 let rows = []; // { file, item, button, link }
 let running = false;
 let work = null; // harmonizes what is shown
+let take = null; // shows another file
 
-export function start(harmonize) { work = harmonize; }
+export function start(harmonize, taking) { [work, take] = [harmonize, taking]; }
 
 // Begin a list; one file is no list.
 export function list(files) {
