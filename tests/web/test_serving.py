@@ -62,7 +62,7 @@ def test_what_is_safe_or_wanted_is_served(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "token").write_text("s3cret\n")
     served: list[tuple[Any, ...]] = []
-    monkeypatch.setattr("phnet.web.server.run", lambda *given, names: served.append(given))  # noqa: ARG005
+    monkeypatch.setattr("phnet.web.server.run", lambda *given, **_: served.append(given))
     monkeypatch.setattr(sys, "argv", ["phnet", "serve", *arguments])
     with pytest.raises(SystemExit) as caught:
         main()
