@@ -109,6 +109,8 @@ def test_the_keyboard_alone_is_enough(opened: Opener) -> None:
         file = {"name": "a.png", "mimeType": "image/png", "buffer": encoded(pixels)}
         chooser.value.set_files(files=[file])
         page.locator(f'.drop:has([name="{name}"]) img').wait_for()
+        settled = "() => !document.querySelector('#status').textContent.startsWith('Finding')"
+        page.wait_for_function(settled)
     page.locator("#brush").wait_for()
     tab_to("#brush")
     page.keyboard.press("x")  # paint out
