@@ -16,8 +16,8 @@ from make_figure3 import write_jpeg
 
 from phnet import Harmonizer
 from phnet.datasets.benchmark_sets import load_pair
-from phnet.datasets.foreign_light import Pasted, expose
-from phnet.datasets.synthesis import Pixels, binarize
+from phnet.datasets.foreign_light import paste
+from phnet.datasets.synthesis import Pixels
 
 PORTRAITS = Path(__file__).resolve().parents[1] / "tests" / "portraits"
 SHOWN = {
@@ -34,18 +34,10 @@ HEIGHT = 320  # pixels, of each picture
 GAP = 6
 
 
-def paste(name: str, light: str, seed: int) -> Pasted:
-    """The portrait's person, as photographed, before its background under ``light``."""
-    photo, mask = load_pair(PORTRAITS / f"{name}.jpg", PORTRAITS / f"{name}.png")
-    hard = binarize(mask)
-    lit = expose(photo, light, np.random.default_rng([7, seed]), hard)
-    real = np.asarray(np.rint(lit * 255), np.uint8)
-    return Pasted(np.where(hard[..., None], photo, real), hard, real, light)
-
-
 def row(name: str, light: str, seed: int, harmonizer: Harmonizer) -> Pixels:
     """Paste, harmonized and reckoned, side by side, with the light's name."""
-    made = paste(name, light, seed)
+    photo, mask = load_pair(PORTRAITS / f"{name}.jpg", PORTRAITS / f"{name}.png")
+    made = paste(photo, mask, None, [7, seed], light)
     result = harmonizer.harmonize(made.composite, made.mask)
     width = round(HEIGHT * made.real.shape[1] / made.real.shape[0])
     cells = [

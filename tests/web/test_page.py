@@ -5,7 +5,7 @@ The fixture `browser` is in conftest.py.
 
 import base64
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,9 +29,6 @@ from tests.web.pages import (
 )
 from tests.web.services import Two
 from tests.web.test_app import encoded, running
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.mark.slow

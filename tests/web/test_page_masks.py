@@ -1,7 +1,5 @@
 """Painting a mask on the page, in a real browser."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,9 +7,6 @@ from PIL import Image
 pytest.importorskip("fastapi")
 
 from tests.web.pages import Opener, box_mask, choose, drag, gray, harmonize, photo, sent
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.mark.slow

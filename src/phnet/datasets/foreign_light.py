@@ -63,7 +63,9 @@ def expose(photo: Bytes, name: str, rng: np.random.Generator, mask: Bools | None
     return np.asarray(np.clip(gray[..., None] + saturation * (encoded - gray[..., None]), 0, 1))
 
 
-def paste(photo: Bytes, mask: Pixels, scene: Bytes | None, seed: list[int]) -> Pasted:
+def paste(
+    photo: Bytes, mask: Pixels, scene: Bytes | None, seed: list[int], light: str | None = None
+) -> Pasted:
     """Make one composite of the benchmark.
 
     Args:
@@ -72,10 +74,12 @@ def paste(photo: Bytes, mask: Pixels, scene: Bytes | None, seed: list[int]) -> P
         scene: uint8, of any size, cut to the photo's aspect: the background instead of the
             photo's own; None for that one.
         seed: decides light and variation.
+        light: a name of LIGHTS, instead of the one that is drawn.
     """
     rng = np.random.default_rng(seed)
     hard = binarize(mask)
-    name = list(LIGHTS)[int(rng.integers(len(LIGHTS)))]
+    drawn = list(LIGHTS)[int(rng.integers(len(LIGHTS)))]
+    name = light or drawn
     whole = photo
     if scene is not None:
         whole = np.where(hard[..., None], photo, covering(scene, hard.shape[0], hard.shape[1]))
