@@ -236,13 +236,13 @@ def set_slider(page: "Page", name: str, value: float) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("lift", ["auto", "guided", "lut", "none"])
 def test_a_portrait_as_in_python(fresh: "Page", lift: str) -> None:
-    composite, mask, pixels, alpha = portrait("test_0019")  # 480 x 320
+    composite, mask, pixels, alpha = portrait("test_0192")  # 480 x 320
     choose(fresh, "composite", composite)
     choose(fresh, "mask", mask)
     fresh.select_option('[name="lift"]', lift)
     result = harmonized(fresh)
     expected = Harmonizer(threads=1).harmonize(pixels, alpha, lift=lift)
-    assert difference(expected, pixels) > 5
+    assert difference(expected, pixels) > 10
     assert difference(result, expected) <= MOST
 
 
