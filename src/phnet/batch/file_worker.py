@@ -11,7 +11,7 @@ from phnet.files import make_folder
 from phnet.harmonization.finishing.finish import Layers, layers_for
 from phnet.harmonization.harmonize_picture import Harmonized, harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.harmonization.look import Look, look_of, read_look, write_look
+from phnet.harmonization.look import Look, check_alone, look_of, read_look, write_look
 from phnet.harmonization.lut3d import Lut
 from phnet.images import (
     Mask,
@@ -29,7 +29,7 @@ from phnet.images import (
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.encoding import WRITABLE, has_layers
 from phnet.matting.matte import Matter
-from phnet.options import HarmonizeOptions, NetworkOptions
+from phnet.options import EffectOptions, HarmonizeOptions, NetworkOptions
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +94,7 @@ def harmonize_file(
     applied = look_of(made.colors, made.mask) if save_look else None
     if save_parts:
         make_folder(save_parts)
-    steps = layers.made if layers and layers_for(options) else None
-    kind = write(output, picture, made.result, made.mask, steps=steps)
+    kind = write(output, picture, made.result, made.mask, steps=steps_of(layers, options))
     notes = [*made.notes, *_lost(output, kind, picture)]
     if save_parts and layers:
         layers.write(save_parts)
@@ -105,6 +104,11 @@ def harmonize_file(
         _write_cube(save_lut, harmonizer, made, options)
     place = output if isinstance(output, Path) else None
     return Done(place, picture.size, float(made.mask.mean()), notes)
+
+
+def steps_of(layers: Layers | None, options: EffectOptions) -> Mapping[str, Pixels] | None:
+    """Steps that a file with layers gets; None where no effect is on."""
+    return layers.made if layers and layers_for(options) else None
 
 
 def _lost(output: Path | BinaryIO, kind: str, picture: Picture) -> list[str]:
@@ -198,6 +202,7 @@ def handed_in(settings: Settings, max_megapixels: int) -> tuple[Picture | None, 
         BadInput: one of them cannot be used.
     """
     reference = settings.reference
+    check_alone(settings.look, reference)
     return (
         load(bounded(reference, max_megapixels)) if reference else None,
         read_look(settings.look) if settings.look else None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
-from phnet.batch.file_worker import Settings, handed_in, recorded, write
+from phnet.batch.file_worker import Settings, handed_in, recorded, steps_of, write
 from phnet.compositing.composer import Composer, Composition, compose_pictures
 from phnet.errors import BadInput, BadMask, BadOption
 from phnet.files import replacing
@@ -81,8 +81,8 @@ def compose_file(
     if isinstance(output, Path):
         files = [path for path in (portrait, background, mask) if isinstance(path, Path)]
         check_output(output, *files)
-    most, effects = options.max_megapixels, layers_for(options)
-    layers = layers or (effects if has_layers(output) else None)
+    most = options.max_megapixels
+    layers = layers or (layers_for(options) if has_layers(output) else None)
     scene, photo = load(bounded(background, most)), load(bounded(portrait, most))
     if isinstance(output, Path):
         check_output(output, picture=scene)
@@ -97,7 +97,7 @@ def compose_file(
         )
     applied = look_of(done.made.colors, done.made.mask) if save_look else None
     bare = done.made.composite[..., :3]
-    steps = layers.made if layers and effects else None
+    steps = steps_of(layers, options)
     kind = write(output, done.picture, done.result, done.made.changed, bare, steps)
     if save_look and applied:
         write_look(save_look, applied)

@@ -174,6 +174,7 @@ def grain_figures(photos: list[Photo]) -> dict[str, dict[str, Any]]:
         figures[name] = {
             "after": round(float(np.median(known)), 2),
             "within_20_percent": f"{sum(abs(r - 1) <= 0.2 for r in known)} of {len(known)}",
+            "each": [round(ratio, 2) for ratio in known],
         }
     given = [_given_more(photo) for photo in photos]
     figures["person_with_more"] = {"given_more": f"{sum(given)} of {len(given)}"}

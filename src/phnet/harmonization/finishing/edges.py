@@ -56,7 +56,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Rim:
-    """What is measured of an edge as a whole."""
+    """Measures of an edge as a whole."""
 
     softness: float  # soft pixels per pixel of outline
     natural: float  # how much colors differ along it by themselves, see :func:`clean_colors`

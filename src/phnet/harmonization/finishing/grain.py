@@ -24,7 +24,7 @@ NO_TRACES = 95.0  # quality of a JPEG from which it leaves no block traces
 
 @dataclass(frozen=True)
 class SceneGrain:
-    """What a person's grain is matched to."""
+    """Grain of a scene, which a person's is matched to."""
 
     traces: float  # of blocks, as :func:`block_traces.traces` measures them
     noise: Noise | None  # None: nothing is surely noise
@@ -38,7 +38,7 @@ class SceneGrain:
 
 @dataclass(frozen=True)
 class Regrain:
-    """What brings a person's grain to a scene's."""
+    """Change that brings a person's grain to a scene's."""
 
     quality: float  # of a JPEG that leaves the block traces; from NO_TRACES on none is needed
     own: Noise | None = None  # the person's noise, of which some is taken away
@@ -72,7 +72,7 @@ def match_grain(
 def regrain_for(
     picture: Pixels, mask: Floats, scene: SceneGrain, amount: float = 1.0, *, threads: int = 1
 ) -> Regrain:
-    """What a person needs to have a scene's grain; arguments as for :func:`match_grain`."""
+    """Find what gives a person a scene's grain; arguments as for :func:`match_grain`."""
     return _decided(picture, mask, scene, amount, threads)[0]
 
 
@@ -98,7 +98,7 @@ def regrained(
 def _decided(
     picture: Pixels, mask: Floats, scene: SceneGrain, amount: float, threads: int
 ) -> tuple[Regrain, Pixels]:
-    """What a person needs, and the picture with all of it but what is added."""
+    """The change, and the picture with all of it but what is added."""
     quality = quality_for(picture, mask, scene.traces)
     if quality is not None:
         picture = through_jpeg(picture, mask, quality, amount)

@@ -39,7 +39,7 @@ class Blurs:
 
 @dataclass(frozen=True)
 class Refocus:
-    """What brings a person to the scene's sharpness; all 0: nothing."""
+    """Change that brings a person to a scene's sharpness; all 0: none."""
 
     sigma: float = 0.0  # of a blur, in pixels
     reach: float = 0.0  # of an unsharp mask: its blur's sigma, in pixels
@@ -130,7 +130,7 @@ def match_sharpness(
 def refocus_for(
     picture: Pixels, mask: Floats, scene: float | None, *, longer: int | None = None
 ) -> Refocus | None:
-    """What a person needs to be as sharp as a scene.
+    """Find what makes a person as sharp as a scene.
 
     Args:
         picture: see :func:`match_sharpness`.
