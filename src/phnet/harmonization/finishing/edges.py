@@ -160,7 +160,7 @@ def clean_colors(
     """
     output, alpha = np.array(colors), np.array(mask)
     box = _box(mask)
-    band = find_band(mask[box], rim and rim.softness)
+    band = find_band(mask[box], rim.softness if rim else None)
     if not band.rows.size or not band.solid.any():
         return output, alpha
     place = (band.rows, band.columns)

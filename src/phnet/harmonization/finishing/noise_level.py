@@ -126,10 +126,10 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
     if not chosen:
         sigmas[:], finest[:] = typical[:, None], _sigmas(fine[flattest])[:, None]
         chosen.append(flattest)
-    found = np.concatenate(chosen)
-    seen_grain = _grain(square, shifted, found)
-    grain = _without_texture(seen_grain, _sigmas(square[found]))
-    if _tells(grain, _sigmas(square[found])):  # what is coarser than that grain is texture
+    taken = np.concatenate(chosen)
+    seen_grain = _grain(square, shifted, taken)
+    grain = _without_texture(seen_grain, _sigmas(square[taken]))
+    if _tells(grain, _sigmas(square[taken])):  # what is coarser than that grain is texture
         share, part = (float(np.interp(grain[0], GRAINS, known)) for known in (FINE, SEEN))
         slack = 1 if grain[0] < seen_grain[0] else NEARLY
         sigmas[0] = np.fmin(sigmas[0], slack * part * finest[0] / max(LEAST_FINE, share))
