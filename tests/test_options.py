@@ -11,6 +11,7 @@ import pytest
 from typer.main import get_command
 
 import phnet
+import phnet.video
 from phnet import keywords, options
 from phnet.cli import app
 from phnet.compositing.composer import Composer
@@ -158,6 +159,7 @@ def test_public_calls_tell_their_keywords() -> None:
         (phnet.Harmonizer.harmonize, keywords.HarmonizeKeywords),
         (phnet.compose, keywords.ComposeKeywords),
         (Composer.compose, keywords.SceneKeywords),
+        (phnet.video.Live, keywords.LiveKeywords),
     ):
         (given,) = [
             p for p in inspect.signature(call).parameters.values() if p.kind is p.VAR_KEYWORD

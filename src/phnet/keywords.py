@@ -26,14 +26,18 @@ class LookKeywords(TrimKeywords, total=False):
     max_megapixels: int
 
 
-class FinishKeywords(LookKeywords, total=False):
-    """Keywords of :class:`phnet.options.FinishOptions`."""
+class EffectKeywords(TypedDict, total=False):
+    """Keywords of :class:`phnet.options.EffectOptions`."""
 
     clean_edges: float | None
     match_sharpness: float | None
     match_grain: float | None
     light_wrap: float | None
     finish: bool
+
+
+class FinishKeywords(EffectKeywords, LookKeywords, total=False):
+    """Keywords of :class:`phnet.options.FinishOptions`."""
 
 
 class MaskKeywords(TypedDict, total=False):
@@ -65,3 +69,10 @@ class ComposeKeywords(MaskKeywords, SceneKeywords, total=False):
     place: XYScale | None
     fit: Fit | None
     foreground: Foreground
+
+
+class LiveKeywords(EffectKeywords, TrimKeywords, total=False):
+    """Keywords of :class:`phnet.options.LiveOptions`."""
+
+    stabilise: float
+    every: int

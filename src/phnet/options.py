@@ -91,9 +91,8 @@ class Option:
         if self.type is str and self.about.pattern:
             return isinstance(value, str) and bool(re.fullmatch(self.about.pattern, value))
         if self.type in (int, float):
-            if isinstance(value, bool) or not _is_number(value):
-                return False
-            if self.type is int and value != int(value):
+            is_plain = not isinstance(value, bool) and _is_number(value)
+            if not is_plain or (self.type is int and value != int(value)):
                 return False
             low, high = self.about.low, self.about.high
             return (low is None or value >= low) and (high is None or value <= high)
@@ -202,19 +201,16 @@ def effect(text: str, finish: float) -> Any:
 
 def guess(text: str, low: float, high: float, step: float, unit: str) -> Any:
     """A field for a number that is guessed where it is not given."""
-    return option(
-        None, text, low=low, high=high, step=step, unit=unit, unset="guessed from the scene"
-    )
+    about = {"low": low, "high": high, "step": step, "unit": unit}
+    return option(None, text, **about, unset="guessed from the scene")
 
 
 @dataclass(frozen=True)
-class FinishOptions(LookOptions):
+class EffectOptions(Checked):
     """Options of what is matched besides the colors, each a strength: 0 leaves it out."""
 
     clean_edges: float | None = effect("Take what the old background left out of the edge.", 0.7)
-    match_sharpness: float | None = effect(
-        "Blur, or mildly sharpen, to the scene's sharpness.", 0.7
-    )
+    match_sharpness: float | None = effect("Blur, or sharpen mildly, as the scene is.", 0.7)
     match_grain: float | None = effect("Bring noise and block traces to the scene's.", 0.7)
     light_wrap: float | None = effect("Let bright surroundings bleed over the edge.", 0.3)
     finish: bool = option(
@@ -230,6 +226,11 @@ class FinishOptions(LookOptions):
             return float(given)
         (about,) = (one.about for one in options_of(type(self)) if one.name == name)
         return float(about.finish or 0) if self.finish else 0.0
+
+
+@dataclass(frozen=True)
+class FinishOptions(EffectOptions, LookOptions):
+    """Options of a picture's colors and of what is matched besides."""
 
 
 @dataclass(frozen=True)
@@ -270,9 +271,7 @@ class SceneOptions(FinishOptions):
     shadow_angle: float | None = guess(
         "Where it falls: 0 away from the viewer, 90 to the right, -90 to the left.", -85, 85, 1, "°"
     )
-    shadow_length: float | None = guess(
-        "Its length, in heights of the person.", 0, 3, 0.05, "heights"
-    )
+    shadow_length: float | None = guess("Length, in heights of the person.", 0, 3, 0.05, "heights")
     shadow_softness: float | None = guess("0 as in clear sun, 1 as under clouds.", 0, 1, 0.05, "%")
 
 
@@ -297,7 +296,7 @@ class ComposeOptions(MaskOptions, SceneOptions):
 
 
 @dataclass(frozen=True)
-class LiveOptions(TrimOptions):
+class LiveOptions(EffectOptions, TrimOptions):
     """Options of harmonizing frame after frame."""
 
     stabilise: float = option(

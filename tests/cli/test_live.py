@@ -68,3 +68,19 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(
     assert sentence in err
     assert err.count("phnet: ") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_effects_are_taken(run: Run, tmp_path: Path) -> None:
+    files = ("--camera", "in.mp4", "--output")
+    for name, options in (("plain", ()), ("full", ("--finish", "--light-wrap", 1))):
+        status, _, err = run(*files, f"{name}.mp4", *options, "--threads", 1)
+        assert status == 0, err
+    last = []
+    for name in ("plain", "full"):
+        with av.open(str(tmp_path / f"{name}.mp4")) as container:
+            last.append(list(container.decode(video=0))[-1].to_ndarray(format="rgb24").astype(int))
+    assert np.abs(last[0] - last[1])[:12, :12].max() <= 3
+    assert np.abs(last[0] - last[1])[40:56, 36:60].max() > 3
+    status, _, err = run(*files, "o.mp4", "--match-grain", 2)
+    assert status == 2
+    assert "--match-grain" in err

@@ -1,6 +1,7 @@
 """Looks: written, read, and refused; and persons told apart."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 import phnet
 from phnet.batch.file_worker import harmonize_file
-from phnet.errors import BadInput
+from phnet.errors import BadInput, BadOption
 from phnet.harmonization.field import Field
 from phnet.harmonization.look import look_of, read_look, write_look
 from phnet.harmonization.persons import persons, without_others
@@ -123,3 +124,52 @@ def test_a_look_that_is_handed_in_makes_no_cube(tmp_path: Path) -> None:
             look=read_look(tmp_path / "l.json"),
         )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.png", "l.json"]
+
+
+def test_a_reference_beside_a_look_is_refused_at_all_doors(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command_line: Callable[..., tuple[int, str, str]],
+) -> None:
+    """It would do nothing: the light is in the look."""
+    monkeypatch.chdir(tmp_path)
+    write_look("l.json", look_of(Field(np.ones((12, 4, 4), np.float32)), MASK))
+    Image.fromarray(COMPOSITE).save("c.png")
+    Image.fromarray(np.uint8(255 * MASK)).save("m.png")
+    Path("folder").mkdir()
+    Image.fromarray(COMPOSITE).save("folder/c.png")
+    more = {"look": "l.json", "reference": COMPOSITE}
+    sentence = "reference: expected no look beside it"
+    with pytest.raises(BadOption, match=sentence):
+        phnet.harmonize(COMPOSITE, MASK, **more)
+    with pytest.raises(BadOption, match=sentence):
+        phnet.compose(COMPOSITE, COMPOSITE, mask=MASK, **more)
+    flags = ("--look", "l.json", "--reference", "c.png")
+    for command in (
+        ("harmonize", "c.png", "m.png", "-o", "o.png"),
+        ("harmonize", "folder", "-o", "made"),
+        ("compose", "c.png", "c.png", "--mask", "m.png", "-o", "o.png"),
+    ):
+        status, _, err = command_line(*command, *flags)
+        assert status == 2
+        assert sentence in err
+    assert not Path("o.png").exists()
+
+
+def test_a_look_is_not_written_over_the_result_and_not_without_a_map(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command_line: Callable[..., tuple[int, str, str]],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(COMPOSITE).save("c.png")
+    Image.fromarray(np.uint8(255 * MASK)).save("m.png")
+    arguments = ("harmonize", "c.png", "m.png", "-o", "o.png", "--save-look")
+    for more, sentence in (
+        (("o.png",), "o.png: is also the output; choose another name"),
+        (("l.json", "--lift", "none"), "choose another way to full size (--lift)"),
+    ):
+        status, _, err = command_line(*arguments, *more)
+        assert status == 2
+        assert sentence in err
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["c.png", "m.png"]

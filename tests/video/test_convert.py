@@ -89,6 +89,20 @@ def test_times_and_sound_stay_and_the_background_is_new(run: Run, tmp_path: Path
     assert sounds[0] == sounds[1] != []
 
 
+def test_effects_change_the_person_alone(run: Run, tmp_path: Path) -> None:
+    Image.fromarray(cv2.resize(astronaut(), (96, 96))).save("scene.png")
+    arguments = ("--background", "scene.png", "--mask", "masks", "--threads", 1)
+    for name, options in (("plain", ()), ("full", ("--finish", "--light-wrap", 1))):
+        status, _, err = run("in.mp4", "-o", f"{name}.mp4", *arguments, *options)
+        assert status == 0, err
+    plain, full = (decoded(tmp_path / f"{name}.mp4")[1] for name in ("plain", "full"))
+    off = np.abs(np.stack(plain).astype(int) - np.stack(full)).mean((0, 3))
+    inside = disc_mask(96, 96)
+    away = cv2.dilate(inside, np.ones((17, 17), np.uint8)) == 0
+    assert off[away].mean() < 0.5  # the encoder's
+    assert off[inside > 250].mean() > 1
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_the_color_range_stays(run: Run, tmp_path: Path, full: bool) -> None:
     write_video(tmp_path / "in.mp4", full=full)

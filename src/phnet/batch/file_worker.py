@@ -1,17 +1,17 @@
 """One composite's file to one result's file, and a worker that does it for many."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from phnet.errors import BadInput, PHNetError
 from phnet.files import make_folder
-from phnet.harmonization.finishing.finish import Layers
+from phnet.harmonization.finishing.finish import Layers, layers_for
 from phnet.harmonization.harmonize_picture import Harmonized, harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.harmonization.look import Look, look_of, read_look, write_look
+from phnet.harmonization.look import Look, check_alone, look_of, read_look, write_look
 from phnet.harmonization.lut3d import Lut
 from phnet.images import (
     Mask,
@@ -27,9 +27,9 @@ from phnet.images import (
     save,
 )
 from phnet.images.arrays import Floats, Pixels
-from phnet.images.encoding import WRITABLE
+from phnet.images.encoding import WRITABLE, has_layers
 from phnet.matting.matte import Matter
-from phnet.options import HarmonizeOptions, NetworkOptions
+from phnet.options import EffectOptions, HarmonizeOptions, NetworkOptions
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def harmonize_file(
     if save_lut and look is not None:
         raise BadInput(f"{save_lut}: expected a look that is found, but one is handed in")
     picture, its_mask = _opened(composite, mask, output, options)
-    layers = Layers() if save_parts else None
+    layers = Layers() if save_parts else layers_for(options) if has_layers(output) else None
     made = harmonize_picture(
         *(picture, its_mask, options),
         harmonizer=harmonizer,
@@ -94,7 +94,7 @@ def harmonize_file(
     applied = look_of(made.colors, made.mask) if save_look else None
     if save_parts:
         make_folder(save_parts)
-    kind = write(output, picture, made.result, made.mask)
+    kind = write(output, picture, made.result, made.mask, steps=steps_of(layers, options))
     notes = [*made.notes, *_lost(output, kind, picture)]
     if save_parts and layers:
         layers.write(save_parts)
@@ -104,6 +104,11 @@ def harmonize_file(
         _write_cube(save_lut, harmonizer, made, options)
     place = output if isinstance(output, Path) else None
     return Done(place, picture.size, float(made.mask.mean()), notes)
+
+
+def steps_of(layers: Layers | None, options: EffectOptions) -> Mapping[str, Pixels] | None:
+    """Steps that a file with layers gets; None where no effect is on."""
+    return layers.made if layers and layers_for(options) else None
 
 
 def _lost(output: Path | BinaryIO, kind: str, picture: Picture) -> list[str]:
@@ -136,16 +141,18 @@ def write(
     result: Pixels,
     mask: Floats,
     bare: Pixels | None = None,
+    steps: Mapping[str, Pixels] | None = None,
 ) -> str:
     """Write a result into a file, or into a stream; returns the kind that it is now.
 
-    ``bare`` is the composite before it was harmonized, for kinds with layers; None: the picture.
+    For kinds with layers ``bare`` is the composite before it was harmonized (None: the picture),
+    and ``steps`` are those of :func:`phnet.images.save`.
 
     Raises:
         BadOutput: the place cannot be written, or the format cannot hold the picture.
     """
     if isinstance(output, Path):
-        save(output, picture, result, mask, bare)
+        save(output, picture, result, mask, bare, steps)
         return WRITABLE[output.suffix.lower()]
     kind = "JPEG" if picture.format == "MPO" else picture.format
     kind = kind if kind in WRITABLE.values() and kind != "PSD" else "PNG"
@@ -195,6 +202,7 @@ def handed_in(settings: Settings, max_megapixels: int) -> tuple[Picture | None, 
         BadInput: one of them cannot be used.
     """
     reference = settings.reference
+    check_alone(settings.look, reference)
     return (
         load(bounded(reference, max_megapixels)) if reference else None,
         read_look(settings.look) if settings.look else None,

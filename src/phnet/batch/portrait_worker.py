@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
-from phnet.batch.file_worker import Settings, handed_in, recorded, write
+from phnet.batch.file_worker import Settings, handed_in, recorded, steps_of, write
 from phnet.compositing.composer import Composer, Composition, compose_pictures
 from phnet.errors import BadInput, BadMask, BadOption
 from phnet.files import replacing
-from phnet.harmonization.finishing.finish import Keep
+from phnet.harmonization.finishing.finish import Layers, layers_for
 from phnet.harmonization.look import Look, look_of, write_look
 from phnet.images import (
     Picture,
@@ -25,7 +25,7 @@ from phnet.images import (
     read_mask,
 )
 from phnet.images.arrays import to_uint8
-from phnet.images.encoding import compressed
+from phnet.images.encoding import compressed, has_layers
 from phnet.matting.matte import Matter
 from phnet.options import ComposeOptions
 
@@ -59,7 +59,7 @@ def compose_file(
     reference: Picture | None = None,
     look: Look | None = None,
     save_look: Path | None = None,
-    keep: Keep | None = None,
+    layers: Layers | None = None,
 ) -> ComposedFile:
     """Put the person of one file in front of another one.
 
@@ -73,7 +73,7 @@ def compose_file(
         reference: a picture that the light is read from instead of the background.
         look: a correction that is applied instead of a new one.
         save_look: where to write the correction.
-        keep: is told of each step, see :mod:`phnet.harmonization.finishing.finish`.
+        layers: get what each step changed; None: they are only made for a file that has them.
 
     Raises:
         PHNetError: one sentence; nothing was written then.
@@ -82,6 +82,7 @@ def compose_file(
         files = [path for path in (portrait, background, mask) if isinstance(path, Path)]
         check_output(output, *files)
     most = options.max_megapixels
+    layers = layers or (layers_for(options) if has_layers(output) else None)
     scene, photo = load(bounded(background, most)), load(bounded(portrait, most))
     if isinstance(output, Path):
         check_output(output, picture=scene)
@@ -92,11 +93,12 @@ def compose_file(
             composer=composer,
             reference=reference,
             look=look,
-            keep=keep,
+            keep=layers,
         )
     applied = look_of(done.made.colors, done.made.mask) if save_look else None
     bare = done.made.composite[..., :3]
-    kind = write(output, done.picture, done.result, done.made.changed, bare)
+    steps = steps_of(layers, options)
+    kind = write(output, done.picture, done.result, done.made.changed, bare, steps)
     if save_look and applied:
         write_look(save_look, applied)
     notes = [f"{mask}: {note}" for note in done.notes]

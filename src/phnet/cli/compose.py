@@ -122,7 +122,7 @@ def _compose_one(
         reference=reference,
         look=look,
         save_look=save_look,
-        keep=layers,
+        layers=layers,
     )
     if save_parts and layers:
         _write_parts(save_parts, done.made)

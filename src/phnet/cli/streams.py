@@ -76,6 +76,7 @@ def checked_target(
     Raises:
         BadOutput: a place cannot be written to, or is one of what is read.
     """
+    from phnet.errors import BadOutput
     from phnet.files import check_place
     from phnet.images import check_output
 
@@ -88,6 +89,8 @@ def checked_target(
         taken.append(destination)
     if save_look:
         check_place(save_look, *taken)
+        if isinstance(destination, Path) and save_look.resolve() == destination.resolve():
+            raise BadOutput(f"{save_look}: is also the output; choose another name")
     return destination, taken
 
 

@@ -24,7 +24,7 @@ from phnet.errors import BadImage, BadMask, BadOption
 from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.finishing.edges import clean_colors
 from phnet.harmonization.finishing.finish import Keep, finish
-from phnet.harmonization.look import Look, look_of, read_look, write_look
+from phnet.harmonization.look import Look, check_alone, look_of, read_look, write_look
 from phnet.harmonization.reference import in_light_of, shown
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import (
@@ -254,6 +254,7 @@ def compose_pictures(
     Raises:
         BadInput: what is handed in cannot be used, or no person was found.
     """
+    check_alone(look, reference)
     place = choose_place(options.place, options.fit, portrait.size, background.size)
     alpha, notes = None, list[str]()
     if mask is not None:

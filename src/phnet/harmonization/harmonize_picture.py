@@ -11,7 +11,7 @@ from phnet.errors import BadInput, BadMask, BadOption
 from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.finishing.edges import clean_edges
 from phnet.harmonization.finishing.finish import Keep, finish
-from phnet.harmonization.look import Look
+from phnet.harmonization.look import Look, check_alone
 from phnet.harmonization.persons import persons, without_others
 from phnet.harmonization.reference import in_light_of, shown
 from phnet.harmonization.tiling import Trims
@@ -84,6 +84,7 @@ def harmonize_picture(
     Raises:
         BadInput: the mask does not fit, or no person was found.
     """
+    check_alone(look, reference)
     about = f"{name}: " if name else ""
     notes = [f"{about}{note}" for note in picture.notes]
     if mask is None:

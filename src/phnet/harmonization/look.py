@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phnet.errors import BadInput
+from phnet.errors import BadInput, BadOption
 from phnet.files import json_of, write_text
 from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.field import Field
@@ -60,8 +60,23 @@ def look_of(colors: ColorMap, mask: Floats) -> Look:
         BadInput: the map is no field and no table.
     """
     if not isinstance(colors, Field | Lut):
-        raise BadInput("the look: expected a field or a table of colors, got the network's pixels")
+        raise BadInput(
+            "save_look: expected a field or a table of colors, got the network's pixels; "
+            "choose another way to full size (lift)"
+        )
     return Look(colors, small_mask(mask))
+
+
+def check_alone(look: object, reference: object) -> None:
+    """Refuse a reference beside a look, which would do nothing.
+
+    Raises:
+        BadOption: both are there.
+    """
+    if look is not None and reference is not None:
+        raise BadOption(
+            "reference: expected no look beside it, which has its light already; leave one out"
+        )
 
 
 def small_mask(mask: Floats) -> Floats:
@@ -112,7 +127,9 @@ def read_look(path: str | os.PathLike[str] | bytes, name: str = "look") -> Look:
         detail = _unpacked(kept["detail"], (rows, columns)) if "detail" in kept else None
         return Look(Field(field, detail), mask)
     except OSError as error:
-        raise BadInput(f"{name}: expected a look, but {error.strerror}") from error
+        raise BadInput(
+            f"{name}: expected a look, but it cannot be read ({error.strerror})"
+        ) from error
     except (ValueError, KeyError, TypeError, IndexError, zlib.error, RecursionError) as error:
         reason = f"found none in it ({error})" if str(error) else "found none in it"
         raise BadInput(f"{name}: expected a look as it is saved, {reason}") from error

@@ -10,6 +10,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,18 @@ def check_output(
             raise BadOutput(f"{path}: expected sides of at most {longest} pixels for {kind}")
 
 
+def has_layers(path: object) -> bool:
+    """Tell whether a file of this name has layers."""
+    return isinstance(path, Path) and WRITABLE.get(path.suffix.lower()) == "PSD"
+
+
 def save(
     path: str | os.PathLike[str],
     picture: Picture,
     result: Pixels,
     mask: Floats,
     original: Pixels | None = None,
+    steps: Mapping[str, Pixels] | None = None,
 ) -> None:
     """Write a harmonized picture with all that the composite's file had.
 
@@ -91,6 +98,7 @@ def save(
         mask: (H, W); where it is 0 the composite's own values are written.
         original: what a PSD has as the person before harmonization, of the result's shape and
             type, where the picture is the background alone; None: the picture.
+        steps: what a PSD has as a layer for each step, see :func:`phnet.images.psd.psd_bytes`.
 
     Raises:
         BadOutput: the place cannot be written, or the format cannot hold the picture.
@@ -100,7 +108,7 @@ def save(
     kind = WRITABLE[path.suffix.lower()]
     if kind == "PSD":
         pasted = picture.colors if original is None else original
-        content = psd.psd_bytes(picture.colors, pasted, result, mask)
+        content = psd.psd_bytes(picture.colors, pasted, result, mask, steps)
     else:
         content = encoded(kind, picture, result, mask)
     write_bytes(path, content)

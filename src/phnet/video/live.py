@@ -7,8 +7,8 @@ next frame can be begun in one thread while another finishes this one.
 import statistics
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Unpack
 
 import cv2
 import numpy as np
@@ -18,8 +18,10 @@ from phnet.harmonization.field import Field
 from phnet.harmonization.lift import fit_field
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import Floats, Pixels, check_mask, check_pixels, to_float
+from phnet.keywords import LiveKeywords
 from phnet.matting.foreground import blur_fusion, estimate
-from phnet.options import LiveOptions, TrimOptions
+from phnet.options import LiveOptions, TrimOptions, made_of
+from phnet.video.steady_effects import SteadyEffects
 from phnet.video.temporal_smoothing import Cuts, SteadyMap, SteadyMatte, between
 
 if TYPE_CHECKING:
@@ -53,46 +55,38 @@ class Live:
 
     Args:
         background: RGB uint8 (H, W, 3), of any size: it covers the frame, centered.
-        stabilise: how much of look and matte stays from frame to frame, see
-            :mod:`phnet.video.temporal_smoothing`.
-        every: the network runs once in so many frames; between, the map's parameters are
-            interpolated towards its last answer.
-        light: how much of the scene's light the person takes on, in [0, 1]; None: the network's
-            own.
-        strength: how much of the change to take, in [0, 2].
-        exposure: brighter or darker after the match, in stops.
-        warmth: warmer or colder after the match; 1 is 100 mireds.
         harmonizer: None for the embedded network.
         matter: None for the embedded network.
         foreground: see :class:`phnet.compositing.composer.Composer`.
         threads: CPU threads of networks that are made here.
         look_side: side of the square that the harmonization network sees; a smaller one is
             faster.
+        options: fields of :class:`phnet.options.LiveOptions`, such as ``strength=0.5``: trims,
+            effects, how much of look and matte stays from frame to frame (``stabilise``, see
+            :mod:`phnet.video.temporal_smoothing`), and in how many frames the network runs once
+            (``every``; between, the map is interpolated towards its last answer).
+
+    Raises:
+        BadOption: a name or value cannot be.
     """
 
     def __init__(
         self,
         background: Pixels,
         *,
-        stabilise: float = LiveOptions.stabilise,
-        every: int = LiveOptions.every,
-        light: float | None = LiveOptions.light,
-        strength: float = LiveOptions.strength,
-        exposure: float = LiveOptions.exposure,
-        warmth: float = LiveOptions.warmth,
         harmonizer: "Harmonizer | None" = None,
         matter: "Matter | None" = None,
         foreground: str = "blur-fusion",
         threads: int | None = None,
         look_side: int = LOOK_SIDE,
+        **options: Unpack[LiveKeywords],
     ) -> None:
         from phnet.harmonization.harmonizer import Harmonizer
         from phnet.matting.matte import Matter
 
-        self.options = LiveOptions(
-            light, strength, exposure, warmth, stabilise=stabilise, every=every
-        )
-        """What it was made with; ``light`` to ``warmth`` may be replaced between frames."""
+        self.options = made_of(LiveOptions, options)
+        """What it was made with; trims and effects may be replaced between frames."""
+        stabilise = self.options.stabilise
         self.pixel_aspect = 1.0
         """Width of a frame's pixel over its height: how the background is squeezed."""
         self.harmonizer = harmonizer or Harmonizer(threads=threads)
@@ -101,11 +95,13 @@ class Live:
         self.look_side = look_side
         self.maps = SteadyMap(stabilise)
         self.mattes = SteadyMatte(stabilise)
+        self.effects = SteadyEffects(stabilise, self.harmonizer.threads)
         self.cuts = Cuts()
         self.alpha: Floats | None = None
         """The last frame's matte, (H, W)."""
         self._seconds: deque[float] = deque(maxlen=RECENT)
         self._since = 0  # frames since the network ran
+        self._finished = 0  # frames; the number of the next
         self._goals: tuple[Field, Field] | None = None  # its answer now, and what was before
         self.background = background
 
@@ -175,17 +171,31 @@ class Live:
         """The second half of :meth:`process`: harmonize and blend."""
         if begun.is_cut:
             self.maps.forget()
+            self.effects.forget()
             self._goals = None
+        number, options = self._finished, self.options
+        self._finished += 1
         result = begun.scene.copy()
-        alpha = begun.alpha[begun.box]
-        if not alpha.size:
+        if not begun.alpha[begun.box].size:
             return result
+        if options.amount("clean_edges"):
+            begun = self._cleaned(begun)
+        alpha = begun.alpha[begun.box]
         look = self.maps.smooth(self._look(begun))
         assert isinstance(look, Field)
         colors = map_colors(look, begun.colors, begun.box, begun.alpha.shape)
-        colors = trimmed(colors, begun.colors, self.options)
+        colors = trimmed(colors, begun.colors, options)
         result[begun.box] = blended(colors, alpha, begun.scene[begun.box])
+        self.effects.apply(result, begun.alpha, begun.box, begun.scene, options, number)
         return result
+
+    def _cleaned(self, begun: MattedFrame) -> MattedFrame:
+        """The same with clean edges."""
+        alpha = begun.alpha.copy()
+        colors, alpha[begun.box] = self.effects.cleaned(
+            begun.colors, alpha[begun.box], self.options
+        )
+        return replace(begun, colors=colors, alpha=alpha)
 
     def _alpha(self, frame: Pixels, rgb: Floats, mask: Pixels | None) -> Floats:
         """The matte, (H, W): the given one as it is, or the found one, steady."""

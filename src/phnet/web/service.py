@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from phnet.compositing.composer import Composer, compose_pictures
 from phnet.errors import BadModel
 from phnet.harmonization.color_map import ColorMap
+from phnet.harmonization.finishing.finish import Layers, layers_for
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
 from phnet.harmonization.look import Look, read_look
@@ -106,19 +107,21 @@ class Service:
         options = form.options
         harmonizer = self._chosen(options.model)
         picture = self._picture(form.files, "composite")
+        layers = layers_for(options) if _wants(form, PSD) else None
         made = harmonize_picture(
             *(picture, self._mask(form), options),
             harmonizer=harmonizer,
             matter=self._matter,
             reference=self._reference(form.files),
             look=_look(form.files),
+            keep=layers,
         )
         if _wants(form, CUBE):
             resolution, light = options.resolution, options.light
             table = harmonizer.color_map(made.seen, made.mask, resolution, "lut", light)
             return _cube(form, table, made.notes)
         if _wants(form, PSD):
-            return _psd(picture, picture.colors, made.result, made.mask, made.notes)
+            return _psd(picture, picture.colors, made.result, made.mask, made.notes, layers)
         return _answer(form.types, picture, made.result, made.mask, made.notes)
 
     def compose(self, form: Form[ComposeRequest]) -> Answer:
@@ -132,11 +135,13 @@ class Service:
         composer = Composer(self._chosen(options.model), self._matter)
         portrait = self._picture(form.files, "portrait")
         scene = self._picture(form.files, "background")
+        layers = layers_for(options) if _wants(form, PSD) else None
         done = compose_pictures(
             *(portrait, scene, self._mask(form), options),
             composer=composer,
             reference=self._reference(form.files),
             look=_look(form.files),
+            keep=layers,
         )
         notes = [*portrait.notes, *scene.notes, *done.notes]
         if sides := done.cut_sides:
@@ -147,7 +152,7 @@ class Service:
             return _cube(form, table, notes)
         if _wants(form, PSD):
             pasted = done.made.composite[..., :3]
-            return _psd(scene, pasted, done.result, done.made.changed, notes)
+            return _psd(scene, pasted, done.result, done.made.changed, notes, layers)
         return _answer(form.types, done.picture, done.result, done.made.changed, notes)
 
     def matte(self, form: Form[MatteOptions]) -> Answer:
@@ -199,16 +204,22 @@ def _cube(form: Form[Any], table: ColorMap, notes: Sequence[str]) -> Answer:
 
 
 def _psd(
-    behind: Picture, pasted: Pixels, result: Pixels, mask: Floats, notes: Sequence[str]
+    behind: Picture,
+    pasted: Pixels,
+    result: Pixels,
+    mask: Floats,
+    notes: Sequence[str],
+    layers: Layers | None,
 ) -> Answer:
-    """The result as layers.
+    """The result as layers; with effects, each step as one.
 
     Raises:
         Problem: what is transparent cannot be kept.
     """
     if behind.alpha is not None:
         raise Problem(422, "PSD: expected a picture without transparency, got one with it")
-    return Answer(psd_bytes(behind.colors, pasted, result, mask), PSD, notes)
+    steps = layers.made if layers else None
+    return Answer(psd_bytes(behind.colors, pasted, result, mask, steps), PSD, notes)
 
 
 def _answer(

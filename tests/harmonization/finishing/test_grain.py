@@ -99,3 +99,28 @@ def test_block_traces_are_found_and_given() -> None:
     inside = mask() > 0.99
     assert traces(made, inside) > 0.5 * traces(blocky, ~inside)
     np.testing.assert_array_equal(match_blocks(busy, mask()), busy)
+
+
+def test_a_texture_without_color_is_not_taken_for_grain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves are coarser in brightness than the noise is, which shows in the colors alone."""
+    leaves = noise_rows(slice(0, SIZE[0]), SIZE[1], 1.6, 5, 0)[..., None]
+    picture = slope() + 0.02 * leaves + 0.015 * noise(0.4, 1)
+    everywhere = np.ones(SIZE, bool)
+    found = measure_noise(picture, everywhere)
+    assert found is not None
+    expected = 0.015 / np.sqrt(3)  # brightness is the mean of three channels
+    assert float(np.median(found.sigmas[0])) == pytest.approx(expected, rel=0.15)
+    monkeypatch.setattr("phnet.harmonization.finishing.noise_level.COLORED", 1)  # cannot be told
+    unaware = measure_noise(picture, everywhere)
+    assert unaware is not None
+    assert float(np.median(unaware.sigmas[0])) > 1.4 * expected
+
+
+def test_coarse_noise_is_believed_where_the_colors_have_it_too() -> None:
+    coarse = measure_noise(slope() + 0.03 * noise(0.93, 1), np.ones(SIZE, bool))
+    gray = noise_rows(slice(0, SIZE[0]), SIZE[1], 0.93, 1, 0)[..., None]
+    without_color = measure_noise(slope() + 0.03 * gray, np.ones(SIZE, bool))
+    assert coarse is not None
+    assert without_color is not None
+    assert coarse.certain() is not None
+    assert without_color.certain() is None

@@ -47,20 +47,39 @@ def match_blocks(picture: Pixels, mask: Floats, amount: float = 1.0) -> Pixels:
         mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
         amount: how far to go, in [0, 1].
     """
+    quality = None if amount == 0 else quality_for(picture, mask, scene_traces(picture, mask))
+    return picture if quality is None else through_jpeg(picture, mask, quality, amount)
+
+
+def scene_traces(picture: Pixels, mask: Floats) -> float:
+    """The block traces of the scene near a person; arguments as for :func:`match_blocks`."""
     box = _part(mask)
-    wanted = traces(picture[box], mask[box] <= 0)
+    return traces(picture[box], mask[box] <= 0)
+
+
+def quality_for(picture: Pixels, mask: Floats, wanted: float) -> int | None:
+    """The quality of a JPEG that leaves a person with as many block traces as ``wanted``.
+
+    Arguments as for :func:`match_blocks`.
+
+    Returns:
+        None where the person has as many, or the scene none.
+    """
+    box = _part(mask)
     inside = mask[box] > 0.99
-    if wanted < LEAST or amount == 0 or not inside.any():
-        return picture
-    if traces(picture[box], inside) >= NEAR * wanted:
-        return picture
-    bytes_ = _as_bytes(picture)
-    chosen = QUALITIES[-1]
+    if wanted < LEAST or not inside.any() or traces(picture[box], inside) >= NEAR * wanted:
+        return None
+    part = _as_bytes(picture[box])
     for quality in QUALITIES:
-        if traces(_compressed(bytes_[box], quality), inside) >= NEAR * wanted:
-            chosen = quality
-            break
-    made = _compressed(bytes_, chosen)
+        if traces(_compressed(part, quality), inside) >= NEAR * wanted:
+            return quality
+    return QUALITIES[-1]
+
+
+def through_jpeg(picture: Pixels, mask: Floats, quality: int, amount: float = 1.0) -> Pixels:
+    """Put a person through a JPEG of a quality; arguments as for :func:`match_blocks`."""
+    bytes_ = _as_bytes(picture)
+    made = _compressed(bytes_, quality)
     output = np.array(picture)
     rows = np.flatnonzero(mask.any(1))
     for start in range(int(rows[0]), int(rows[-1]) + 1, 256):

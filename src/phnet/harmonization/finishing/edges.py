@@ -27,6 +27,7 @@ SOFT_SHARE = 0.6  # soft pixels per pixel of outline from which a mask counts as
 REFERENCE = 1200  # pixels of the longer side for which depths are as they are written here
 DEPTH = 1.0  # pixels inside the solid part that the old background reaches
 STRETCH = 8  # pixels of the edge that are averaged, in units of the depth
+MOST_SOFT = 10.0  # softness beyond which a mask is simply soft
 RAMP = (0.3, 0.75)  # values of a blurred hard mask that become 0 and 1
 SOFT_LAYERS = 4  # of the grid, for masks between 0 and 1
 CAUTION = 8.0  # how far a mean must stand out from chance, in variances of the mean
@@ -53,12 +54,26 @@ class Band:
         return np.where(self.mask < SOLID, self.mask * SOFT_LAYERS, inside).astype(np.float32)
 
 
-def find_band(mask: Floats) -> Band:
-    """The pixels of a mask (h, w) along its edge."""
+@dataclass(frozen=True)
+class Rim:
+    """Measures of an edge as a whole."""
+
+    softness: float  # soft pixels per pixel of outline
+    natural: float  # how much colors differ along it by themselves, see :func:`clean_colors`
+
+
+def softness(mask: Floats) -> float:
+    """Soft pixels of a mask (h, w) per pixel of its outline."""
     soft = int(((mask > 0.03) & (mask < 0.97)).sum())
     inside = (mask >= 0.5).astype(np.uint8)
     outline = int((inside != cv2.erode(inside, np.ones((3, 3), np.uint8))).sum())
-    is_hard = soft < SOFT_SHARE * outline
+    return soft / outline if outline else float("inf")
+
+
+def find_band(mask: Floats, soft: float | None = None) -> Band:
+    """The pixels of a mask (h, w) along its edge, where its softness may be known already."""
+    is_hard = (softness(mask) if soft is None else soft) < SOFT_SHARE
+    inside = (mask >= 0.5).astype(np.uint8)
     full = inside if is_hard else (mask >= SOLID).astype(np.uint8)
     # The picture's frame is no edge: it is as if the person went on beyond it.
     depth = np.asarray(cv2.distanceTransform(full, cv2.DIST_L2, 3), np.float32)
@@ -119,27 +134,41 @@ def clean_edges(
     return output, alpha
 
 
-def clean_colors(colors: Floats, mask: Floats, amount: float = 1.0) -> tuple[Floats, Floats]:
+def measure_rim(colors: Floats, mask: Floats) -> Rim | None:
+    """Measure a person's edge; arguments as for :func:`clean_colors`; None: there is none."""
+    box = _box(mask)
+    soft = softness(mask[box])
+    band = find_band(mask[box], soft)
+    if not band.rows.size or not band.solid.any():
+        return None
+    return Rim(min(soft, MOST_SOFT), _natural(colors[box], band))
+
+
+def clean_colors(
+    colors: Floats, mask: Floats, amount: float = 1.0, *, rim: Rim | None = None
+) -> tuple[Floats, Floats]:
     """Clean the rim of a person's own colors, before they are laid over a scene.
 
     Args:
         colors: (H, W, 3) in [0, 1], not multiplied by the mask.
         mask: (H, W) in [0, 1].
         amount: how far to go, in [0, 1].
+        rim: what is known of the edge; None: it is measured.
 
     Returns:
         The colors, and the mask to blend them by.
     """
     output, alpha = np.array(colors), np.array(mask)
     box = _box(mask)
-    band = find_band(mask[box])
+    band = find_band(mask[box], rim.softness if rim else None)
     if not band.rows.size or not band.solid.any():
         return output, alpha
     place = (band.rows, band.columns)
     found = colors[box][place]
     clean = spread(colors[box], band.solid).at_places(*place)
     off = band.mask[:, None] * (found - clean)
-    made = found - np.float32(amount) * _systematic(off, band, _natural(colors[box], band))
+    natural = rim.natural if rim else _natural(colors[box], band)
+    made = found - np.float32(amount) * _systematic(off, band, natural)
     _put(output[box], place, made)
     if band.is_hard:
         soft = soft_alpha(mask[box], band.scale)

@@ -16,7 +16,7 @@ from phnet.harmonization.finishing.light_wrap import light_wrap
 from phnet.harmonization.finishing.sharpness import match_sharpness
 from phnet.images.arrays import Floats, Pixels, to_float
 from phnet.images.encoding import compressed
-from phnet.options import FinishOptions
+from phnet.options import EffectOptions, options_of
 
 # Gets each step's name, the picture before it and the picture after it.
 Keep = Callable[[str, Pixels, Pixels], None]
@@ -25,7 +25,7 @@ Keep = Callable[[str, Pixels, Pixels], None]
 def finish(
     picture: Pixels,
     mask: Floats,
-    options: FinishOptions,
+    options: EffectOptions,
     *,
     threads: int = 1,
     keep: Keep | None = None,
@@ -53,6 +53,12 @@ def finish(
             keep(name, picture, made)
         picture = made
     return picture
+
+
+def layers_for(options: EffectOptions) -> "Layers | None":
+    """Layers to be kept for a file that has some; None where no effect is on."""
+    names = (one.name for one in options_of(type(options)) if one.about.finish is not None)
+    return Layers() if any(map(options.amount, names)) else None
 
 
 class Layers:

@@ -4,12 +4,12 @@ What is missing is added in the scene's grain size and color, at each brightness
 noise than the scene is smoothed a little, and never given more.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from phnet.harmonization.finishing.block_traces import match_blocks
+from phnet.harmonization.finishing.block_traces import quality_for, scene_traces, through_jpeg
 from phnet.harmonization.finishing.noise_level import BACK, OPPONENT, Noise, measure_noise
 from phnet.harmonization.finishing.strips import Strip, changed_strips
 from phnet.images.arrays import Floats, Pixels
@@ -19,6 +19,31 @@ NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
 NOISIER = 1.5  # times the scene's noise at each brightness: nothing is added, of whatever size
 LEAST_LEFT = 0.65  # of a person's noise, when it is smoothed: more would look like plastic
 TILE = 256  # rows of noise that are drawn from one seed
+NO_TRACES = 95.0  # quality of a JPEG from which it leaves no block traces
+
+
+@dataclass(frozen=True)
+class SceneGrain:
+    """Grain of a scene, which a person's is matched to."""
+
+    traces: float  # of blocks, as :func:`block_traces.traces` measures them
+    noise: Noise | None  # None: nothing is surely noise
+
+    @classmethod
+    def of(cls, picture: Pixels, where: Pixels, traces: float) -> "SceneGrain":
+        """Measure a scene's noise in the part ``where``, bool (H, W), of a picture (H, W, 3)."""
+        noise = measure_noise(picture, where)
+        return cls(traces, noise and noise.certain())  # leaves and walls are no grain
+
+
+@dataclass(frozen=True)
+class Regrain:
+    """Change that brings a person's grain to a scene's."""
+
+    quality: float  # of a JPEG that leaves the block traces; from NO_TRACES on none is needed
+    own: Noise | None = None  # the person's noise, of which some is taken away
+    taken: Floats | None = None  # (LEVELS,) in [0, 1]: how much, at each brightness
+    more: Noise | None = None  # what is added then
 
 
 def match_grain(
@@ -37,16 +62,54 @@ def match_grain(
     """
     if amount == 0:
         return np.array(picture)
-    picture = match_blocks(picture, mask, amount)
-    scene = measure_noise(picture, mask <= 0)
-    scene = scene and scene.certain()  # leaves and walls are no grain
-    person = measure_noise(picture, mask > 0.99)
-    if scene is None or person is None:
+    scene = SceneGrain.of(picture, mask <= 0, scene_traces(picture, mask))
+    change, picture = _decided(picture, mask, scene, amount, threads)
+    if change.more is None:
         return np.array(picture)
-    smoothed = _smoothed(picture, mask, person, scene, amount, threads)
+    return _grained(picture, mask, change.more, amount, seed, threads)
+
+
+def regrain_for(
+    picture: Pixels, mask: Floats, scene: SceneGrain, amount: float = 1.0, *, threads: int = 1
+) -> Regrain:
+    """Find what gives a person a scene's grain; arguments as for :func:`match_grain`."""
+    return _decided(picture, mask, scene, amount, threads)[0]
+
+
+def regrained(
+    picture: Pixels,
+    mask: Floats,
+    change: Regrain,
+    amount: float = 1.0,
+    *,
+    seed: int = 0,
+    threads: int = 1,
+) -> Pixels:
+    """Change a person's grain; arguments as for :func:`match_grain`."""
+    if change.quality < NO_TRACES:
+        picture = through_jpeg(picture, mask, round(change.quality), amount)
+    if change.own is not None and change.taken is not None:
+        picture = _smoothed(picture, mask, change.own, change.taken, amount, threads)
+    if change.more is None:
+        return np.array(picture)
+    return _grained(picture, mask, change.more, amount, seed, threads)
+
+
+def _decided(
+    picture: Pixels, mask: Floats, scene: SceneGrain, amount: float, threads: int
+) -> tuple[Regrain, Pixels]:
+    """The change, and the picture with all of it but what is added."""
+    quality = quality_for(picture, mask, scene.traces)
+    if quality is not None:
+        picture = through_jpeg(picture, mask, quality, amount)
+    person = measure_noise(picture, mask > 0.99)
+    if scene.noise is None or person is None:
+        return Regrain(quality or NO_TRACES), picture
+    taken, left = _too_much(person, scene.noise), person
+    smoothed = _smoothed(picture, mask, person, taken, amount, threads)
     if smoothed is not picture:
-        person, picture = measure_noise(smoothed, mask > 0.99) or person, smoothed
-    return _grained(picture, mask, person, scene, amount, seed, threads)
+        left, picture = measure_noise(smoothed, mask > 0.99) or person, smoothed
+    return Regrain(quality or NO_TRACES, person, taken, missing(left, scene.noise)), picture
 
 
 def missing(person: Noise, scene: Noise) -> Noise:
@@ -58,14 +121,19 @@ def missing(person: Noise, scene: Noise) -> Noise:
     return replace(scene, sigmas=np.sqrt(np.maximum(square, 0)).astype(np.float32))
 
 
-def _smoothed(
-    picture: Pixels, mask: Floats, person: Noise, scene: Noise, amount: float, threads: int
-) -> Pixels:
-    """Take some noise away where a person has more than the scene."""
+def _too_much(person: Noise, scene: Noise) -> Floats:
+    """Share (LEVELS,) of a person's noise that the scene does not have."""
     have, want = person.sigmas[0], np.maximum(scene.sigmas[0], 1e-4)
     left = np.clip(want / np.maximum(have, 1e-6), LEAST_LEFT, 1)
     left[(have < NOTICED * want) | (have < 1 / 255) | ~person.sure] = 1
-    share = np.float32(amount) * (1 - left).astype(np.float32)
+    return np.asarray(1 - left, np.float32)
+
+
+def _smoothed(
+    picture: Pixels, mask: Floats, person: Noise, taken: Floats, amount: float, threads: int
+) -> Pixels:
+    """Take a share (LEVELS,) of a person's noise away; the picture itself where that is none."""
+    share = np.float32(amount) * taken
     if not share.any():
         return picture
     removed = replace(person, sigmas=np.tile(share, (3, 1)))
@@ -97,20 +165,13 @@ def _flattened(colors: Floats, noise: Noise, luma: Floats, radius: int) -> Float
 
 
 def _grained(
-    picture: Pixels,
-    mask: Floats,
-    person: Noise,
-    scene: Noise,
-    amount: float,
-    seed: int,
-    threads: int,
+    picture: Pixels, mask: Floats, more: Noise, amount: float, seed: int, threads: int
 ) -> Pixels:
     """Add what is missing."""
-    more = missing(person, scene)
     # Less than this drowns in rounding.
     if float(more.sigmas.max()) * amount < 0.2 / 255:
         return np.array(picture)
-    sizes = scene.grain
+    sizes = more.grain
 
     def change(strip: Strip) -> Floats:
         drawn = [

@@ -24,7 +24,15 @@ DIM, BRIGHT = 0.08, 0.55  # linear light of surroundings from which the wrap set
 LINEAR = np.asarray([0.2126, 0.7152, 0.0722], np.float32)
 
 
-def light_wrap(picture: Pixels, mask: Floats, amount: float = 1.0, *, threads: int = 1) -> Pixels:
+def light_wrap(
+    picture: Pixels,
+    mask: Floats,
+    amount: float = 1.0,
+    *,
+    threads: int = 1,
+    shorter: int | None = None,
+    side: int = SIDE,
+) -> Pixels:
     """Let bright surroundings bleed over a person's edge, in linear light.
 
     How much comes is decided by how bright the surroundings are, and by how much brighter than the
@@ -35,9 +43,11 @@ def light_wrap(picture: Pixels, mask: Floats, amount: float = 1.0, *, threads: i
         mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
         amount: how strong, in [0, 1].
         threads: strips worked on at once.
+        shorter: shorter side, in pixels, of the picture of which this is a part; None: it is whole.
+        side: longest side at which the light is spread.
     """
     output = np.array(picture)
-    light, share = _bleeding(picture, mask)
+    light, share = _bleeding(picture, mask, shorter or min(mask.shape), side)
     if amount == 0 or not share.any():
         return output
     size = (mask.shape[0], mask.shape[1])
@@ -58,12 +68,12 @@ def light_wrap(picture: Pixels, mask: Floats, amount: float = 1.0, *, threads: i
     return output
 
 
-def _bleeding(picture: Pixels, mask: Floats) -> tuple[Floats, Floats]:
+def _bleeding(picture: Pixels, mask: Floats, shorter: int, side: int) -> tuple[Floats, Floats]:
     """The surroundings' linear light (h, w, 3), and how much of it comes (h, w), small."""
-    shrink = max(1.0, max(mask.shape) / SIDE)
+    shrink = max(1.0, max(mask.shape) / side)
     fitted = (max(1, round(mask.shape[0] / shrink)), max(1, round(mask.shape[1] / shrink)))
     small, alpha = shrunk(picture, fitted), np.clip(shrunk(mask, fitted), 0, 1)
-    sigma = max(0.7, WIDTH * min(fitted))
+    sigma = max(0.7, WIDTH * round(shorter / shrink))
     outside = 1 - alpha
     linear = np.clip(small, 0, 1) ** np.float32(GAMMA) * outside[..., None]
 

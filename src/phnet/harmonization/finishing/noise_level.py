@@ -33,7 +33,12 @@ SEEN = (0.957, 0.936, 0.906, 0.853, 0.798, 0.752, 0.671, 0.581, 0.473, 0.362)
 # by second differences both ways, which texture has little of.
 EVEN = (1.28, 1.26, 1.28, 1.32, 1.35, 1.43, 1.51, 1.62, 1.78, 1.97)
 FINE = (0.954, 0.859, 0.642, 0.415, 0.262, 0.170, 0.080, 0.036, 0.015, 0.006)
+COLORED = 0.6 / 255  # sigma of the colors' noise from which its grain can be told
+COARSER = 0.05  # pixels that the brightness's noise may be coarser than the colors'
+ALIKE_GRAIN = 0.12  # pixels that the colors' may be coarser than the brightness's
+NEARLY = 1.15  # times what the finest of it says that there is of the rest
 COARSEST = 0.9  # grain from which it may as well be texture
+COARSEST_TOLD = 1.1  # the same where the colors' is alike
 LEAST_FINE = 0.08  # a coarser grain cannot be told by it
 # Brightness, and two differences of colors: noise is much the same in each of them alone.
 OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [-0.25, 0.5, -0.25]], np.float32)
@@ -101,9 +106,10 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
     square, fine, shifted = (rest**2).mean((1, 2)), _fine(rest), _shifted(rest)
     level = np.clip((luma * LEVELS).astype(int), 0, LEVELS - 1)
     flattest = _flattest(unrest, np.arange(len(luma)))
-    about = float(_grain(square, shifted, flattest)[0])
-    limit = SLACK * float(np.interp(about, GRAINS, EVEN)) if about <= COARSEST else 0
     typical = _sigmas(square[flattest])
+    about = _without_texture(_grain(square, shifted, flattest), typical)
+    coarsest = COARSEST_TOLD if _tells(about, typical) else COARSEST
+    limit = SLACK * float(np.interp(about[0], GRAINS, EVEN)) if about[0] <= coarsest else 0
     sigmas, finest = np.full((3, LEVELS), np.nan), np.full((3, LEVELS), np.nan)
     sure = np.zeros(LEVELS, bool)
     chosen: list[Indices] = []
@@ -120,9 +126,35 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
     if not chosen:
         sigmas[:], finest[:] = typical[:, None], _sigmas(fine[flattest])[:, None]
         chosen.append(flattest)
-    grain = _grain(square, shifted, np.concatenate(chosen))
+    taken = np.concatenate(chosen)
+    seen_grain = _grain(square, shifted, taken)
+    grain = _without_texture(seen_grain, _sigmas(square[taken]))
+    if _tells(grain, _sigmas(square[taken])):  # what is coarser than that grain is texture
+        share, part = (float(np.interp(grain[0], GRAINS, known)) for known in (FINE, SEEN))
+        slack = 1 if grain[0] < seen_grain[0] else NEARLY
+        sigmas[0] = np.fmin(sigmas[0], slack * part * finest[0] / max(LEAST_FINE, share))
     seen = np.interp(grain, GRAINS, SEEN).astype(np.float32)
     return Noise(_filled(sigmas) / seen[:, None], grain, sure, _filled(finest))
+
+
+def _without_texture(grain: Floats, sigmas: Doubles) -> Floats:
+    """The grain (3,) where the brightness's may be that of a texture, which has little color.
+
+    Noise of the brightness is as coarse as that of the colors or finer; where theirs can be told,
+    a coarser one is not believed.
+    """
+    colors = float(grain[1:].mean())
+    if not _tells(grain, sigmas) or grain[0] <= colors + COARSER:
+        return grain
+    return np.array([colors, *grain[1:]], np.float32)
+
+
+def _tells(grain: Floats, sigmas: Doubles) -> bool:
+    """Tell whether the colors' noise, of a grain and sigmas (3,), is such as the brightness's.
+
+    That of a JPEG is coarser.
+    """
+    return bool(min(sigmas[1:]) >= COLORED and grain[1:].mean() <= grain[0] + ALIKE_GRAIN)
 
 
 def _flattest(unrest: Floats, members: Indices) -> Indices:

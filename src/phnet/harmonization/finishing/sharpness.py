@@ -26,6 +26,7 @@ FOCUS = 2.2  # a scene whose sharpest edges are more blurred than this, in pixel
 REFERENCE = 4000  # longer side for each of which that limit grows by 1
 ALIKE = 0.15  # pixels of blur that nobody sees
 MOST_BLUR, MOST_SHARPENING = 3.0, 1.0
+LEAST_BLUR, LEAST_GAIN = 0.15, 0.01  # of what is applied; less changes nothing
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,15 @@ class Blurs:
     scene: float | None
 
 
+@dataclass(frozen=True)
+class Refocus:
+    """Change that brings a person to a scene's sharpness; all 0: none."""
+
+    sigma: float = 0.0  # of a blur, in pixels
+    reach: float = 0.0  # of an unsharp mask: its blur's sigma, in pixels
+    gain: float = 0.0  # of the same: how much of what its blur takes away is added
+
+
 def measure(picture: Pixels, mask: Floats) -> Blurs:
     """Estimate the blur of a person and of the scene.
 
@@ -43,8 +53,8 @@ def measure(picture: Pixels, mask: Floats) -> Blurs:
         picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
         mask: (H, W) in [0, 1].
     """
-    person, scene = (mask > 0.99).astype(np.uint8), (mask <= 0).astype(np.uint8)
-    return Blurs(blur_of(picture, person), blur_of(picture, scene))
+    scene = blur_of(picture, (mask <= 0).astype(np.uint8))
+    return Blurs(blur_of(picture, (mask > 0.99).astype(np.uint8)), scene)
 
 
 def blur_of(picture: Pixels, where: Pixels, more: float = 0.0) -> float | None:
@@ -113,18 +123,53 @@ def match_sharpness(
         amount: how far to go, in [0, 1].
         threads: strips worked on at once.
     """
-    blurs = measure(picture, mask)
-    if amount == 0 or blurs.person is None or blurs.scene is None:
-        return np.array(picture)
-    if blurs.scene > FOCUS + max(mask.shape) / REFERENCE or abs(blurs.scene - blurs.person) < ALIKE:
-        return np.array(picture)
-    if blurs.scene > blurs.person:
-        sigma = _needed(picture, mask, blurs.person, blurs.scene)
-        return blurred(picture, mask, sigma, amount, threads=threads)
-    return sharpened(picture, mask, blurs.person, blurs.scene, amount, threads=threads)
+    change = None if amount == 0 else refocus_for(picture, mask, measure(picture, mask).scene)
+    return refocused(picture, mask, change or Refocus(), amount, threads=threads)
 
 
-def _needed(picture: Pixels, mask: Floats, have: float, want: float) -> float:
+def refocus_for(
+    picture: Pixels, mask: Floats, scene: float | None, *, longer: int | None = None
+) -> Refocus | None:
+    """Find what makes a person as sharp as a scene.
+
+    Args:
+        picture: see :func:`match_sharpness`.
+        mask: see there.
+        scene: the scene's blur, see :class:`Blurs`.
+        longer: longer side, in pixels, of the picture of which this is a part; None: it is whole.
+
+    Returns:
+        None where too few edges tell.
+    """
+    person = None if scene is None else blur_of(picture, (mask > 0.99).astype(np.uint8))
+    if person is None or scene is None:
+        return None
+    limit = FOCUS + (longer or max(mask.shape)) / REFERENCE
+    if scene > limit or abs(scene - person) < ALIKE:
+        return Refocus()
+    if scene > person:
+        return Refocus(sigma=_blur_for(picture, mask, person, scene))
+    # As strong as makes the steepest place of an edge as steep as wanted.
+    reach = float(np.sqrt(max(person**2 - scene**2, 0.01)))
+    loss = person / np.sqrt(person**2 + reach**2)  # of an edge's slope, under the blur
+    gain = (person / max(scene, 0.3) - 1) / max(1 - loss, 1e-3)
+    return Refocus(reach=reach, gain=float(min(MOST_SHARPENING, gain)))
+
+
+def refocused(
+    picture: Pixels, mask: Floats, change: Refocus, amount: float = 1.0, *, threads: int = 1
+) -> Pixels:
+    """Blur or sharpen a person; arguments as for :func:`match_sharpness`."""
+    made = picture
+    if change.sigma >= LEAST_BLUR:
+        made = blurred(made, mask, change.sigma, amount, threads=threads)
+    if change.gain >= LEAST_GAIN:
+        gain = amount * change.gain
+        made = sharpened(made, mask, change.reach, gain, threads=threads)
+    return np.array(picture) if made is picture else made
+
+
+def _blur_for(picture: Pixels, mask: Floats, have: float, want: float) -> float:
     """The blur that takes a person from ``have`` to ``want``, as it is measured: tried once."""
     sigma = float(np.sqrt(want**2 - have**2))
     got = blur_of(picture, (mask > 0.99).astype(np.uint8), sigma)
@@ -146,24 +191,12 @@ def blurred(
 
 
 def sharpened(
-    picture: Pixels,
-    mask: Floats,
-    have: float,
-    want: float,
-    amount: float = 1.0,
-    *,
-    threads: int = 1,
+    picture: Pixels, mask: Floats, sigma: float, gain: float, *, threads: int = 1
 ) -> Pixels:
-    """Sharpen a person mildly, from a blur of ``have`` pixels towards one of ``want``.
+    """Sharpen a person by an unsharp mask of a blur of ``sigma`` pixels.
 
-    An unsharp mask of the blur that is to be undone, as strong as makes the steepest place of an
-    edge as steep as wanted, at most 1, and never beyond the darkest and brightest neighbors: no
-    halos.
+    Never beyond the darkest and brightest neighbors: no halos.
     """
-    sigma = float(np.sqrt(max(have**2 - want**2, 0.01)))
-    loss = have / np.sqrt(have**2 + sigma**2)  # of an edge's slope, under the blur
-    gain = (have / max(want, 0.3) - 1) / max(1 - loss, 1e-3)
-    gain = amount * min(MOST_SHARPENING, gain)
     around = np.ones((2 * int(np.ceil(sigma)) + 1,) * 2, np.uint8)
 
     def change(strip: Strip) -> Floats:
