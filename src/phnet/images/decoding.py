@@ -22,7 +22,7 @@ from phnet.images.color_profiles import cmyk_to_rgb, describes, fault
 from phnet.images.declared_colors import Chunk, Declared, by_codes, by_png
 from phnet.images.limits import MOST_PIXELS, check_decoded, check_header
 from phnet.images.newer_jpegs import NewerJpeg, is_newer, jpeg_within
-from phnet.images.png_chunks import color_chunks
+from phnet.images.png_chunks import PROFILE, color_chunks
 from phnet.images.psd_file import START as PSD_START
 from phnet.images.psd_file import PsdFile
 from phnet.images.tiff import RAW, STARTS, TiffPage, opened_tiff
@@ -44,7 +44,7 @@ XCF = (
     "expected a flat picture, got a GIMP file (XCF), whose layers only GIMP puts together; export "
     "it as PNG or TIFF"
 )
-OLDER = (b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
+OLDER = (PROFILE, b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
 BOXES = 1 << 16  # bytes at the start of an AVIF, where its boxes are
 _limit_lock = threading.Lock()
 
@@ -274,8 +274,14 @@ def _declared(image: "Opened", source: Source, channels: int) -> Declared:
         with source.open() as handle:
             chunks = color_chunks(handle)
         if has_profile:
-            return Declared(chunks=tuple(chunk for chunk in chunks if chunk[0] not in OLDER))
-        return by_png(chunks, channels)
+            return Declared(
+                chunks=tuple(chunk for chunk in chunks if chunk[0] not in (*OLDER, PROFILE))
+            )
+        declared = by_png(chunks, channels)
+        if any(name == PROFILE for name, _ in chunks):
+            note = "its color profile cannot be unpacked and was left out"
+            return replace(declared, note=declared.note or note)
+        return declared
     if image.format == "AVIF" and not has_profile:
         return by_codes(*_avif_codes(source)[1:], channels)
     nclx = image.info.get("nclx_profile")

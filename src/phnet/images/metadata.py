@@ -49,6 +49,8 @@ def exif_of(image: "Opened") -> Exif:
         orientation = exif.get(ORIENTATION, 1)
     except Exception:  # whatever Pillow's EXIF code meets in a hostile file
         return Exif()
+    if isinstance(orientation, bytes) and len(orientation) == 1:  # of the wrong type, but clear
+        orientation = orientation[0]
     if not isinstance(orientation, int) or orientation not in range(1, 9):
         orientation = 1
     if image.format == "HEIF":  # its reader turned it
@@ -59,8 +61,8 @@ def exif_of(image: "Opened") -> Exif:
         return Exif(orientation, exif.tobytes() if len(exif) else None)
     except Exception:  # a tag that cannot be written
         content, lost = without_unwritable(exif)
-    tags = "a tag" if lost == 1 else f"{lost} tags"
-    return Exif(orientation, content, f"{tags} of its EXIF cannot be written and were left out")
+    tags, were = ("a tag", "was") if lost == 1 else (f"{lost} tags", "were")
+    return Exif(orientation, content, f"{tags} of its EXIF cannot be written and {were} left out")
 
 
 def without_unwritable(exif: "Image.Exif") -> tuple[bytes | None, int]:
