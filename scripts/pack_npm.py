@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ("networks.js", "local-pictures.js")
+SHARED = ("networks.js", "local-pictures.js", "transparency.js")
 
 
 def main() -> int:

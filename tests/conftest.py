@@ -16,6 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+from tests.waiting import PATIENCE
+
 NO_TORCH = "needs torch, which is not installed here"
 
 
@@ -123,6 +125,8 @@ def browser() -> Iterator["Browser"]:
     except ModuleNotFoundError:
         missing("expected Playwright's Python package (the group dev)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox"], timeout=1000 * PATIENCE
+        )
         yield browser
         browser.close()

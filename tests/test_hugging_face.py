@@ -6,13 +6,14 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import onnxruntime as ort
 import pytest
 import torch
+
+from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent
 SPACE = ROOT / "integrations" / "hugging_face" / "space"
@@ -82,15 +83,15 @@ def test_the_command_of_the_space_serves() -> None:
     words = ["127.0.0.1" if word == "0.0.0.0" else word for word in words]  # this machine alone
     with subprocess.Popen([sys.executable, "-m", "phnet", *words]) as server:
         try:
-            end = time.monotonic() + 60
-            while True:
+
+            def serves() -> bool:
+                assert server.poll() is None, "the server ended"
                 try:
                     with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
-                        assert answer.status == 200
-                        break
+                        return bool(answer.status == 200)
                 except OSError:
-                    assert server.poll() is None, "the server ended"
-                    assert time.monotonic() < end
-                    time.sleep(0.5)
+                    return False
+
+            until(serves)
         finally:
             server.terminate()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 # Seconds after which nothing will come any more, however busy the machine is: they bound how long
 # a failure takes, and are no statement about speed.
-PATIENCE = 180.0
+PATIENCE = 600.0
 
 
 def until(happened: Callable[[], object], what: str = "what was waited for") -> None:

@@ -70,6 +70,25 @@ def test_chrm_is_followed_and_the_usual_gamma_is_srgb(tmp_path: Path) -> None:
     assert plain.declared == (usual,)
 
 
+def test_beside_other_primaries_the_usual_gamma_is_the_exponent_that_it_says(
+    tmp_path: Path,
+) -> None:
+    dark = np.full((4, 4, 3), 40, np.uint8)
+    usual = (b"gAMA", struct.pack(">I", 45_455))
+    picture = load(png_with(tmp_path / "a.png", dark, usual, (b"cHRM", CHRM)))
+    light = (40 / 255) ** 2.2
+    expected = 1.055 * light ** (1 / 2.4) - 0.055  # 38.2 of 255, and 40 by sRGB's own curve
+    np.testing.assert_allclose(picture.rgb[0, 0], expected, atol=2e-3)
+
+
+def test_what_cannot_be_followed_is_told(tmp_path: Path) -> None:
+    narrow = load(png_with(tmp_path / "a.png", gray_ramp(), (b"cICP", bytes([1, 13, 0, 0]))))
+    assert narrow.notes == ("declares the narrow range of video, which was not followed",)
+    packed = load(png_with(tmp_path / "a.png", gray_ramp(), (b"iCCP", b"x\0\0no profile")))
+    assert packed.notes == ("its color profile cannot be unpacked and was left out",)
+    assert packed.declared == ()
+
+
 def test_cicp_is_kept_in_png_and_pq_is_said(tmp_path: Path) -> None:
     picture = load(png_with(tmp_path / "a.png", gray_ramp(), (b"cICP", PQ_P3)))
     assert "HDR picture (PQ)" in picture.notes[0]

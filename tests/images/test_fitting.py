@@ -191,7 +191,19 @@ def test_a_tag_that_cannot_be_written_costs_itself_alone(
     kept = Image.Exif()
     kept.load(broken.exif or b"")
     assert dict(kept) == {MAKER: "Maker", ORIENTATION: 1}
-    assert broken.notes == ("a tag of its EXIF cannot be written and were left out",)
+    assert broken.notes == ("a tag of its EXIF cannot be written and was left out",)
+
+
+def test_an_orientation_of_the_wrong_type_counts(tmp_path: Path) -> None:
+    """As a byte, as OpenCV reads it, too."""
+    entry = struct.pack(">HHIBBBB", ORIENTATION, 1, 1, 6, 0, 0, 0)
+    table = struct.pack(">H", 1) + entry + struct.pack(">I", 0)
+    Image.fromarray(pixels()).save(
+        tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*" + struct.pack(">I", 8) + table
+    )
+    picture = load(tmp_path / "a.jpg")
+    assert picture.size == (24, 16)
+    assert picture.orientation == 6
 
 
 def test_a_lossless_jpeg_becomes_a_jpeg(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from phnet.training import cache as module
 from phnet.training.cache import CHUNK, Cache, Share, build_cache
 from phnet.training.sources import Source, photo_sources
 from tests.conftest import disc_mask, smooth_photo
+from tests.waiting import PATIENCE, until
 
 
 def planes_of(number: int) -> np.ndarray:
@@ -97,7 +97,8 @@ from phnet.training.sources import Source
 from tests.training.test_cache import planes_of
 
 def slow(number):
-    time.sleep(0.002)
+    while number >= 1000 and not (Path(sys.argv[1]).parent / "open").exists():
+        time.sleep(0.01)  # the rest waits until it was killed
     return planes_of(number)
 
 if __name__ == "__main__":
@@ -118,20 +119,21 @@ def test_processes_decode_together_and_a_killed_one_is_no_loss(tmp_path: Path) -
     """One of two is killed; run again they end with the bytes of one that decoded alone."""
     script, alone, together = tmp_path / "decode.py", tmp_path / "alone", tmp_path / "together"
     script.write_text(SCRIPT)
-    assert start(script, alone, 0, 1, 2).wait(60) == 0
+    (tmp_path / "open").touch()
+    assert start(script, alone, 0, 1, 2).wait(PATIENCE) == 0
+    (tmp_path / "open").unlink()
     first, second = start(script, together, 0, 2, 2), start(script, together, 1, 2, 1)
-    while len(list(together.glob("*.notes/*.json"))) < 4:
-        assert first.poll() is None
-        time.sleep(0.01)
+    until(lambda: len(list(together.glob("*.notes/*.json"))) >= 4)
     second.send_signal(signal.SIGKILL)
     first.send_signal(signal.SIGKILL)
     first.wait()
     second.wait()
     assert not list(together.glob("????????????????.json"))
     before = {p: p.stat().st_mtime_ns for p in together.glob("*.notes/*.json")}
+    (tmp_path / "open").touch()
     pair = [start(script, together, rank, 2, 1) for rank in (0, 1)]
     assert len(before) >= 4
-    assert [p.wait(60) for p in pair] == [0, 0]
+    assert [p.wait(PATIENCE) for p in pair] == [0, 0]
     made = [next(folder.glob("*.u8")).read_bytes() for folder in (alone, together)]
     assert made[0] == made[1]
     indexes = [next(folder.glob("*.json")).read_text() for folder in (alone, together)]

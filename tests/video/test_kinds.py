@@ -231,6 +231,19 @@ def test_title_date_languages_and_chapters_stay(
         assert len(container.chapters()) == 1
 
 
+def test_sound_that_is_counted_in_packets_keeps_its_times(
+    convert_to: Callable[..., Report], tmp_path: Path
+) -> None:
+    """An AVI's MP3: 1152 samples a unit of time, while AAC has packets of 1024."""
+    source = write(tmp_path / "in.avi", "mpeg4", sound=("libmp3lame",))
+    out = tmp_path / "out.m4v"
+    report = convert_to(source, out)
+    assert [note for note in report.notes if note.endswith("was encoded as aac")]
+    with av.open(str(out)) as container:
+        times = [float(f.time) for f in container.decode(audio=0)]
+    np.testing.assert_allclose(np.diff(times), 1024 / 48000, atol=2e-4)
+
+
 def test_subtitles_stay_where_the_container_can_hold_them(
     convert_to: Callable[..., Report], tmp_path: Path
 ) -> None:

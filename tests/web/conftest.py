@@ -2,15 +2,27 @@
 
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from tests.web.pages import Opener
     from tests.web.test_app import Client
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient() -> Iterator[None]:
+    """A process of the server's may take as long to start as a busy machine needs."""
+    with pytest.MonkeyPatch.context() as patched:
+        if find_spec("fastapi"):
+            patched.setattr("phnet.web.pool.SECONDS_TO_START", PATIENCE)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from phnet.harmonization.field import Field, from_network
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.web.forms import Form, HarmonizeRequest
 from phnet.web.limits import Limits
-from phnet.web.service import Answer, Service
+from phnet.web.service import Answer, Models, Service
 from tests.waiting import until
 
 
@@ -34,7 +34,20 @@ class Gate:
         until(lambda: len(list(self.folder.glob("begun-*"))) >= count, f"{count} begun")
 
 
-class _Gated(Service):
+class Echo(Service):
+    """Loads nothing and answers the composite as it came, so that work takes no time itself."""
+
+    def __init__(self, _: Limits) -> None:
+        pass
+
+    def models(self) -> Models:
+        return Models(models=[])
+
+    def harmonize(self, form: Form[HarmonizeRequest]) -> Answer:
+        return Answer(form.files["composite"], "image/png", [])
+
+
+class _Gated(Echo):
     def __init__(self, limits: Limits, gate: Gate) -> None:
         super().__init__(limits)
         self._gate = gate
@@ -59,7 +72,7 @@ class Two(Service):
         self._harmonizers["unmoved"] = _Unmoved(threads=1)
 
 
-class Moody(Service):
+class Moody(Echo):
     """The strength says what goes wrong."""
 
     def harmonize(self, form: Form[HarmonizeRequest]) -> Answer:

@@ -65,12 +65,12 @@ def rest(line: socket.socket) -> bytes:
 
 @pytest.mark.parametrize("head", [b"", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: y"])
 def test_a_head_that_does_not_come_whole_is_not_waited_for(head: bytes) -> None:
-    with running(make=Large, workers=1, head=1) as client, opened(client) as line:
+    with running(make=Large, workers=1, head=3) as client, opened(client) as line:
         line.sendall(head)
         said = rest(line)
     assert said.startswith(b"HTTP/1.1 408 ")
     assert json.loads(said.partition(b"\r\n\r\n")[2])["detail"] == (
-        "expected the head of a request within 1 seconds"
+        "expected the head of a request within 3 seconds"
     )
 
 
@@ -78,7 +78,7 @@ def test_an_answer_that_nobody_reads_is_dropped_and_what_it_held_is_free() -> No
     body = form(photo=PHOTO)
     head = f"POST /v1/matte HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
     head += f"Content-Type: {FORM['Content-Type']}\r\n\r\n"
-    with running(make=Large, workers=1, unread=2) as client, opened(client) as line:
+    with running(make=Large, workers=1, unread=4) as client, opened(client) as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.sendall(head.encode() + body)
         until_metrics_say(client, b"phnet_bytes_held 5.0331648e+07")

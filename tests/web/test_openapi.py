@@ -16,6 +16,7 @@ from schemathesis import GenerationMode  # noqa: E402
 from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402
 from schemathesis.transport.serialization import Binary  # noqa: E402
 
+from tests.waiting import PATIENCE  # noqa: E402
 from tests.web.test_app import composite, running  # noqa: E402
 
 KINDS = [
@@ -68,7 +69,7 @@ def ask_everything(port: int, mode: GenerationMode, examples: int) -> list[tuple
                     case.body[name] = Binary(data.draw(pictures()))
                 if data.draw(st.booleans()):
                     case.body.pop("model", None)  # a random name is no network's
-            answer = case.call(timeout=60)
+            answer = case.call(timeout=PATIENCE)
             asked.append((case.operation.label, answer.status_code))
             # Bytes can be all that a schema says of a picture, and still be none.
             case.validate_response(answer, excluded_checks=[positive_data_acceptance])

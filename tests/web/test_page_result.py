@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.waiting import until
 from tests.web.pages import (
     Opener,
     box_mask,
@@ -56,10 +57,13 @@ def test_strength_is_mixed_at_once_and_made_anew_for_the_download(opened: Opener
     asked = page.evaluate("() => window.sent.length")
     page.locator('[name="strength"]').fill("0.5")
     page.locator("#live").wait_for()
-    page.wait_for_timeout(300)
-    mixed = np.array(page.evaluate(LIVE), np.uint8).reshape(256, 256, 4)[..., :3]
     half = (photo().astype(int) + whole[..., :3]) / 2
-    assert np.abs(mixed - half).max() <= 1.5
+
+    def shown() -> np.ndarray:
+        return np.array(page.evaluate(LIVE), np.uint8).reshape(256, 256, 4)[..., :3]
+
+    until(lambda: np.abs(shown() - half).max() <= 1.5, "the mixture")
+    mixed = shown()
     assert page.evaluate("() => window.sent.length") == asked
     assert largest_difference(downloaded(page)[..., :3], mixed) <= 2
     assert page.evaluate("() => window.sent.at(-1).get('strength')") == "0.5"

@@ -31,6 +31,7 @@ LIKE_SRGB = (1, 6, 13, 14, 15)  # curves that viewers of stills take for sRGB's
 GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 PQ, HLG = 16, 18
 WHITE = 203  # cd/m2 of diffuse white in HDR: ITU-R BT.2408
+NARROW = "declares the narrow range of video, which was not followed"
 USUAL_GAMMA = (43_000, 48_000)  # gAMA that writers mean sRGB by: 45455 is 1/2.2
 
 
@@ -95,10 +96,11 @@ def by_png(chunks: tuple[Chunk, ...], channels: int) -> Declared:
     kept = tuple((name, found[name]) for name in CHUNKS if name in found)
     if len(codes := found.get(b"cICP", b"")) == 4:
         declared = by_codes(codes[0], codes[1], channels)
-        return Declared(declared.icc, kept, declared.note)
+        note = declared.note or (None if codes[3] else NARROW)
+        return Declared(declared.icc, kept, note)
     if b"sRGB" in found:
         return Declared(None, kept)
-    gamma, gamut = 0.0, PRIMARIES[1]
+    gamma, value, gamut = 0.0, 0, PRIMARIES[1]
     if len(content := found.get(b"gAMA", b"")) == 4:
         (value,) = struct.unpack(">I", content)
         if not 1_000 <= value <= 1_000_000:
@@ -112,6 +114,8 @@ def by_png(chunks: tuple[Chunk, ...], channels: int) -> Declared:
             gamut = given
     if not gamma and gamut == PRIMARIES[1]:
         return Declared(None, kept)
+    if not gamma and value:  # beside other primaries it means what it says
+        gamma = 100_000 / value
     try:
         return Declared(_profile(gamut, gamma, channels), kept)
     except (RuntimeError, ValueError):

@@ -22,7 +22,9 @@ from phnet.images.color_profiles import cmyk_to_rgb, describes, fault
 from phnet.images.declared_colors import Chunk, Declared, by_codes, by_png
 from phnet.images.limits import MOST_PIXELS, check_decoded, check_header
 from phnet.images.newer_jpegs import NewerJpeg, is_newer, jpeg_within
-from phnet.images.png_chunks import color_chunks
+from phnet.images.png_chunks import PROFILE, color_chunks
+from phnet.images.psd_file import START as PSD_START
+from phnet.images.psd_file import PsdFile
 from phnet.images.tiff import RAW, STARTS, TiffPage, opened_tiff
 
 if TYPE_CHECKING:
@@ -30,19 +32,19 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    Opened = Image.Image | TiffPage | NewerJpeg
+    Opened = Image.Image | TiffPage | NewerJpeg | PsdFile
 
 LARGEST_FILE = 2 << 30  # bytes
-READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PSD")  # MPO comes with JPEG
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # MPO comes with JPEG
 RAW_STARTS = (b"FUJIFILMCCD-", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM", b"FOVb")
-MANY_IN_ONE = ("MPO", "HEIF", "PSD")  # the first is the photo, or flat; others are its parts
+MANY_IN_ONE = ("MPO", "HEIF")  # the first is the photo; others are its parts
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"heim", b"heis")
 AVIF_BRANDS = (b"avif", b"avis")
 XCF = (
     "expected a flat picture, got a GIMP file (XCF), whose layers only GIMP puts together; export "
     "it as PNG or TIFF"
 )
-OLDER = (b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
+OLDER = (PROFILE, b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
 BOXES = 1 << 16  # bytes at the start of an AVIF, where its boxes are
 _limit_lock = threading.Lock()
 
@@ -105,13 +107,14 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[O
                     _check_header(page, source, error)
                     yield page
                 return
-            if is_newer(start):
-                newer = NewerJpeg(source.read(), source, error)
-                _check_header(newer, source, error)
-                yield newer
+            if is_newer(start) or start.startswith(PSD_START):
+                own = PsdFile if start.startswith(PSD_START) else NewerJpeg
+                other = own(source.read(), source, error)
+                _check_header(other, source, error)
+                yield other
                 return
-            if sentence := _sentence_about(start, handle):
-                raise error(f"{source}: {sentence}")
+            if start.startswith(b"gimp xcf"):
+                raise error(f"{source}: {XCF}")
             formats = list(READABLE)
             if start[4:8] == b"ftyp":
                 formats = _formats_of(handle, source) or formats
@@ -165,18 +168,6 @@ def _check_header(image: "Opened", source: Source, error: type[BadImage] | type[
         )
 
 
-def _sentence_about(start: bytes, handle: BinaryIO) -> str | None:
-    """Say why files of a known kind cannot be read, and what to do."""
-    if start.startswith(b"gimp xcf"):
-        return XCF
-    if start.startswith(b"8BPS"):
-        depth = int.from_bytes(handle.read(24)[22:], "big")
-        handle.seek(0)
-        if depth in (16, 32):
-            return f"expected a PSD of 8 bits, got {depth}; save it as TIFF"
-    return None
-
-
 def _formats_of(handle: BinaryIO, source: Source) -> list[str]:
     """Pillow's names for a file of boxes, by its brands."""
     head = handle.read(64)
@@ -220,7 +211,7 @@ def decode(
         values, is_upright = image.values()
         orientation = 1 if is_upright else orientation
         notes += image.notes
-    elif isinstance(image, NewerJpeg):
+    elif isinstance(image, NewerJpeg | PsdFile):
         values = image.values()
         notes += image.notes
     elif image.format == "PNG" and _is_deep_png(source):
@@ -235,11 +226,7 @@ def decode(
     else:
         values = _by_pillow(image, source, error, notes)
     if (count := getattr(image, "n_frames", 1)) > 1:
-        notes.append(
-            "its layers were left out: the flat picture counts"
-            if image.format == "PSD"
-            else f"holds {count} pictures: the main one was taken"
-        )
+        notes.append(f"holds {count} pictures: the main one was taken")
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     channels = 3 if values.ndim == 3 and values.shape[2] > 2 else 1
@@ -287,8 +274,14 @@ def _declared(image: "Opened", source: Source, channels: int) -> Declared:
         with source.open() as handle:
             chunks = color_chunks(handle)
         if has_profile:
-            return Declared(chunks=tuple(chunk for chunk in chunks if chunk[0] not in OLDER))
-        return by_png(chunks, channels)
+            return Declared(
+                chunks=tuple(chunk for chunk in chunks if chunk[0] not in (*OLDER, PROFILE))
+            )
+        declared = by_png(chunks, channels)
+        if any(name == PROFILE for name, _ in chunks):
+            note = "its color profile cannot be unpacked and was left out"
+            return replace(declared, note=declared.note or note)
+        return declared
     if image.format == "AVIF" and not has_profile:
         return by_codes(*_avif_codes(source)[1:], channels)
     nclx = image.info.get("nclx_profile")

@@ -33,12 +33,15 @@ def resource_of(captions: bytes) -> bytes:
 
 def captions_of(blocks: bytes) -> bytes | None:
     """The IPTC records among resources."""
+    return next((content for name, content in resources(blocks) if name == CAPTIONS), None)
+
+
+def resources(blocks: bytes) -> Iterator[tuple[int, bytes]]:
+    """The number and content of each resource."""
     for name, block in _resources(blocks):
-        if name == CAPTIONS:
-            start = 6 + (block[6] + 2) // 2 * 2
-            (size,) = struct.unpack_from(">I", block, start)
-            return block[start + 4 : start + 4 + size]
-    return None
+        start = 6 + (block[6] + 2) // 2 * 2
+        (size,) = struct.unpack_from(">I", block, start)
+        yield name, block[start + 4 : start + 4 + size]
 
 
 def _resources(blocks: bytes) -> Iterator[tuple[int, bytes]]:

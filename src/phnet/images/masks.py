@@ -20,6 +20,7 @@ from phnet.images.decoding import Source, decode, opened, source_of, upright
 from phnet.images.mask_classes import MOST_IDS, class_of, class_of_palette, in_hex, named
 from phnet.images.metadata import exif_of
 from phnet.images.newer_jpegs import NewerJpeg
+from phnet.images.psd_file import PsdFile
 from phnet.images.tiff import TiffPage
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _of_file(source: Source, wanted: str | None, several: bool) -> Mask:
     with opened(source, BadMask) as image:
         orientation = exif_of(image).orientation
         if image.mode == "P" and (wanted or several or "transparency" not in image.info):
-            if isinstance(image, TiffPage):
+            if isinstance(image, TiffPage | PsdFile):
                 made = _of_indices(*image.indices(), str(source), wanted, several)
             else:
                 assert not isinstance(image, NewerJpeg)  # these have no palette

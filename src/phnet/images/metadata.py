@@ -8,12 +8,15 @@ from phnet.images.decoding import Source
 from phnet.images.iptc import from_png, kept_resources, resource_of
 from phnet.images.newer_jpegs import NewerJpeg
 from phnet.images.png_chunks import text_chunks
+from phnet.images.psd_file import PsdFile
 from phnet.images.tiff import SUB_IFDS, TiffPage
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from phnet.images.declared_colors import Chunk
+
+    Opened = Image.Image | TiffPage | NewerJpeg | PsdFile
 
 ORIENTATION = 0x0112
 LARGEST_SEGMENT = 65533  # bytes in a segment of a JPEG
@@ -39,13 +42,15 @@ class Words:
     extended_xmp: tuple[bytes, ...] = ()  # of a JPEG, segments as they stand there
 
 
-def exif_of(image: "Image.Image | TiffPage | NewerJpeg") -> Exif:
+def exif_of(image: "Opened") -> Exif:
     """The EXIF of an opened picture; broken EXIF counts as none, a broken tag as not there."""
     try:
         exif = image.getexif()
         orientation = exif.get(ORIENTATION, 1)
     except Exception:  # whatever Pillow's EXIF code meets in a hostile file
         return Exif()
+    if isinstance(orientation, bytes) and len(orientation) == 1:  # of the wrong type, but clear
+        orientation = orientation[0]
     if not isinstance(orientation, int) or orientation not in range(1, 9):
         orientation = 1
     if image.format == "HEIF":  # its reader turned it
@@ -56,8 +61,8 @@ def exif_of(image: "Image.Image | TiffPage | NewerJpeg") -> Exif:
         return Exif(orientation, exif.tobytes() if len(exif) else None)
     except Exception:  # a tag that cannot be written
         content, lost = without_unwritable(exif)
-    tags = "a tag" if lost == 1 else f"{lost} tags"
-    return Exif(orientation, content, f"{tags} of its EXIF cannot be written and were left out")
+    tags, were = ("a tag", "was") if lost == 1 else (f"{lost} tags", "were")
+    return Exif(orientation, content, f"{tags} of its EXIF cannot be written and {were} left out")
 
 
 def without_unwritable(exif: "Image.Exif") -> tuple[bytes | None, int]:
@@ -101,11 +106,11 @@ def without_unwritable(exif: "Image.Exif") -> tuple[bytes | None, int]:
         return None, lost
 
 
-def words_of(image: "Image.Image | TiffPage | NewerJpeg", source: Source, turned: bool) -> Words:
+def words_of(image: "Opened", source: Source, turned: bool) -> Words:
     """Captions, comments and text; ``turned``: the picture does not stand as it was stored."""
-    if isinstance(image, TiffPage):
+    if isinstance(image, TiffPage | PsdFile):
         blocks = image.info["resources"] or b""
-        captions = image.info["captions"]
+        captions = image.info.get("captions")
         kept = kept_resources(blocks, turned)
         if kept is None and captions:
             kept = resource_of(captions.rstrip(b"\0"))
@@ -137,7 +142,7 @@ def words_of(image: "Image.Image | TiffPage | NewerJpeg", source: Source, turned
     return Words(kept_resources(resources, turned), None, rest)
 
 
-def xmp_of(image: "Image.Image | TiffPage | NewerJpeg") -> bytes | None:
+def xmp_of(image: "Opened") -> bytes | None:
     """The XMP packet, with its orientation set to upright."""
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if isinstance(packet, str):
@@ -148,7 +153,7 @@ def xmp_of(image: "Image.Image | TiffPage | NewerJpeg") -> bytes | None:
     return re.sub(rb"(<tiff:Orientation>)[2-8]<", rb"\g<1>1<", upright)
 
 
-def dpi_of(image: "Image.Image | TiffPage | NewerJpeg") -> tuple[float, float] | None:
+def dpi_of(image: "Opened") -> tuple[float, float] | None:
     """Dots per inch, across and down, where they can be meant."""
     try:
         across, down = (float(value) for value in image.info["dpi"])
@@ -157,7 +162,7 @@ def dpi_of(image: "Image.Image | TiffPage | NewerJpeg") -> tuple[float, float] |
     return (across, down) if 1 <= across <= 1e5 and 1 <= down <= 1e5 else None
 
 
-def jpeg_of(image: "Image.Image | TiffPage | NewerJpeg") -> dict[str, Any] | None:
+def jpeg_of(image: "Opened") -> dict[str, Any] | None:
     """Parameters with which Pillow compresses a JPEG as this one is."""
     from PIL import JpegImagePlugin
 

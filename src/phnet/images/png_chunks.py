@@ -8,6 +8,7 @@ from typing import BinaryIO
 from phnet.images.declared_colors import CHUNKS, Chunk
 
 TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"tIME")
+PROFILE = b"iCCP"
 MOST_CHUNKS = 1 << 18  # looked at
 MOST_TEXT = 16 << 20  # bytes kept
 # Text chunks of other programs' making that hold what is written in its own place.
@@ -16,12 +17,15 @@ XMP = b"XML:com.adobe.xmp"
 
 
 def color_chunks(handle: BinaryIO) -> tuple[Chunk, ...]:
-    """Read a PNG's declarations of color, which stand before its pixels."""
+    """Read a PNG's declarations of color, which stand before its pixels; of a profile the name."""
     found = []
-    for name, content in _chunks(handle, CHUNKS, 64):
+    for name, content in _chunks(handle, (*CHUNKS, PROFILE), MOST_TEXT):
         if name == b"IDAT":
             break
-        found.append((name, content))
+        if name == PROFILE:
+            found.append((name, b""))
+        elif len(content) <= 64:
+            found.append((name, content))
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ the start of such a file into memory; sound that it cannot hold is encoded anew.
 """
 
 import io
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,10 @@ class _Encoded:
         """The packets that a decoded one becomes; None: the end."""
         made = []
         for frame in self._decoder.decode(packet):
+            # In samples, since an AVI counts in packets, which shorter ones would share.
+            if frame.pts is not None and frame.time_base and frame.sample_rate:
+                frame.pts = round(frame.pts * frame.time_base * frame.sample_rate)
+                frame.time_base = Fraction(1, frame.sample_rate)
             made += self.stream.encode(frame)
         return made
 

@@ -3,6 +3,8 @@
 // that size (src/phnet/web/graphs). A picture is { data: RGBA bytes, width, height, opaque }, an
 // alpha { data: floats from 0 to 1, width, height }.
 
+import { filled, visible } from "./transparency.js";
+
 const LEAST_PERSON = 0.01; // as in phnet.matting.matte
 const [BORDER, OUTSIDE] = [0.3, 0.7]; // as in phnet.matting.inverted
 const INVERTED = "the person that is seen in the picture lies outside the mask (white is the "
@@ -27,18 +29,24 @@ export class Networks {
   async harmonize(picture, mask, options, tell = () => {}) {
     const chosen = await this.choice(options);
     const notes = [];
-    let alpha = mask;
+    let alpha = mask, seen = picture;
+    const none = new this.ort.Tensor("uint8", new Uint8Array(0), [0, 0, 4]);
+    const inputs = { foreground: none, background: none };
     if (mask) {
       checkMask(alpha, picture, "composite");
-      notes.push(...await this.advice(alpha, picture, tell));
     } else {
-      alpha = await this.found(picture, tell);
+      alpha = await this.found(picture.opaque ? picture : filled(picture), tell);
       notes.push("no mask was given; the person was found in the picture itself");
     }
-    const none = new this.ort.Tensor("uint8", new Uint8Array(0), [0, 0, 4]);
-    const inputs = {
-      composite: this.bytes(picture), mask: this.plane(alpha), foreground: none, background: none,
-    };
+    if (!picture.opaque) {
+      alpha = visible(alpha, picture, !mask);
+      const pasted = filled(picture, null, false);
+      seen = filled(pasted, alpha);
+      inputs.foreground = this.bytes(pasted);
+      inputs.background = this.bytes(picture);
+    }
+    if (mask) notes.push(...await this.advice(alpha, seen, tell));
+    Object.assign(inputs, { composite: this.bytes(seen), mask: this.plane(alpha) });
     return { data: await this.harmonized(inputs, chosen, tell), notes };
   }
 
