@@ -11,6 +11,7 @@ from PIL import Image
 import phnet
 from phnet.errors import BadMask, BadOption
 from phnet.images import read_mask
+from phnet.images.mask_classes import colors_of
 
 PERSON = np.zeros((40, 60), np.uint8)
 PERSON[10:30, 20:40] = 1
@@ -90,3 +91,18 @@ def test_python_has_the_option_and_refuses_what_names_no_class() -> None:
         phnet.harmonize(picture, IDS, mask_class="the person")
     with pytest.raises(BadOption, match="mask_class: expected a mask, got none"):
         phnet.harmonize(picture, mask_class="15")
+
+
+def test_the_colors_of_parts_are_those_of_the_whole() -> None:
+    drawn = np.random.default_rng(3).integers(0, 4, (90, 70, 3)).astype(np.uint8) * 85
+    parts = (drawn[start : start + 40] for start in (0, 40, 80))
+    np.testing.assert_array_equal(colors_of(parts), np.unique(drawn.reshape(-1, 3), axis=0))
+
+
+@pytest.mark.parametrize("side", [(3, 70_000), (70_000, 3)])
+def test_a_long_mask_in_two_colors_names_both(side: tuple[int, int]) -> None:
+    drawn = np.zeros((*side, 3), np.uint8)
+    drawn[: side[0] // 3, : side[1] // 3] = (255, 0, 0)
+    drawn[side[0] // 2 :, side[1] // 2 :] = (0, 255, 0)
+    with pytest.raises(BadMask, match="the colors #00ff00, #ff0000;"):
+        read_mask(drawn)

@@ -1,5 +1,7 @@
 """One class of a mask that has several, by its number or its color."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from phnet.errors import MissingClass
@@ -33,7 +35,7 @@ def class_of(values: Pixels, wanted: str, depth: float, name: str) -> Floats:
         found = [f"{level:g}" for level in np.unique(values)[: MOST_NAMED + 1]]
         return _checked(inside, wanted, "the values ", found, name)
     levels = np.rint(values * np.float32(255 / depth)).astype(np.uint8)
-    colors = np.unique(levels.reshape(-1, 3), axis=0)
+    colors = colors_of(levels)  # row by row
     found = [in_hex(color) for color in colors[: MOST_NAMED + 1]]
     if is_number:
         return _checked(np.zeros(levels.shape[:2], bool), wanted, "the colors ", found, name)
@@ -41,6 +43,16 @@ def class_of(values: Pixels, wanted: str, depth: float, name: str) -> Floats:
     # Edges of a picture that was compressed or smoothed go over to the colors beside it.
     inside = off <= (AS_COMPRESSED if len(colors) > MOST_IDS else 1)
     return _checked(inside, wanted, "the colors ", found, name)
+
+
+def colors_of(parts: Iterable[Pixels]) -> Pixels:
+    """The colors that occur among uint8 parts (H, W, 3), ascending, (N, 3)."""
+    seen = np.zeros(1 << 24, bool)
+    for part in parts:
+        red, green, blue = part.reshape(-1, 3).T.astype(np.uint32)
+        seen[red << 16 | green << 8 | blue] = True
+    codes = np.flatnonzero(seen)
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], 1).astype(np.uint8)
 
 
 def class_of_palette(indices: Pixels, palette: Pixels, wanted: str, name: str) -> Floats:

@@ -7,6 +7,7 @@ only where their depth is beyond doubt.
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,17 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadMask
-from phnet.images.arrays import Floats, Pixels, has_aspect, to_float, to_uint8
+from phnet.images.arrays import Floats, Pixels, has_aspect, to_uint8
 from phnet.images.color_profiles import LUMA
 from phnet.images.decoding import Source, decode, opened, source_of, upright
-from phnet.images.mask_classes import MOST_IDS, class_of, class_of_palette, in_hex, named
+from phnet.images.mask_classes import (
+    MOST_IDS,
+    class_of,
+    class_of_palette,
+    colors_of,
+    in_hex,
+    named,
+)
 from phnet.images.metadata import exif_of
 from phnet.images.newer_jpegs import NewerJpeg
 from phnet.images.psd_file import PsdFile
@@ -34,6 +42,7 @@ MOST_LEVELS = 8  # of one color on black: as many levels as this, but more than 
 COMPRESSED = 0.25  # how far compression takes a color from its hue, of full scale
 BAND = np.ones((5, 5), np.uint8)
 WHITISH = 0.9  # a soft mask that is nowhere as white as this takes less than was meant, perhaps
+PIXELS = 1 << 17  # colors that are looked at at once
 CHOOSE = "; choose one (mask_class)"
 FULL = 1 - 1.5 / 255  # taking this for 1 needs no word
 
@@ -255,35 +264,72 @@ def _colored(values: Pixels, name: str) -> Mask:
     if np.array_equal(first, values[..., 1]) and np.array_equal(first, values[..., 2]):
         return _gray(first, name)
     depth = _depth(float(values.max()), name, values.dtype)
-    floats = to_float(values) if depth == 1 else values.astype(np.float32) / np.float32(depth)
-    highest, lowest = floats.max(-1), floats.min(-1)
-    if float((highest - lowest).max()) <= CLOSE:  # gray but for a JPEG's rounding
-        return Mask(np.asarray(floats @ LUMA))
-    if (one := _one_color(floats, highest)) is not None:
+    highest, spread = _highest(values, depth)
+    if spread <= CLOSE:  # gray but for a JPEG's rounding
+        return Mask(_brightness(values, depth))
+    if (one := _one_color(values, depth, highest)) is not None:
         return one
-    ids = np.unique(to_uint8(floats.reshape(-1, 3)), axis=0)
+    ids = colors_of(to_uint8(part) for _, part in _strips(values, depth))
     if len(ids) > MOST_IDS:
         note = "is a picture in color: its brightness was taken; one of its colors: mask_class"
-        return Mask(np.asarray(floats @ LUMA), note)
+        return Mask(_brightness(values, depth), note)
     found = ", ".join(in_hex(color) for color in ids if color.any())
     raise BadMask(
         f"{name}: expected one class besides the background, got the colors {found}{CHOOSE}"
     )
 
 
-def _one_color(floats: Floats, highest: Floats) -> Mask | None:
-    """One color on black, (H, W, 3) in [0, 1], as a mask; ``highest`` of each pixel's channels."""
-    peak = floats[np.unravel_index(int(highest.argmax()), highest.shape)]
-    off = np.abs(floats - highest[..., None] * (peak / peak.max())).max(-1)
+def _strips(values: Pixels, depth: float) -> Iterator[tuple[slice, Floats]]:
+    """Rows of colors (H, W, 3), and those in [0, 1]: the whole would take much memory."""
+    height = max(1, PIXELS // values.shape[1])
+    for start in range(0, values.shape[0], height):
+        rows = slice(start, start + height)
+        yield rows, values[rows].astype(np.float32) / np.float32(depth)
+
+
+def _highest(values: Pixels, depth: float) -> tuple[Floats, float]:
+    """The highest channel of each pixel, (H, W) in [0, 1], and how far channels are apart."""
+    made, spread = np.empty(values.shape[:2], np.float32), 0.0
+    for rows, (red, green, blue) in (
+        (rows, cv2.split(part)) for rows, part in _strips(values, depth)
+    ):
+        made[rows] = np.maximum(np.maximum(red, green), blue)
+        lowest = np.minimum(np.minimum(red, green), blue)
+        spread = max(spread, float((made[rows] - lowest).max()))
+    return made, spread
+
+
+def _brightness(values: Pixels, depth: float) -> Floats:
+    made = np.empty(values.shape[:2], np.float32)
+    for rows, part in _strips(values, depth):
+        made[rows] = part @ LUMA
+    return made
+
+
+def _off_hue(values: Pixels, depth: float, highest: Floats, peak: Floats) -> Floats:
+    """Distance of each pixel's channels from a color's hue, (H, W)."""
+    off, hue = np.zeros_like(highest), peak / peak.max()
+    for rows, part in _strips(values, depth):
+        for c, channel in enumerate(cv2.split(part)):
+            np.maximum(off[rows], np.abs(channel - highest[rows] * hue[c]), out=off[rows])
+    return off
+
+
+def _one_color(values: Pixels, depth: float, highest: Floats) -> Mask | None:
+    """One color on black, (H, W, 3), as a mask; ``highest`` of each pixel's channels, in [0, 1]."""
+    scale = np.float32(depth)
+    peak = values[np.unravel_index(int(highest.argmax()), highest.shape)].astype(np.float32) / scale
+    off = _off_hue(values, depth, highest, peak)
     if float(off.max()) <= CLOSE:
         levels = cv2.calcHist([np.rint(highest * 255)], [0], None, [256], [0, 256])[1:]
         if 2 <= int((levels > 0).sum()) <= MOST_LEVELS:
             return None
     else:  # compressed, perhaps: its hue is that of the middle of what is bright
-        peak = np.median(floats[highest > peak.max() / 2], axis=0)
+        bright = highest > peak.max() / 2
+        peak = np.median(values[bright], axis=0).astype(np.float32) / scale
         if not peak.any():
             return None
-        off = np.abs(floats - highest[..., None] * (peak / peak.max())).max(-1)
+        off = _off_hue(values, depth, highest, peak)
         other = np.asarray(off > COMPRESSED * peak.max(), np.uint8)
         if cv2.erode(other, BAND).any():  # more than what compression leaves along an edge
             return None
@@ -320,9 +366,10 @@ def _of_indices(
         return Mask(np.asarray(ids > 0, np.float32), f"has {len(classes)} persons by its ids", ids)
     if len(classes) > MOST_IDS:
         return _colored(palette[indices], name)
-    shades = palette[indices].astype(np.float32) / np.float32(255)
-    if len(classes) > MOST_LEVELS and (one := _one_color(shades, shades.max(-1))) is not None:
-        return one
+    if len(classes) > MOST_LEVELS:
+        shades = palette[indices]
+        if (one := _one_color(shades, 255, _highest(shades, 255)[0])) is not None:
+            return one
     found = named(palette, classes)
     raise BadMask(
         f"{name}: expected one class besides the background, got {found}"
