@@ -128,7 +128,9 @@ def test_a_map_of_another_kind_is_not_mixed() -> None:
 
 def test_the_box_gets_what_the_whole_picture_would() -> None:
     rng = np.random.default_rng(4)
-    look = Field(rng.normal(0, 0.3, (12, 16, 16)).astype(np.float32))
+    drawn = rng.normal(0, 1, (16, 16, 12)).astype(np.float32)
+    smooth = cv2.GaussianBlur(drawn, (0, 0), 1.5)  # as a network's field is
+    look = Field(np.ascontiguousarray(smooth.transpose(2, 0, 1)))
     picture, alpha = to_float(smooth_photo(rng, 120, 200)), np.zeros((120, 200), np.float32)
     alpha[50:90, 70:150] = rng.random((40, 80))
     box = box_around(alpha)

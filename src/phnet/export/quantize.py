@@ -94,8 +94,10 @@ def quantize(content: bytes, feeds: Sequence[Feed], pn_layers: Iterable[int]) ->
         "weight_type": QuantType.QInt8,
     }
     with tempfile.TemporaryDirectory() as folder:
-        prepared, quantized = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
-        quant_pre_process(model, prepared, skip_symbolic_shape=True)
+        given, prepared = Path(folder) / "given.onnx", Path(folder) / "prepared.onnx"
+        quantized = Path(folder) / "int8.onnx"
+        onnx.save(model, given)  # of a model in memory ONNX Runtime before 1.32 loses the weights
+        quant_pre_process(given, prepared, skip_symbolic_shape=True)
         quantize_static(prepared, quantized, Calibration(), **options)
         small = onnx.load(quantized)
     del small.metadata_props[:]
