@@ -9,6 +9,7 @@ sRGB.
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 
 from phnet.images.arrays import FULL_SCALE, Floats, Pixels
@@ -81,6 +82,9 @@ def from_srgb(own: Pixels, colors: Pixels, result: Pixels, mask: Floats, icc: An
         icc: as for :func:`to_srgb`.
     """
     merged = own.copy()
+    if colors is own and result.dtype == own.dtype:  # sRGB: nothing was converted
+        cv2.copyTo(result, np.asarray(mask > 0, np.uint8), merged)
+        return merged
     scale = FULL_SCALE[own.dtype]
     converts = icc is not None and not _is_srgb(icc)
     for rows in _strips(own):
