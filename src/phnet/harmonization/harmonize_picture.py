@@ -143,7 +143,7 @@ def _corrected(
     """
     colors, clean, see_through = pasted, mask, seen is not pasted
     if edges := options.amount("clean_edges"):
-        colors, clean = clean_edges(pasted, mask, edges)
+        colors, clean = clean_edges(pasted, mask, edges, threads=harmonizer.threads)
         seen = colors
         if see_through and picture.alpha is not None:
             seen = filled(colors, picture.alpha, clean)

@@ -11,6 +11,7 @@ A hard mask says nothing of the mixture: it gets a soft alpha that falls off ins
 outline, so the background is never changed.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +95,12 @@ def soft_alpha(mask: Floats, scale: float) -> Floats:
 
 
 def clean_edges(
-    picture: Pixels, mask: Floats, amount: float = 1.0, *, background: Pixels | None = None
+    picture: Pixels,
+    mask: Floats,
+    amount: float = 1.0,
+    *,
+    background: Pixels | None = None,
+    threads: int = 1,
 ) -> tuple[Pixels, Floats]:
     """Take the old background out of the edge of a paste.
 
@@ -104,6 +110,7 @@ def clean_edges(
         amount: how far to go, in [0, 1].
         background: what is behind the person, like the picture; None: the picture's own
             background is spread inwards.
+        threads: at most three parts of the work are done at once.
 
     Returns:
         The picture, and the mask that it is mixed by now, (H, W).
@@ -116,14 +123,20 @@ def clean_edges(
     part, own = picture[box], mask[box]
     place = (band.rows, band.columns)
     colors = to_float(part[place])
-    if background is None:
-        below = spread(part, (own <= 0).astype(np.float32)).at_places(*place)
-    else:
-        below = to_float(background[box][place])
-    clean = spread(part, band.solid).at_places(*place)
+
+    def seen_below() -> Floats:
+        if background is not None:
+            return to_float(background[box][place])
+        return spread(part, (own <= 0).astype(np.float32)).at_places(*place)
+
+    with ThreadPoolExecutor(threads) as pool:
+        natural = pool.submit(_natural, part, band)
+        behind = pool.submit(seen_below)
+        clean = spread(part, band.solid).at_places(*place)
+        below = behind.result()
     share = band.mask[:, None]
     off = colors - (below + share * (clean - below))
-    made = colors - np.float32(amount) * share * _systematic(off, band, _natural(part, band))
+    made = colors - np.float32(amount) * share * _systematic(off, band, natural.result())
     if band.is_hard:
         soft = soft_alpha(own, band.scale)
         soft = own + np.float32(amount) * (soft - own)

@@ -18,7 +18,7 @@ from phnet.images.push_pull import times
 NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
 NOISIER = 1.5  # times the scene's noise at each brightness: nothing is added, of whatever size
 LEAST_LEFT = 0.65  # of a person's noise, when it is smoothed: more would look like plastic
-TILE = 256  # rows of noise that are drawn from one seed
+TILE = 32  # rows of noise that are drawn from one seed
 NO_TRACES = 95.0  # quality of a JPEG from which it leaves no block traces
 
 
