@@ -12,7 +12,7 @@ import numpy as np
 
 from phnet.harmonization.field import Field, from_network
 from phnet.harmonization.harmonizer import Harmonizer
-from phnet.web.forms import Form, HarmonizeRequest
+from phnet.web.forms import Form, HarmonizeRequest, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.service import Answer, Models, Service
 from tests.waiting import until
@@ -35,7 +35,7 @@ class Gate:
 
 
 class Echo(Service):
-    """Loads nothing and answers the composite as it came, so that work takes no time itself."""
+    """Loads nothing and answers the picture as it came, so that work takes no time itself."""
 
     def __init__(self, _: Limits) -> None:
         pass
@@ -45,6 +45,9 @@ class Echo(Service):
 
     def harmonize(self, form: Form[HarmonizeRequest]) -> Answer:
         return Answer(form.files["composite"], "image/png", [])
+
+    def matte(self, form: Form[MatteOptions]) -> Answer:
+        return Answer(form.files["photo"], "image/png", [])
 
 
 class _Gated(Echo):

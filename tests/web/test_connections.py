@@ -12,8 +12,9 @@ pytest.importorskip("uvicorn")
 from phnet.web.forms import Form, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.server import hosts
-from phnet.web.service import Answer, Models, Service
+from phnet.web.service import Answer
 from tests.waiting import PATIENCE, until
+from tests.web.services import Echo
 from tests.web.test_app import (
     FORM,
     Client,
@@ -29,14 +30,8 @@ PHOTO = encoded(composite(8))
 LARGE = 48 << 20  # bytes: more than the sockets of a connection hold
 
 
-class Large(Service):
+class Large(Echo):
     """Answers with very much."""
-
-    def __init__(self, _: Limits) -> None:
-        pass
-
-    def models(self) -> Models:
-        return Models(models=[])
 
     def matte(self, _: Form[MatteOptions]) -> Answer:
         return Answer(bytes(LARGE), "image/png", [])

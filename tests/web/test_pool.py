@@ -27,25 +27,13 @@ from phnet.web.forms import Form, MatteOptions
 from phnet.web.limits import Limits
 from phnet.web.pool import Pool
 from phnet.web.problems import Problem
-from phnet.web.service import Answer, Models, Service
+from phnet.web.service import Answer, Service
 from tests.waiting import PATIENCE, until
+from tests.web.services import Echo
 from tests.web.test_app import Client, composite, encoded, mask, problem, running
 from tests.web.test_limits import PARTS, in_the_end
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-class Quick(Service):
-    """Loads nothing and answers what it was asked."""
-
-    def __init__(self, _: Limits) -> None:
-        pass
-
-    def models(self) -> Models:
-        return Models(models=[])
-
-    def matte(self, form: Form[MatteOptions]) -> Answer:
-        return Answer(form.files["photo"], "image/png", [])
 
 
 def asked(pool: Pool, photo: bytes) -> Answer:
@@ -62,7 +50,7 @@ def asked(pool: Pool, photo: bytes) -> Answer:
 
 @pytest.fixture
 def quick() -> Iterator[Pool]:
-    pool = Pool(Limits(workers=1, seconds=PATIENCE), Quick)
+    pool = Pool(Limits(workers=1, seconds=PATIENCE), Echo)
     yield pool
     pool.close()
 
@@ -95,7 +83,7 @@ def refused(pool: Pool) -> int | None:
 
 
 def test_health_tells_whether_a_worker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    with running(make=Quick, workers=1) as client:
+    with running(make=Echo, workers=1) as client:
         assert client.ask("GET", "/healthz")[0] == 200
         with monkeypatch.context() as patched:
             patched.setattr(Pool, "ready", 0)
@@ -128,7 +116,7 @@ class Killed:
         return len(list(self.folder.iterdir()))
 
 
-class _Killed(Quick):
+class _Killed(Echo):
     def __init__(self, limits: Limits, how: Killed) -> None:
         super().__init__(limits)
         self._how = how
@@ -183,7 +171,7 @@ def _unloadable(_: Limits) -> Service:
 
 @on_linux
 def test_a_worker_that_is_stopped_is_given_up_in_time() -> None:
-    pool = Pool(Limits(workers=1, seconds=1), Quick)
+    pool = Pool(Limits(workers=1, seconds=1), Echo)
     try:
         (process,) = pool.processes
         os.kill(process, signal.SIGSTOP)  # it neither reads nor answers nor ends

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from phnet.errors import BadInput, PHNetError
 from phnet.files import make_folder
-from phnet.harmonization.finishing.finish import Layers, layers_for
+from phnet.harmonization.finishing.finish import Layers, has_effects, layers_for
 from phnet.harmonization.harmonize_picture import Harmonized, harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.harmonization.look import Look, check_alone, look_of, read_look, write_look
@@ -108,7 +108,7 @@ def harmonize_file(
 
 def steps_of(layers: Layers | None, options: EffectOptions) -> Mapping[str, Pixels] | None:
     """Steps that a file with layers gets; None where no effect is on."""
-    return layers.made if layers and layers_for(options) else None
+    return layers.made if layers and has_effects(options) else None
 
 
 def _lost(output: Path | BinaryIO, kind: str, picture: Picture) -> list[str]:

@@ -22,6 +22,7 @@ from phnet.harmonization.finishing.sharpness import blur_of, match_sharpness
 from phnet.images import load, load_mask
 from phnet.images.arrays import Floats, Pixels, to_float, to_uint8
 from phnet.matting.foreground import estimate
+from phnet.options import EffectOptions, options_of
 
 ENLARGED = 3  # times, for the grain
 BAND = 3  # pixels on each side of the outline that are looked at
@@ -31,12 +32,10 @@ CURVES = ("flat", "shot", "dark")
 MEGAPIXELS = (3000, 4000)
 FRAME = (720, 1280)
 SENSOR = 2.0  # sigma of a frame's noise, in levels
+EFFECTS = {one.name: one.about.finish for one in options_of(EffectOptions)}
 FRAME_COSTS: dict[str, Any] = {
     "none": {},
-    "clean_edges": {"clean_edges": 0.7},
-    "match_sharpness": {"match_sharpness": 0.7},
-    "match_grain": {"match_grain": 0.7},
-    "light_wrap": {"light_wrap": 0.3},
+    **{name: {name: amount} for name, amount in EFFECTS.items() if amount is not None},
     "finish": {"finish": True},
 }
 

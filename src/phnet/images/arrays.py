@@ -47,21 +47,20 @@ def in_levels(values: Floats, kind: np.dtype[Any]) -> Floats:
 
 def strips(size: tuple[int, int]) -> list[slice]:
     """The rows of a picture of ``size`` (H, W) in parts of about two megapixels."""
-    step = max(1, STRIP_PIXELS // size[1])
+    step = max(1, STRIP_PIXELS // max(1, size[1]))
     return [slice(start, min(start + step, size[0])) for start in range(0, size[0], step)]
 
 
 Part = TypeVar("Part")
+Made = TypeVar("Made")
 
 
-def on_threads(work: Callable[[Part], None], parts: Sequence[Part], threads: int) -> None:
-    """Work on each part of a picture, on so many threads; one needs no pool."""
+def on_threads(work: Callable[[Part], Made], parts: Sequence[Part], threads: int) -> list[Made]:
+    """List of what work makes of each part of a picture, on so many threads; one needs no pool."""
     if threads == 1 or len(parts) < 2:
-        for part in parts:
-            work(part)
-        return
+        return [work(part) for part in parts]
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, parts))
+        return list(pool.map(work, parts))
 
 
 def shrunk(pixels: Pixels, size: tuple[int, int]) -> Floats:

@@ -12,14 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels, strips
 
 PERCEPTUAL, RELATIVE_COLORIMETRIC = 0, 1
 EXACT, HIGH_RESOLUTION = 0x0100, 0x0400  # of Little CMS: no shortcuts, fine tables
 INVERSIONS = 6  # steps of Newton's method
 INVERTED = 1 << 18  # pixels at a time
 DIFFERENCE = 512  # of 65535, for its slopes
-STRIP_PIXELS = 1 << 21  # converted at a time, which bounds the memory
 NO_DIFFERENCE = 200  # of 65535: less than a level of 8 bits
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's convert("L")
 
@@ -62,7 +61,7 @@ def to_srgb(pixels: Pixels, icc: bytes | None) -> Pixels:
     if icc is None or _is_srgb(icc):
         return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, 2)
     result = np.empty((*pixels.shape[:2], 3), np.uint16)
-    for rows in _strips(pixels):
+    for rows in strips((pixels.shape[0], pixels.shape[1])):
         part = deep(pixels[rows])
         result[rows] = _transform(part if pixels.ndim == 3 else part[..., None], icc, None)
     return result
@@ -87,7 +86,7 @@ def from_srgb(own: Pixels, colors: Pixels, result: Pixels, mask: Floats, icc: An
         return merged
     scale = FULL_SCALE[own.dtype]
     converts = icc is not None and not _is_srgb(icc)
-    for rows in _strips(own):
+    for rows in strips(mask.shape):
         inside = mask[rows] > 0
         if not inside.any():
             continue
@@ -239,7 +238,7 @@ def _by_strips(pixels: Pixels, icc: bytes, space: str) -> Pixels:
     import imagecodecs
 
     result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
-    for rows in _strips(pixels):
+    for rows in strips((pixels.shape[0], pixels.shape[1])):
         result[rows] = imagecodecs.cms_transform(
             np.ascontiguousarray(pixels[rows]),
             icc,
@@ -268,8 +267,3 @@ def in_depth(values: Pixels, dtype: np.dtype[Any]) -> Pixels:
     if dtype == np.uint16:
         return deep(values)
     return np.asarray(np.rint(values / np.float32(257)), np.uint8)
-
-
-def _strips(pixels: Pixels) -> list[slice]:
-    rows = max(1, STRIP_PIXELS // max(1, pixels.shape[1]))
-    return [slice(start, start + rows) for start in range(0, pixels.shape[0], rows)]

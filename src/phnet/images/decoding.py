@@ -22,6 +22,7 @@ from phnet.images.color_profiles import cmyk_to_rgb, describes, fault
 from phnet.images.declared_colors import Chunk, Declared, by_codes, by_png
 from phnet.images.limits import MOST_PIXELS, check_decoded, check_header
 from phnet.images.newer_jpegs import NewerJpeg, is_newer, jpeg_within
+from phnet.images.opened_file import OpenedFile
 from phnet.images.png_chunks import PROFILE, color_chunks
 from phnet.images.psd_file import START as PSD_START
 from phnet.images.psd_file import PsdFile
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    Opened = Image.Image | TiffPage | NewerJpeg | PsdFile
+    Opened = Image.Image | TiffPage | OpenedFile
 
 LARGEST_FILE = 2 << 30  # bytes
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # MPO comes with JPEG
@@ -107,8 +108,8 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[O
                     _check_header(page, source, error)
                     yield page
                 return
-            if is_newer(start) or start.startswith(PSD_START):
-                own = PsdFile if start.startswith(PSD_START) else NewerJpeg
+            own = PsdFile if start.startswith(PSD_START) else NewerJpeg if is_newer(start) else None
+            if own is not None:
                 other = own(source.read(), source, error)
                 _check_header(other, source, error)
                 yield other
@@ -211,7 +212,7 @@ def decode(
         values, is_upright = image.values()
         orientation = 1 if is_upright else orientation
         notes += image.notes
-    elif isinstance(image, NewerJpeg | PsdFile):
+    elif isinstance(image, OpenedFile):
         values = image.values()
         notes += image.notes
     elif image.format == "PNG" and _is_deep_png(source):

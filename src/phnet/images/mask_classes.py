@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from phnet.errors import MissingClass
-from phnet.images.arrays import Floats, Pixels
+from phnet.images.arrays import Floats, Pixels, strips
 
 MOST_IDS = 32  # colors that can be ids of classes; more are a picture
 AS_COMPRESSED = 32  # levels of 255 that a color may be off where a picture was compressed
@@ -35,7 +35,7 @@ def class_of(values: Pixels, wanted: str, depth: float, name: str) -> Floats:
         found = [f"{level:g}" for level in np.unique(values)[: MOST_NAMED + 1]]
         return _checked(inside, wanted, "the values ", found, name)
     levels = np.rint(values * np.float32(255 / depth)).astype(np.uint8)
-    colors = colors_of(levels)  # row by row
+    colors = colors_of(levels[rows] for rows in strips((levels.shape[0], levels.shape[1])))
     found = [in_hex(color) for color in colors[: MOST_NAMED + 1]]
     if is_number:
         return _checked(np.zeros(levels.shape[:2], bool), wanted, "the colors ", found, name)

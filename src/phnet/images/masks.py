@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from phnet.errors import BadMask
-from phnet.images.arrays import Floats, Pixels, has_aspect, to_uint8
+from phnet.images.arrays import Floats, Pixels, has_aspect, strips, to_uint8
 from phnet.images.color_profiles import LUMA
 from phnet.images.decoding import Source, decode, opened, source_of, upright
 from phnet.images.mask_classes import (
@@ -27,7 +27,7 @@ from phnet.images.mask_classes import (
     named,
 )
 from phnet.images.metadata import exif_of
-from phnet.images.newer_jpegs import NewerJpeg
+from phnet.images.opened_file import OpenedFile
 from phnet.images.psd_file import PsdFile
 from phnet.images.tiff import TiffPage
 
@@ -42,7 +42,6 @@ MOST_LEVELS = 8  # of one color on black: as many levels as this, but more than 
 COMPRESSED = 0.25  # how far compression takes a color from its hue, of full scale
 BAND = np.ones((5, 5), np.uint8)
 WHITISH = 0.9  # a soft mask that is nowhere as white as this takes less than was meant, perhaps
-PIXELS = 1 << 17  # colors that are looked at at once
 CHOOSE = "; choose one (mask_class)"
 FULL = 1 - 1.5 / 255  # taking this for 1 needs no word
 
@@ -124,7 +123,7 @@ def _of_file(source: Source, wanted: str | None, several: bool) -> Mask:
             if isinstance(image, TiffPage | PsdFile):
                 made = _of_indices(*image.indices(), str(source), wanted, several)
             else:
-                assert not isinstance(image, NewerJpeg)  # these have no palette
+                assert not isinstance(image, OpenedFile)  # others of these have no palette
                 image.load()
                 made = _of_palette(image, str(source), wanted, several)
             return _upright(made, orientation)
@@ -281,18 +280,15 @@ def _colored(values: Pixels, name: str) -> Mask:
 
 def _strips(values: Pixels, depth: float) -> Iterator[tuple[slice, Floats]]:
     """Rows of colors (H, W, 3), and those in [0, 1]: the whole would take much memory."""
-    height = max(1, PIXELS // values.shape[1])
-    for start in range(0, values.shape[0], height):
-        rows = slice(start, start + height)
+    for rows in strips((values.shape[0], values.shape[1])):
         yield rows, values[rows].astype(np.float32) / np.float32(depth)
 
 
 def _highest(values: Pixels, depth: float) -> tuple[Floats, float]:
     """The highest channel of each pixel, (H, W) in [0, 1], and how far channels are apart."""
     made, spread = np.empty(values.shape[:2], np.float32), 0.0
-    for rows, (red, green, blue) in (
-        (rows, cv2.split(part)) for rows, part in _strips(values, depth)
-    ):
+    for rows, part in _strips(values, depth):
+        red, green, blue = cv2.split(part)
         made[rows] = np.maximum(np.maximum(red, green), blue)
         lowest = np.minimum(np.minimum(red, green), blue)
         spread = max(spread, float((made[rows] - lowest).max()))

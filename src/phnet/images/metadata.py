@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from phnet.images.decoding import Source
 from phnet.images.iptc import from_png, kept_resources, resource_of
-from phnet.images.newer_jpegs import NewerJpeg
+from phnet.images.opened_file import ORIENTATION
 from phnet.images.png_chunks import text_chunks
 from phnet.images.psd_file import PsdFile
 from phnet.images.tiff import SUB_IFDS, TiffPage
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from phnet.images.declared_colors import Chunk
+    from phnet.images.decoding import Opened
 
-    Opened = Image.Image | TiffPage | NewerJpeg | PsdFile
-
-ORIENTATION = 0x0112
 LARGEST_SEGMENT = 65533  # bytes in a segment of a JPEG
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 

@@ -6,15 +6,15 @@ imagecodecs decodes both. It gives no profiles, orientation or metadata, so the 
 
 import struct
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phnet.errors import BadImage, BadMask
 from phnet.images.arrays import FULL_SCALE, Pixels, to_float
 from phnet.images.color_profiles import cmyk_to_rgb
 from phnet.images.declared_colors import Declared, by_codes
 from phnet.images.jpegxl_header import Bits, colors_of, depth_of, extra_of, size_of, skip_preview
+from phnet.images.opened_file import ORIENTATION, OpenedFile
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,45 +50,25 @@ def jpeg_within(content: bytes) -> bytes | None:
     return bytes(imagecodecs.jpegxl_decode_jpeg(content, numthreads=1))
 
 
-class NewerJpeg:
-    """An opened JPEG XL or JPEG 2000; for callers like an image of Pillow's.
+class NewerJpeg(OpenedFile):
+    """An opened JPEG XL or JPEG 2000."""
 
-    Args:
-        content: the whole file.
-        source: what it is called, for sentences.
-        error: what to raise.
-    """
+    declared = Declared()
+    orientation = 1
+    _alpha: int | None = None  # the number of its channel
+    _is_multiplied = _is_ink = _is_ycc = False
 
-    mode = ""
-    n_frames = 1
-
-    def __init__(self, content: bytes, source: Any, error: type[BadImage] | type[BadMask]) -> None:
-        self._content, self._source, self._error = content, source, error
-        self.notes: list[str] = []
-        self.info: dict[str, Any] = {}
-        self.declared = Declared()
-        self.orientation = 1
-        self._exif: bytes | None = None
-        self._alpha: int | None = None  # the number of its channel
-        self._is_multiplied = False
-        self._is_ink = self._is_ycc = False
-        try:
-            if content.startswith(JXL_STARTS):
-                self.format, self._read = "JXL", self._read_jxl()
-            else:
-                self.format, self._read = "JPEG2000", self._read_jp2()
-        except (IndexError, struct.error) as problem:
-            raise ValueError("its header is cut short") from problem
+    def _read_header(self) -> None:
+        if self._content.startswith(JXL_STARTS):
+            self.format, self._read = "JXL", self._read_jxl()
+        else:
+            self.format, self._read = "JPEG2000", self._read_jp2()
 
     def getexif(self) -> "Image.Exif":
         """The EXIF, with the orientation that counts: JPEG XL's own; JPEG 2000 has none."""
-        from PIL import Image
-
-        exif = Image.Exif()
-        if self._exif:
-            exif.load(b"Exif\0\0" + self._exif)
-        if self.orientation != 1 or 0x0112 in exif:
-            exif[0x0112] = self.orientation
+        exif = super().getexif()
+        if self.orientation != 1 or ORIENTATION in exif:
+            exif[ORIENTATION] = self.orientation
         return exif
 
     def values(self) -> Pixels:
@@ -124,9 +104,6 @@ class NewerJpeg:
     def _icc(self) -> bytes | None:
         icc = self.info.pop("icc_profile", None)
         return icc if isinstance(icc, bytes) else None
-
-    def _refuse(self, sentence: str) -> NoReturn:
-        raise self._error(f"{self._source}: {sentence}")
 
     # -- JPEG XL --
 

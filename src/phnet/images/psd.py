@@ -3,7 +3,7 @@
 Both persons have the mask as their layer mask, so that it can be painted on there. Where effects
 are on, each step is a layer of its own instead of the harmonized person: of 16 bits, in the blend
 mode "linear light", over the person as pasted. Written by psd-tools (extra ``psd``); a PSD that is
-read is taken flat, as Pillow reads it.
+read is taken flat, see :mod:`phnet.images.psd_file`.
 """
 
 import io

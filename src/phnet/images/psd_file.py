@@ -4,13 +4,13 @@ Layers are not put together: Photoshop writes a flat picture beside them unless 
 """
 
 import struct
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phnet.errors import BadImage, BadMask
 from phnet.images.arrays import Pixels, to_float
 from phnet.images.color_profiles import cmyk_to_rgb, lab_to_rgb
+from phnet.images.opened_file import ORIENTATION, OpenedFile
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,7 +19,6 @@ START = b"8BPS"
 BITMAP, GRAY, PALETTE, RGB, INK, DUOTONE, LAB = 0, 1, 2, 3, 4, 8, 9
 COLORS = {BITMAP: 1, GRAY: 1, PALETTE: 1, RGB: 3, INK: 4, DUOTONE: 1, LAB: 3}
 RESOLUTION, PROFILE, VERSION, EXIF, XMP = 1005, 1039, 1057, 1058, 1060
-ORIENTATION = 0x0112  # of EXIF; the pixels are upright already
 MOST_CHANNELS = 56
 RAW, PACKED = 0, 1
 DEEPEST = "expected a PSD of 8 or 16 bits, got {}; save it as TIFF"
@@ -29,38 +28,16 @@ NO_FLAT = (
 )
 
 
-class PsdFile:
-    """The flat picture of a PSD or PSB; for callers like an image of Pillow's.
-
-    Args:
-        content: the whole file.
-        source: what it is called, for sentences.
-        error: what to raise.
-    """
+class PsdFile(OpenedFile):
+    """The flat picture of a PSD or PSB."""
 
     format = "PSD"
-    n_frames = 1
-
-    def __init__(self, content: bytes, source: Any, error: type[BadImage] | type[BadMask]) -> None:
-        self._content, self._source, self._error = content, source, error
-        self.notes: list[str] = []
-        self.info: dict[str, Any] = {}
-        self._exif: bytes | None = None
-        self._is_flat = True
-        try:
-            self._read_header()
-        except struct.error as problem:
-            raise ValueError("its header is cut short") from problem
 
     def getexif(self) -> "Image.Exif":
         """Read its EXIF, without the orientation, which counts for nothing there."""
-        from PIL import Image
-
-        exif = Image.Exif()
-        if self._exif:
-            exif.load(b"Exif\0\0" + self._exif)
-            if ORIENTATION in exif:
-                del exif[ORIENTATION]
+        exif = super().getexif()
+        if ORIENTATION in exif:  # the pixels are upright already
+            del exif[ORIENTATION]
         return exif
 
     def indices(self) -> tuple[Pixels, Pixels]:
@@ -91,9 +68,6 @@ class PsdFile:
         if alpha is None:
             return np.ascontiguousarray(colors)
         return np.dstack([_without_white(colors, alpha), alpha])
-
-    def _refuse(self, sentence: str) -> NoReturn:
-        raise self._error(f"{self._source}: {sentence}")
 
     def _read_header(self) -> None:
         content = self._content

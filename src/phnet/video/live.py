@@ -179,7 +179,7 @@ class Live:
         if not begun.alpha[begun.box].size:
             return result
         if options.amount("clean_edges"):
-            begun = self._cleaned(begun)
+            begun = self._cleaned(begun, options)
         alpha = begun.alpha[begun.box]
         look = self.maps.smooth(self._look(begun))
         assert isinstance(look, Field)
@@ -189,12 +189,10 @@ class Live:
         self.effects.apply(result, begun.alpha, begun.box, begun.scene, options, number)
         return result
 
-    def _cleaned(self, begun: MattedFrame) -> MattedFrame:
+    def _cleaned(self, begun: MattedFrame, options: LiveOptions) -> MattedFrame:
         """The same with clean edges."""
         alpha = begun.alpha.copy()
-        colors, alpha[begun.box] = self.effects.cleaned(
-            begun.colors, alpha[begun.box], self.options
-        )
+        colors, alpha[begun.box] = self.effects.cleaned(begun.colors, alpha[begun.box], options)
         return replace(begun, colors=colors, alpha=alpha)
 
     def _alpha(self, frame: Pixels, rgb: Floats, mask: Pixels | None) -> Floats:

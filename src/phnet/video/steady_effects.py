@@ -113,12 +113,9 @@ class SteadyEffects:
     def cleaned(
         self, colors: Floats, alpha: Floats, options: EffectOptions
     ) -> tuple[Floats, Floats]:
-        """A person's own colors (h, w, 3) and alpha (h, w) with clean edges."""
-        amount = options.amount("clean_edges")
-        if not amount:
-            return colors, alpha
+        """A person's own colors (h, w, 3) and alpha (h, w) with clean edges, where they are on."""
         rim = self.rim.at(lambda: measure_rim(colors, alpha))
-        return clean_colors(colors, alpha, amount, rim=rim)
+        return clean_colors(colors, alpha, options.amount("clean_edges"), rim=rim)
 
     def apply(
         self,

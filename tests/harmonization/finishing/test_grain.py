@@ -4,7 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from phnet.harmonization.finishing.block_traces import match_blocks, traces
+from phnet.harmonization.finishing.block_traces import (
+    quality_for,
+    scene_traces,
+    through_jpeg,
+    traces,
+)
 from phnet.harmonization.finishing.grain import match_grain, noise_rows
 from phnet.harmonization.finishing.noise_level import OPPONENT, measure_noise
 from phnet.images.arrays import Floats, Pixels
@@ -94,11 +99,14 @@ def test_block_traces_are_found_and_given() -> None:
     assert traces(busy, everywhere) < 0.05
     assert traces(blocky, everywhere) > 0.2
     given = paste(busy / np.float32(255), blocky / np.float32(255))
-    made = match_blocks(given, mask())
+    quality = quality_for(given, mask(), scene_traces(given, mask()))
+    assert quality is not None
+    made = through_jpeg(given, mask(), quality)
     np.testing.assert_array_equal(made[mask() == 0], given[mask() == 0])
     inside = mask() > 0.99
     assert traces(made, inside) > 0.5 * traces(blocky, ~inside)
-    np.testing.assert_array_equal(match_blocks(busy, mask()), busy)
+    assert quality_for(busy, mask(), scene_traces(busy, mask())) is None
+    np.testing.assert_array_equal(match_grain(busy, mask()), busy)
 
 
 def test_a_texture_without_color_is_not_taken_for_grain(monkeypatch: pytest.MonkeyPatch) -> None:

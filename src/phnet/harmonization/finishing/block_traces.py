@@ -36,23 +36,8 @@ def traces(picture: Pixels, where: Pixels) -> float:
     return max(0.0, float(np.mean(shares)))
 
 
-def match_blocks(picture: Pixels, mask: Floats, amount: float = 1.0) -> Pixels:
-    """Give a person the block traces of the scene, where it has any and the person fewer.
-
-    The composite is compressed as strongly as brings the person's traces to the scene's, and the
-    person taken from that.
-
-    Args:
-        picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
-        mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
-        amount: how far to go, in [0, 1].
-    """
-    quality = None if amount == 0 else quality_for(picture, mask, scene_traces(picture, mask))
-    return picture if quality is None else through_jpeg(picture, mask, quality, amount)
-
-
 def scene_traces(picture: Pixels, mask: Floats) -> float:
-    """The block traces of the scene near a person; arguments as for :func:`match_blocks`."""
+    """The block traces of the scene near a person; arguments as for :func:`through_jpeg`."""
     box = _part(mask)
     return traces(picture[box], mask[box] <= 0)
 
@@ -60,7 +45,7 @@ def scene_traces(picture: Pixels, mask: Floats) -> float:
 def quality_for(picture: Pixels, mask: Floats, wanted: float) -> int | None:
     """The quality of a JPEG that leaves a person with as many block traces as ``wanted``.
 
-    Arguments as for :func:`match_blocks`.
+    Arguments as for :func:`through_jpeg`.
 
     Returns:
         None where the person has as many, or the scene none.
@@ -77,7 +62,14 @@ def quality_for(picture: Pixels, mask: Floats, wanted: float) -> int | None:
 
 
 def through_jpeg(picture: Pixels, mask: Floats, quality: int, amount: float = 1.0) -> Pixels:
-    """Put a person through a JPEG of a quality; arguments as for :func:`match_blocks`."""
+    """Put a person through a JPEG.
+
+    Args:
+        picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
+        mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
+        quality: of the JPEG.
+        amount: how far to go, in [0, 1].
+    """
     bytes_ = _as_bytes(picture)
     made = _compressed(bytes_, quality)
     output = np.array(picture)

@@ -11,7 +11,7 @@ A hard mask says nothing of the mixture: it gets a soft alpha that falls off ins
 outline, so the background is never changed.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from phnet.images.arrays import Doubles, Floats, Indices, Pixels, in_levels, to_float
+from phnet.images.arrays import (
+    Doubles,
+    Floats,
+    Indices,
+    Pixels,
+    in_levels,
+    on_threads,
+    to_float,
+)
 from phnet.images.push_pull import spread
 
 SOLID = 0.96  # mask from which a pixel shows the person alone
@@ -124,19 +132,22 @@ def clean_edges(
     place = (band.rows, band.columns)
     colors = to_float(part[place])
 
-    def seen_below() -> Floats:
-        if background is not None:
-            return to_float(background[box][place])
-        return spread(part, (own <= 0).astype(np.float32)).at_places(*place)
+    def spread_from(known: Floats) -> Floats:
+        return spread(part, known).at_places(*place)
 
-    with ThreadPoolExecutor(threads) as pool:
-        natural = pool.submit(_natural, part, band)
-        behind = pool.submit(seen_below)
-        clean = spread(part, band.solid).at_places(*place)
-        below = behind.result()
+    sources: list[Callable[[], Any]] = [
+        lambda: spread_from(band.solid),
+        lambda: _natural(part, band),
+        lambda: (
+            spread_from((own <= 0).astype(np.float32))
+            if background is None
+            else to_float(background[box][place])
+        ),
+    ]
+    clean, natural, below = on_threads(lambda find: find(), sources, threads)
     share = band.mask[:, None]
     off = colors - (below + share * (clean - below))
-    made = colors - np.float32(amount) * share * _systematic(off, band, natural.result())
+    made = colors - np.float32(amount) * share * _systematic(off, band, natural)
     if band.is_hard:
         soft = soft_alpha(own, band.scale)
         soft = own + np.float32(amount) * (soft - own)

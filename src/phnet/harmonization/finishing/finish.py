@@ -55,10 +55,15 @@ def finish(
     return picture
 
 
+def has_effects(options: EffectOptions) -> bool:
+    """Tell whether any effect is on."""
+    names = (one.name for one in options_of(type(options)) if one.about.finish is not None)
+    return any(map(options.amount, names))
+
+
 def layers_for(options: EffectOptions) -> "Layers | None":
     """Layers to be kept for a file that has some; None where no effect is on."""
-    names = (one.name for one in options_of(type(options)) if one.about.finish is not None)
-    return Layers() if any(map(options.amount, names)) else None
+    return Layers() if has_effects(options) else None
 
 
 class Layers:
