@@ -69,7 +69,7 @@ def test_benchmark_tells_speed_latency_and_flicker(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("av")
-    arguments = ["--json", "--video", "--repeat", "1", "--photos", str(PORTRAITS)]
+    arguments = ["--json", "--video", "--repeat", "3", "--photos", str(PORTRAITS)]
     monkeypatch.setattr(sys, "argv", ["phnet", "benchmark", *arguments])
     with pytest.raises(SystemExit) as caught:
         main()
