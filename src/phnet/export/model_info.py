@@ -78,6 +78,7 @@ def card_of(net: nn.Module, name: str) -> dict[str, Any]:
         "widths": list(config.widths),
         "shrink": config.shrink,
         "statistics": config.statistics,
+        "seam": config.seam,
     }
 
 

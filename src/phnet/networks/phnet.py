@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from phnet.networks.color_field import COEFFICIENTS, apply_field, enlarged, shrunk
 from phnet.networks.moments import foreground_background_moments, patch_moments, transfer
 from phnet.networks.pretrained import Pretrained
-from phnet.networks.statistics import StatisticsBranch
+from phnet.networks.seam import SeamBranch, within
+from phnet.networks.statistics import Standardize, StatisticsBranch
 
 OutputForm = Literal["image", "residual", "affine", "field"]
 
@@ -45,6 +46,7 @@ class PHNetConfig:
     # coefficient for detail, enlarged from the size that the network works at
     shrink: int = 1  # the network works on the composite averaged over squares of this side
     statistics: bool = False  # statistics of both sides, and the wished-for light, as inputs
+    seam: bool = False  # a correction for light 0 from statistics of the mask's edge
 
     def __post_init__(self) -> None:
         if len(self.widths) != 7 or self.widths[0] != 3 or min(self.widths) < 1:
@@ -68,6 +70,8 @@ class PHNetConfig:
             )
         if self.statistics and self.output != "field":
             raise ValueError(f"statistics: expected a field as output, got {self.output!r}")
+        if self.seam and not self.statistics:
+            raise ValueError("seam: expected a network with statistics")
 
     @classmethod
     def paper(cls) -> "PHNetConfig":
@@ -97,6 +101,9 @@ CONFIGS: dict[str, PHNetConfig] = {
     "portrait-small": PHNetConfig(widths=_PORTRAIT_WIDTHS, output="affine"),
     "portrait": PHNetConfig(widths=_PORTRAIT_WIDTHS, output="field", shrink=2, statistics=True),
     "portrait-wide": PHNetConfig(widths=_WIDER, output="field", shrink=2, statistics=True),
+    "portrait-seam": PHNetConfig(
+        widths=_WIDER, output="field", shrink=2, statistics=True, seam=True
+    ),
 }
 
 
@@ -260,6 +267,7 @@ class PHNet(Pretrained):
         )
         head = {"affine": 12, "field": COEFFICIENTS}.get(config.output, 3)
         self.statistics = StatisticsBranch(widths[-1]) if config.statistics else None
+        self.seam = SeamBranch() if config.seam else None
         layers = [
             DecoderLayer(
                 widths[7 - layer],
@@ -274,6 +282,31 @@ class PHNet(Pretrained):
             nn.init.zeros_(layers[-1].up.weight)
             nn.init.zeros_(cast(Tensor, layers[-1].up.bias))
         self.decoder = nn.ModuleList(layers)
+
+    def scaleless(self) -> bool:
+        """True while a branch that standardizes has not learned its scale."""
+        scales = [m for m in self.modules() if isinstance(m, Standardize)]
+        return any(not scale.mean.any() for scale in scales)
+
+    @torch.no_grad()
+    def learn_scales(self, composite: Tensor, mask: Tensor) -> None:
+        """Let branches that have not learned their scale take it from training composites.
+
+        Args:
+            composite: RGB in [0, 1], (N, 3, H, W).
+            mask: (N, 1, H, W) in [0, 1].
+        """
+        if self.statistics is not None and not self.statistics.colors.mean.any():
+            self.statistics.learn_scale(composite, mask)
+        if self.seam is not None and not self.seam.edge.mean.any():
+            training = self.training
+            self.eval()  # a fresh seam branch adds nothing to the field that it is to see
+            seen = [
+                within(self.field(*pair), shrunk(*pair, self.config.shrink)[1])
+                for pair in zip(torch.split(composite, 16), torch.split(mask, 16), strict=True)
+            ]
+            self.train(training)
+            self.seam.learn_scale(composite, mask, torch.cat(seen))
 
     def forward(self, composite: Tensor, mask: Tensor, light: Tensor | None = None) -> Tensor:
         """Harmonize.
@@ -325,16 +358,25 @@ class PHNet(Pretrained):
             features.append(z)
             masks.append(small)
         z = self.attention(z, composite, mask)
+        if light is None:
+            light = full.new_zeros(full.shape[0])
         whole = None
         if self.statistics is not None:
-            if light is None:
-                light = full.new_zeros(full.shape[0])
             with _full_precision(full):
-                scale, shift, whole = self.statistics(full, full_mask, light)
+                colors, sharpness = self.statistics.read(full, full_mask)
+                scale, shift, whole = self.statistics(colors, sharpness, light)
             z = z * (1 + scale) + shift
         for layer, stage in enumerate(self.decoder, start=1):
             source = features[6 - layer]
             target = features[5 - layer] if layer < 6 else composite
             z = stage(z, source, masks[6 - layer], (target.shape[2], target.shape[3]))
         z = z if z.dtype == torch.float64 else z.float()
-        return z if whole is None else z + whole
+        if whole is None:
+            return z
+        z = z + whole
+        if self.seam is None:
+            return z
+        with _full_precision(full):
+            edge = self.seam.read(full, full_mask)
+            added: Tensor = self.seam(colors, edge, within(z, mask), light)
+            return z + added

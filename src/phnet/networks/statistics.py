@@ -179,23 +179,31 @@ class StatisticsBranch(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
-    def forward(
-        self, composite: Tensor, mask: Tensor, light: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Decide what holds for the whole foreground.
+    @torch.no_grad()
+    def read(self, composite: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Standardized statistics of colors (B, COLORS) and of sharpness (B, SHARPNESS).
 
         Args:
             composite: RGB in [0, 1], (B, 3, H, W).
             mask: (B, 1, H, W) in [0, 1].
+        """
+        colors = self.colors(color_statistics(composite, mask))
+        return colors, self.sharpness(sharpness_statistics(composite, mask))
+
+    def forward(
+        self, colors: Tensor, sharpness: Tensor, light: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decide what holds for the whole foreground.
+
+        Args:
+            colors: what :meth:`read` gives.
+            sharpness: the same.
             light: how much of the scene's light to take on, in [0, 1], (B,).
 
         Returns:
             scale and shift of the bottleneck's channels, each (B, C, 1, 1), and the color map with
             its detail coefficient, (B, 13, 1, 1), to be added to the field.
         """
-        with torch.no_grad():
-            colors = self.colors(color_statistics(composite, mask))
-            sharpness = self.sharpness(sharpness_statistics(composite, mask))
         hidden = self.trunk(torch.cat([colors, (2 * light - 1)[:, None].to(colors.dtype)], 1))
         scale, shift = self.film(hidden).chunk(2, 1)
         whole = torch.cat([self.color_map(hidden), self.detail(sharpness)], 1)

@@ -103,7 +103,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 def config_from(values: dict[str, Any]) -> Config:
     """The configuration that a checkpoint keeps as plain values."""
     kinds: tuple[type[Config], ...] = (PHNetConfig, MatteConfig, ReleasedConfig)
-    newer = {"shrink", "statistics"}  # not in older checkpoints; their defaults are those
+    newer = {"shrink", "statistics", "seam"}  # not in older checkpoints; their defaults are those
     fitting = [k for k in kinds if set(values) | newer == {f.name for f in fields(k)} | newer]
     if not fitting:
         known = sorted(f.name for f in fields(PHNetConfig))
@@ -153,8 +153,8 @@ def take_weights(net: Network, path: str | Path) -> int:
     """Start with another run's weights.
 
     A PFE may be missing there (section 5.1, stage 2), and what turns a network whose output is
-    ``affine`` into one whose output is a field: the statistics branch and the detail plane. The
-    other network may be narrower; see :func:`phnet.training.growing.grown`.
+    ``affine`` into one whose output is a field: the statistics branch, the seam branch and the
+    detail plane. The other network may be narrower; see :func:`phnet.training.growing.grown`.
 
     Returns:
         How many images these weights have seen.
@@ -170,7 +170,7 @@ def take_weights(net: Network, path: str | Path) -> int:
         missing, unexpected = net.load_state_dict(weights, False)
     except RuntimeError as error:
         raise BadModel(f"{path}: weights do not fit the recipe's network ({error})") from error
-    added = ("attention.extractor.", "attention.project.", "statistics.")
+    added = ("attention.extractor.", "attention.project.", "statistics.", "seam.")
     if unexpected or not all(key.startswith(added) for key in missing):
         raise BadModel(f"{path}: weights do not fit the recipe's network")
     return images_of(state)

@@ -106,14 +106,9 @@ class Trainer:
         net = network(self.recipe.model)
         begun = self._kept() is not None
         self.images_before = take_weights(net, run.init) if run.init and not begun else 0
-        if (
-            isinstance(net, PHNet)
-            and net.statistics is not None
-            and not begun
-            and (not net.statistics.colors.mean.any())
-        ):
+        if isinstance(net, PHNet) and not begun and net.scaleless():
             sample = [self.images[g] for g in range(SAMPLE)]
-            net.statistics.learn_scale(
+            net.learn_scales(
                 *(torch.stack([x[name] for x in sample]) / 255 for name in ("composite", "mask"))
             )
         net = net.to(self.device, self.dtype)
