@@ -56,6 +56,22 @@ def test_a_picture_comes_out_with_its_background_bit_for_bit(run: Run, tmp_path:
     assert changed(tmp_path / "composite.png", tmp_path / "out.png")[mask > 0].mean() > 0.3
 
 
+def test_a_model_that_cannot_be_used_is_told_though_it_is_opened_meanwhile(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"no network")
+    given = ("mask.png", "-o", "out.png", "--model", "m.onnx")
+    for composite, sentence in (
+        ("composite.png", "phnet: m.onnx: expected an ONNX network"),
+        ("none.png", "phnet: none.png: expected an image file"),
+    ):
+        status, out, err = run(composite, *given)
+        assert (status, out) == (2, "")
+        assert err.startswith(sentence)
+        assert len(err.splitlines()) == 1
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_a_deep_picture_with_a_profile_and_alpha_keeps_all(run: Run, tmp_path: Path) -> None:
     adobe = imagecodecs.cms_profile("adobergb")
     rgba = np.random.default_rng(0).integers(20_000, 40_000, (60, 90, 4)).astype(np.uint16)

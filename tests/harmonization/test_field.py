@@ -111,3 +111,21 @@ def test_trims_change_the_person_alone() -> None:
     inside = mask == 1
     expected = np.rint(picture[inside] * 0.5 ** (1 / 2.2))
     assert np.abs(result[inside] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("columns", [slice(0, 90), slice(101, 102), slice(150, 311)])
+def test_a_part_is_changed_as_it_is_in_the_whole(columns: slice, depth: type) -> None:
+    """Detail looks beyond the mask's columns, and at the picture's edges there is none."""
+    scale = 1 if depth is np.float32 else np.iinfo(depth).max // 255
+    picture = (np.asarray(cv2.resize(astronaut(), (311, 200))) * depth(scale)).astype(depth)
+    if depth is np.float32:
+        picture /= 255
+    everywhere = np.ones((200, 311), np.float32)
+    part = np.zeros_like(everywhere)
+    part[20:160, columns] = 1
+    field = from_network(planes(detail=1.5))
+    whole, some = field.apply(picture, everywhere), field.apply(picture, part, threads=2)
+    inside = part > 0
+    np.testing.assert_array_equal(some[inside], whole[inside])
+    np.testing.assert_array_equal(some[~inside], picture[~inside])

@@ -1,6 +1,7 @@
 """Pictures written: what is refused, and what a write that fails leaves."""
 
 import dataclasses
+import io
 from pathlib import Path
 
 import imagecodecs
@@ -18,6 +19,7 @@ from phnet.images import (
     load_mask,
     save,
 )
+from phnet.images.decoding import samples_of
 from phnet.images.encoding import compressed
 from tests.images.test_picture import SRGB, random_pixels, some_mask, write
 
@@ -88,3 +90,25 @@ def test_a_png_is_refused_a_profile_that_readers_do_not_take(tmp_path: Path) -> 
     picture = dataclasses.replace(load(source), icc=SRGB + bytes(1 << 20))
     with pytest.raises(BadOutput, match="profile of at most 1048576 bytes"):
         encoded("PNG", picture, picture.colors, some_mask())
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_has_the_bytes_that_pillow_makes_of_its_colors(progressive: bool) -> None:
+    pixels = random_pixels((37, 53, 3), np.uint8)
+    options = {"quality": 91, "subsampling": 1, "progressive": progressive}
+    theirs = io.BytesIO()
+    Image.fromarray(pixels).save(theirs, "JPEG", dpi=(0, 0), **options)
+    picture = Picture(pixels, format="JPEG", jpeg=options)
+    mask = np.zeros((37, 53), np.float32)
+    assert encoded("JPEG", picture, pixels, mask) == theirs.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_a_picture_that_is_copied_in_parts_is_whole(
+    monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr("phnet.images.decoding.ROWS", 120)
+    image = Image.fromarray(random_pixels((19, 50, 4), np.uint8)).convert(mode)
+    values = samples_of(image)
+    np.testing.assert_array_equal(values, np.asarray(image))
+    assert values.flags.c_contiguous

@@ -1,6 +1,7 @@
 """TIFF: the right page, the right way up, with the look that it has elsewhere."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import tifffile
 from PIL import Image
 
 from phnet.errors import BadImage
-from phnet.images import load, load_mask
+from phnet.images import load, load_mask, save
 
 ORIENTATION, SUB_IFDS, DNG_VERSION, INK_SET = 274, 330, 50706, 332
+EXIF, TAKEN = 34665, 36867
 
 
 def scene(height: int = 32, width: int = 48) -> np.ndarray:
@@ -232,3 +234,18 @@ def test_a_chain_of_very_many_pages_is_not_walked(tmp_path: Path) -> None:
             writer.write(page, photometric="rgb")
     with pytest.raises(BadImage, match="got more than 32 pages"):
         load(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "deflate"])
+def test_a_file_without_compression_stays_so(tmp_path: Path, compression: str | None) -> None:
+    path, out, mask = tmp_path / "a.tif", tmp_path / "o.tif", np.zeros((32, 48), np.float32)
+    tifffile.imwrite(path, scene(), photometric="rgb", compression=compression, resolution=(90, 90))
+    exif = Image.Exif()
+    exif.get_ifd(EXIF)[TAKEN] = "2026:01:01 00:00:00"
+    picture = replace(load(path), exif=exif.tobytes())
+    save(out, picture, picture.colors, mask)
+    with tifffile.TiffFile(out) as tiff:
+        assert (tiff.pages[0].compression == 1) == (compression is None)
+        np.testing.assert_array_equal(tiff.pages[0].asarray(), scene())
+    with Image.open(out) as image:
+        assert image.getexif().get_ifd(EXIF)[TAKEN] == "2026:01:01 00:00:00"

@@ -10,7 +10,7 @@ from skimage.data import astronaut
 from phnet.compositing.composer import over
 from phnet.errors import BadInput
 from phnet.harmonization.lift import Field, Plain
-from phnet.harmonization.tiling import Trims, in_strips
+from phnet.harmonization.tiling import Changed, Trims, in_strips
 from phnet.images.arrays import to_float
 from phnet.matting.matte import Matter
 from phnet.options import LiveOptions
@@ -191,11 +191,11 @@ def test_trims_are_those_of_pictures() -> None:
     own, new = (rng.random((40, 60, 3)).astype(np.float32) for _ in range(2))
     options = LiveOptions(strength=1.4, exposure=-0.7, warmth=0.5)
 
-    def changed(_: Any, rows: slice) -> list[np.ndarray]:
-        return [np.array(new[rows, :, c]) for c in range(3)]
+    def changing(_: Any, columns: slice) -> Changed:
+        return lambda _, rows: [np.array(new[rows, columns, c]) for c in range(3)]
 
     mask = np.ones((40, 60), np.float32)
-    expected = in_strips(own, mask, options.strength, 1, changed, Trims(-0.7, 0.5))
+    expected = in_strips(own, mask, options.strength, 1, changing, Trims(-0.7, 0.5))
     np.testing.assert_allclose(trimmed(new, own, options), expected, atol=1e-6)
     assert trimmed(new, own, LiveOptions()) is new
 

@@ -1,7 +1,9 @@
 """One composite's file to one result's file, and a worker that does it for many."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,10 +28,10 @@ from phnet.images import (
     read_mask,
     save,
 )
-from phnet.images.arrays import Floats, Pixels
+from phnet.images.arrays import Floats, Pixels, on_threads
 from phnet.images.encoding import WRITABLE, has_layers
 from phnet.matting.matte import Matter
-from phnet.options import EffectOptions, HarmonizeOptions, NetworkOptions
+from phnet.options import EffectOptions, HarmonizeOptions, NetworkOptions, cores
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ class Done:
 
 
 def harmonize_file(
-    harmonizer: Harmonizer,
+    harmonizer: Harmonizer | Future[Harmonizer],
     composite: Path | Source,
     mask: Path | Source | None,
     output: Path | BinaryIO,
@@ -61,11 +63,10 @@ def harmonize_file(
     """Harmonize one file into another; the seam for whoever works on many.
 
     Args:
-        harmonizer: the session.
+        harmonizer: the session; or one that is still being opened while the files are read.
         composite: the file to read.
         mask: its mask; None: ``matter`` finds the person.
-        output: the file to write, whole or not at all; or a stream, to which goes the
-            composite's own kind of file, PNG where that cannot be written.
+        output: the file to write, whole or not at all; or a stream, see :func:`write`.
         options: how.
         matter: the matting session; needed where there is no mask.
         save_lut: where to write the look as a ``.cube`` file.
@@ -79,11 +80,12 @@ def harmonize_file(
     """
     if save_lut and look is not None:
         raise BadInput(f"{save_lut}: expected a look that is found, but one is handed in")
-    picture, its_mask = _opened(composite, mask, output, options)
+    picture, its_mask = _opened(composite, mask, output, options, harmonizer)
+    session = harmonizer.result() if isinstance(harmonizer, Future) else harmonizer
     layers = Layers() if save_parts else layers_for(options) if has_layers(output) else None
     made = harmonize_picture(
         *(picture, its_mask, options),
-        harmonizer=harmonizer,
+        harmonizer=session,
         matter=matter,
         name=str(composite),
         mask_name=str(mask),
@@ -101,7 +103,7 @@ def harmonize_file(
     if save_look and applied:
         write_look(save_look, applied)
     if save_lut:
-        _write_cube(save_lut, harmonizer, made, options)
+        _write_cube(save_lut, session, made, options)
     place = output if isinstance(output, Path) else None
     return Done(place, picture.size, float(made.mask.mean()), notes)
 
@@ -120,19 +122,34 @@ def _lost(output: Path | BinaryIO, kind: str, picture: Picture) -> list[str]:
 
 
 def _opened(
-    composite: Path | Source, mask: Path | Source | None, output: Any, options: HarmonizeOptions
+    composite: Path | Source,
+    mask: Path | Source | None,
+    output: Any,
+    options: HarmonizeOptions,
+    harmonizer: Harmonizer | Future[Harmonizer],
 ) -> tuple[Picture, Mask | None]:
-    """The composite and its mask, read, where the output can be written."""
+    """The composite and its mask, read at once, where the output can be written."""
     if isinstance(output, Path):
         check_output(output, *(path for path in (composite, mask) if isinstance(path, Path)))
     most = options.max_megapixels
-    picture = load(bounded(composite, most))
-    if isinstance(output, Path):
-        check_output(output, picture=picture)
+
+    def read() -> Picture:
+        picture = load(bounded(composite, most))
+        if isinstance(output, Path):
+            check_output(output, picture=picture)
+        return picture
+
     if mask is None:
-        return picture, None
+        return read(), None
     wanted, several = options.mask_class, options.each
-    return picture, read_mask(bounded(mask, most), wanted=wanted, several=several)
+
+    def understood() -> Mask:
+        return read_mask(bounded(mask, most), wanted=wanted, several=several)
+
+    readers: list[Callable[[], Any]] = [read, understood]
+    threads = cores() if isinstance(harmonizer, Future) else harmonizer.threads
+    picture, its_mask = on_threads(lambda reader: reader(), readers, min(threads, 2))
+    return picture, its_mask
 
 
 def write(
@@ -145,8 +162,9 @@ def write(
 ) -> str:
     """Write a result into a file, or into a stream; returns the kind that it is now.
 
-    For kinds with layers ``bare`` is the composite before it was harmonized (None: the picture),
-    and ``steps`` are those of :func:`phnet.images.save`.
+    To a stream goes the composite's own kind of file, PNG where that cannot be written. For kinds
+    with layers ``bare`` is the composite before it was harmonized (None: the picture), and
+    ``steps`` are those of :func:`phnet.images.save`.
 
     Raises:
         BadOutput: the place cannot be written, or the format cannot hold the picture.
@@ -189,6 +207,12 @@ class Settings:
         """The session that is asked for."""
         ensemble, providers = self.self_ensemble, self.providers
         return Harmonizer(self.model, self.threads, self_ensemble=ensemble, providers=providers)
+
+    @contextmanager
+    def opening(self) -> Iterator[Future[Harmonizer]]:
+        """Open the session beside whatever is done meanwhile."""
+        with ThreadPoolExecutor(1) as pool:
+            yield pool.submit(self.harmonizer)
 
     def matter(self) -> Matter:
         """The matting session, likewise."""

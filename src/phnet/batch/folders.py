@@ -121,6 +121,8 @@ def _astray(output: Path, name: str) -> str | None:
     """A sentence where links lead a result out of the folder of results, or its name cannot be."""
     try:
         place = (output / name).resolve()
+        if any(part.is_symlink() for part in (place, *place.parents)):  # Python 3.13 raises nothing
+            raise RuntimeError
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its links lead in a circle"
         return f"{output / name}: expected a place to write to, but {reason}"

@@ -131,20 +131,21 @@ def _harmonize_one(
         check_cube(save_lut)
     picture, its_mask = sources(composite, mask)
     assert picture is not None
-    reference, look = handed_in(settings, settings.options.max_megapixels)
-    done = harmonize_file(
-        settings.harmonizer(),
-        picture,
-        its_mask,
-        destination,
-        settings.options,
-        matter=settings.matter() if mask is None else None,
-        save_lut=save_lut,
-        reference=reference,
-        look=look,
-        save_look=save_look,
-        save_parts=save_parts,
-    )
+    with settings.opening() as harmonizer:
+        reference, look = handed_in(settings, settings.options.max_megapixels)
+        done = harmonize_file(
+            harmonizer,
+            picture,
+            its_mask,
+            destination,
+            settings.options,
+            matter=settings.matter() if mask is None else None,
+            save_lut=save_lut,
+            reference=reference,
+            look=look,
+            save_look=save_look,
+            save_parts=save_parts,
+        )
     for sentence in done.notes:
         note(sentence)
     height, width = done.size

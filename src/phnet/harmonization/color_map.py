@@ -11,8 +11,8 @@ class ColorMap(ABC):
     """A map of colors that can be applied to a composite of any size."""
 
     @abstractmethod
-    def changing(self, composite: Pixels) -> Changed:
-        """Map a composite (H, W, 3), a strip of rows at a time.
+    def changing(self, composite: Pixels, columns: slice) -> Changed:
+        """Map some columns of a composite (H, W, 3), a strip of rows at a time.
 
         Returns:
             a function from a strip's channels in [0, 1] and its rows to new channels, unclipped,
@@ -36,4 +36,4 @@ class ColorMap(ABC):
             threads: how many strips are worked on at once.
             trims: exposure and warmth on top; None for neither.
         """
-        return in_strips(composite, mask, strength, threads, self.changing(composite), trims)
+        return in_strips(composite, mask, strength, threads, self.changing, trims)

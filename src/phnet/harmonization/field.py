@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from phnet.harmonization.color_map import ColorMap
-from phnet.harmonization.tiling import Changed
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels
+from phnet.harmonization.tiling import Changed, planes_of
+from phnet.images.arrays import Floats, Pixels
 
 LEAST_DETAIL = 1 / 512  # a coefficient below this changes no edge by a level
 
@@ -23,55 +23,59 @@ class Field(ColorMap):
     coefficients: Floats  # (12, h, w): for output channel c, rows 4c..4c+2 times RGB, plus 4c+3
     detail: Floats | None = None  # (h, w); None: no detail is changed
 
-    def changing(self, composite: Pixels) -> Changed:
+    def changing(self, composite: Pixels, columns: slice) -> Changed:
         """See :class:`phnet.harmonization.color_map.ColorMap`."""
         height, width = composite.shape[:2]
         grid_height = self.coefficients.shape[1]
         position = (np.arange(height) + 0.5) * grid_height / height - 0.5
         position = np.clip(position, 0, grid_height - 1)
         above = np.floor(position).astype(np.intp)
-        below = np.minimum(above + 1, grid_height - 1)
-        share = (position - above).astype(np.float32)[:, None]
-        detail = self.detail
-        if detail is not None and np.abs(detail).max(initial=0) < LEAST_DETAIL:
-            detail = None
+        share = (position - above).astype(np.float32)[:, None, None]
+        planes = list(self.coefficients)
+        has_detail = self.detail is not None and np.abs(self.detail).max(initial=0) >= LEAST_DETAIL
+        if has_detail:
+            planes.append(self.detail)
+        size = (width, grid_height)
+        wide = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes]
+        lines = np.stack([plane[:, columns] for plane in wide], 1)  # (grid_height, 12 or 13, w)
+        steps = np.diff(lines, axis=0, append=lines[-1:])
 
         def changed(rgb: list[Floats], rows: slice) -> list[Floats]:
-            upper, lower, lean = above[rows], below[rows], share[rows]
-
-            def wide(small: Floats) -> Floats:
-                lines = small[upper] + (small[lower] - small[upper]) * lean
-                size = (width, lines.shape[0])
-                return np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_LINEAR))
-
-            finer = [] if detail is None else _detail(composite, rgb, rows)
-            amount = None if detail is None else wide(detail)
+            made = steps[above[rows]]
+            made *= share[rows]
+            made += lines[above[rows]]
             result = []
             for c in range(3):
-                total = wide(self.coefficients[4 * c + 3])
+                total = made[:, 4 * c + 3]
                 for k in range(3):
-                    slope = wide(self.coefficients[4 * c + k])
+                    slope = made[:, 4 * c + k]
                     slope *= rgb[k]
                     total += slope
-                if amount is not None:
-                    finer[c] *= amount
-                    total += finer[c]
                 result.append(total)
+            if has_detail:
+                for total, finer in zip(
+                    result, _detail(composite, rgb, rows, columns), strict=True
+                ):
+                    finer *= made[:, 12]
+                    total += finer
             return result
 
         return changed
 
 
-def _detail(composite: Pixels, rgb: list[Floats], rows: slice) -> list[Floats]:
-    """Channels of a strip less their blur; rows above and below are looked up."""
-    first, last = max(0, rows.start - 1), min(composite.shape[0], rows.stop + 1)
-    scale = np.float32(FULL_SCALE.get(composite.dtype, 1))
+def _detail(composite: Pixels, rgb: list[Floats], rows: slice, columns: slice) -> list[Floats]:
+    """Channels of a part less their blur; pixels around it are looked up."""
+    height, width = composite.shape[:2]
+    top, left = max(0, rows.start - 1), max(0, columns.start - 1)
+    around = composite[top : min(height, rows.stop + 1), left : min(width, columns.stop + 1)]
+    part = (
+        slice(rows.start - top, rows.stop - top),
+        slice(columns.start - left, columns.stop - left),
+    )
     result = []
-    for c in range(3):
-        plane = composite[first:last, :, c].astype(np.float32)
+    for plane, own in zip(planes_of(around), rgb, strict=True):
         blurred = np.asarray(cv2.GaussianBlur(plane, (3, 3), 0, borderType=cv2.BORDER_REPLICATE))
-        blurred = blurred[rows.start - first : rows.stop - first]
-        result.append(np.asarray(rgb[c] - blurred / scale, np.float32))
+        result.append(np.asarray(own - blurred[part], np.float32))
     return result
 
 

@@ -103,13 +103,13 @@ class Plain(ColorMap):
 
     result: Floats  # (h, w, 3)
 
-    def changing(self, composite: Pixels) -> Changed:
+    def changing(self, composite: Pixels, columns: slice) -> Changed:
         """See :class:`phnet.harmonization.color_map.ColorMap`."""
         height, width = composite.shape[:2]
         large = cv2.resize(self.result, (width, height), interpolation=cv2.INTER_CUBIC)
 
         def changed(_: list[Floats], rows: slice) -> list[Floats]:
-            return [np.array(large[rows, :, c]) for c in range(3)]
+            return [np.array(large[rows, columns, c]) for c in range(3)]
 
         return changed
 

@@ -26,7 +26,7 @@ class Lut(ColorMap):
 
     table: Floats  # (17, 17, 17, 3), indexed by red, green, blue; values are colors in [0, 1]
 
-    def changing(self, _: Pixels) -> Changed:
+    def changing(self, _: Pixels, __: slice) -> Changed:
         """See :class:`phnet.harmonization.color_map.ColorMap`; interpolation is trilinear."""
         steps = self.table.shape[0] - 1
         flat = self.table.reshape(-1, 3)
@@ -78,7 +78,7 @@ class Lut(ColorMap):
             share = np.ascontiguousarray(mask[part] * np.float32(strength), np.float32)
             output[part] = cv2.blendLinear(changed, own, share, 1 - share)
 
-        step = max(1, STRIP_PIXELS // mask.shape[1])
+        step = max(1, 4 * STRIP_PIXELS // mask.shape[1])
         starts = range(int(rows[0]), int(rows[-1]) + 1, step) if rows.size else range(0)
         on_threads(work, starts, threads)
         return output

@@ -1,13 +1,14 @@
 """Changing the foreground of a picture of any size: a strip of rows at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels, on_threads
+from phnet.images.arrays import FULL_SCALE, Bools, Floats, Pixels, on_threads
 
-STRIP_PIXELS = 1 << 17  # pixels handled at a time: bounds the memory and keeps it in the cache
+STRIP_PIXELS = 1 << 15  # pixels handled at a time: bounds the memory and keeps it in the cache
 GAMMA = 2.2  # linear light is taken as this power of the encoded values
 DAYLIGHT = 1e6 / 6500  # mireds
 MIREDS = 100.0  # of one unit of warmth
@@ -55,30 +56,33 @@ def in_strips(
     mask: Floats,
     strength: float,
     threads: int,
-    changed: Changed,
+    changing: Callable[[Pixels, slice], Changed],
     trims: Trims | None = None,
 ) -> Pixels:
-    """Blend ``changed`` channels over ``composite`` by the mask, a strip of rows at a time.
+    """Blend changed channels over ``composite`` by the mask, a strip of rows at a time.
 
-    ``changed`` takes the channels of a strip in [0, 1] and its rows, and returns channels that
-    may be written over. A strength above 1 goes on in the direction of the change.
+    Strips reach across the mask's columns alone. ``changing`` takes the composite and those
+    columns; for what it returns see :class:`phnet.harmonization.color_map.ColorMap`. A strength
+    above 1 goes on in the direction of the change.
     """
     output = np.array(composite)
     scale = np.float32(FULL_SCALE.get(composite.dtype, 1))
-    rows_with_mask = np.flatnonzero(mask.any(1))
-    if not rows_with_mask.size:
+    filled_rows, filled_columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not filled_rows.size:
         return output
-    step = max(1, STRIP_PIXELS // mask.shape[1])
-    starts = range(int(rows_with_mask[0]), int(rows_with_mask[-1]) + 1, step)
-    stop = int(rows_with_mask[-1]) + 1
+    columns = slice(int(filled_columns[0]), int(filled_columns[-1]) + 1)
+    step = max(1, STRIP_PIXELS // (columns.stop - columns.start))
+    stop = int(filled_rows[-1]) + 1
     gains = trims.gains if trims else None
+    changed = changing(composite, columns)
 
     def work(start: int) -> None:
         rows = slice(start, min(start + step, stop))
-        strip, alpha = composite[rows], mask[rows]
-        rgb = [_plane(strip[..., c], scale) for c in range(3)]
+        alpha = mask[rows, columns]
+        rgb = planes_of(composite[rows, columns])
         amount, inside = alpha * np.float32(strength), alpha > 0
-        for c, mixed in enumerate(changed(rgb, rows)):
+        several = changed(rgb, rows)
+        for c, mixed in enumerate(several):
             np.clip(mixed, 0, 1, out=mixed)
             mixed -= rgb[c]
             if gains is None and strength <= 1:
@@ -95,15 +99,27 @@ def in_strips(
             if composite.dtype.kind == "u":
                 mixed *= scale
                 np.rint(mixed, out=mixed)
-            np.copyto(output[rows, :, c], mixed, where=inside, casting="unsafe")
+        _put(several, inside, output[rows, columns])
 
-    on_threads(work, starts, threads)
+    on_threads(work, range(int(filled_rows[0]), stop, step), threads)
     return output
 
 
-def _plane(channel: Pixels, scale: np.float32) -> Floats:
-    """A channel as float32 in [0, 1]."""
-    plane = channel.astype(np.float32)
-    if scale != 1:
-        plane *= 1 / scale
-    return plane
+def planes_of(part: Pixels) -> list[Floats]:
+    """The three channels of a part of a picture, as float32 in [0, 1]."""
+    whole = part.dtype in FULL_SCALE
+    channels = cv2.split(part) if whole else [part[..., c] for c in range(3)]
+    planes = [np.asarray(channel).astype(np.float32) for channel in channels]
+    for plane in planes if whole else []:
+        plane *= 1 / np.float32(FULL_SCALE[part.dtype])
+    return planes
+
+
+def _put(planes: Sequence[Floats], where: Bools, target: Pixels) -> None:
+    """Write channels into a part of a picture, where it says; OpenCV does whole numbers faster."""
+    if target.dtype.kind == "u":
+        pixels = cv2.merge([plane.astype(target.dtype) for plane in planes])
+        cv2.copyTo(pixels, where.view(np.uint8), target)
+        return
+    for c, plane in enumerate(planes):
+        np.copyto(target[..., c], plane, where=where, casting="unsafe")

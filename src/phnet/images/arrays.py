@@ -150,7 +150,8 @@ def check_mask(mask: Pixels, size: tuple[int, int], name: str = "mask") -> Float
     if mask.ndim != 2 or 0 in mask.shape:
         raise BadMask(f"{name}: expected an array (H, W), got {mask.shape}")
     _check_range(mask, name, BadMask)
-    result = np.clip(to_float(mask), 0, 1)
+    result = to_float(mask)
+    np.clip(result, 0, 1, out=result)
     height, width = size
     rows, columns = mask.shape
     if (rows, columns) != size:

@@ -82,7 +82,7 @@ def from_srgb(own: Pixels, colors: Pixels, result: Pixels, mask: Floats, icc: An
     """
     merged = own.copy()
     if colors is own and result.dtype == own.dtype:  # sRGB: nothing was converted
-        cv2.copyTo(result, np.asarray(mask > 0, np.uint8), merged)
+        cv2.copyTo(result, (mask > 0).view(np.uint8), merged)
         return merged
     scale = FULL_SCALE[own.dtype]
     converts = icc is not None and not _is_srgb(icc)

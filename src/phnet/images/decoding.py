@@ -47,6 +47,7 @@ XCF = (
 )
 OLDER = (PROFILE, b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
 BOXES = 1 << 16  # bytes at the start of an AVIF, where its boxes are
+ROWS = 1 << 17  # pixels that are copied at a time
 _limit_lock = threading.Lock()
 
 
@@ -256,7 +257,7 @@ def _by_pillow(
         has_alpha = image.mode in ("LA", "RGBA", "RGBa", "PA") or "transparency" in image.info
         gray = image.mode in ("1", "L", "LA")
         wanted = ("LA" if has_alpha else "L") if gray else ("RGBA" if has_alpha else "RGB")
-        return np.asarray(image if image.mode == wanted else image.convert(wanted))
+        return samples_of(image if image.mode == wanted else image.convert(wanted))
     if image.mode == "CMYK":
         values, note = cmyk_to_rgb(np.asarray(image), image.info.pop("icc_profile", None))
         notes.append(note)
@@ -264,6 +265,21 @@ def _by_pillow(
     if image.mode == "YCbCr":
         return np.asarray(image.convert("RGB"))
     raise error(f"{source}: expected gray or RGB samples of 8 or 16 bits, got mode {image.mode}")
+
+
+def samples_of(image: "Image.Image") -> Pixels:
+    """The array of a PIL image of 8 bits a sample, copied a few rows at a time.
+
+    As one piece a large picture is put together of many, in memory that is new each time: that
+    takes four times as long.
+    """
+    count, (width, height) = len(image.getbands()), image.size
+    values = np.empty((height, width, count)[: 2 + (count > 1)], np.uint8)
+    step = max(1, ROWS // width)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        values[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+    return values
 
 
 def _declared(image: "Opened", source: Source, channels: int) -> Declared:

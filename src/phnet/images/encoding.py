@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from phnet.errors import BadOutput, PHNetError
@@ -168,7 +169,8 @@ def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
         options |= {"lossless": picture.lossless, "quality": 95, "exact": True}
     if picture.xmp:
         options["xmp"] = picture.xmp
-    image, target = Image.fromarray(pixels), io.BytesIO()
+    image = _without_copy(pixels) if kind == "JPEG" and pixels.ndim == 3 else None
+    image, target = image or Image.fromarray(pixels), io.BytesIO()
     try:
         image.save(target, kind, **options)
     except OSError:
@@ -178,6 +180,15 @@ def _by_pillow(kind: str, pixels: Pixels, picture: Picture) -> bytes:
         target = io.BytesIO()
         image.save(target, kind, **options)
     return with_words(target.getvalue(), picture.words) if kind == "JPEG" else target.getvalue()
+
+
+def _without_copy(pixels: Pixels) -> Any:
+    """A PIL image of RGB uint8 (H, W, 3) that shares its memory: of the mode RGBX, for JPEG."""
+    from PIL import Image
+
+    padded = np.empty((*pixels.shape[:2], 4), np.uint8)
+    cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA, dst=padded)
+    return Image.frombuffer("RGBX", padded.shape[1::-1], padded, "raw", "RGBX", 0, 1)
 
 
 def _png(pixels: Pixels, picture: Picture) -> bytes:
@@ -222,7 +233,10 @@ def compressed(pixels: Pixels) -> bytes:
 
 
 def _tiff(pixels: Pixels, picture: Picture) -> bytes:
-    """A TIFF; the EXIF and GPS tables, which tifffile does not write, are put behind the pixels."""
+    """A TIFF, compressed (deflate) but where the composite is a TIFF that is not.
+
+    The EXIF and GPS tables, which tifffile does not write, are put behind the pixels.
+    """
     import tifffile
     from PIL import Image
 
@@ -250,8 +264,8 @@ def _tiff(pixels: Pixels, picture: Picture) -> bytes:
         pixels,
         photometric="minisblack" if picture.pixels.ndim == 2 else "rgb",
         planarconfig="contig",
-        compression="deflate",
-        predictor=True,
+        compression=None if picture.plain else "deflate",
+        predictor=not picture.plain,
         iccprofile=picture.icc,
         extrasamples=["unassalpha"] if has_alpha else None,
         resolution=picture.dpi or (72, 72),

@@ -192,7 +192,7 @@ def _of_alpha(alpha: Pixels, depth: float, name: str) -> Mask:
     low, high = float(alpha.min()), float(alpha.max())
     if low == 0 < high < depth * FULL and _has_only(alpha, (0, high)):
         return _gray(alpha, name)
-    return Mask(np.clip(alpha.astype(np.float32) / np.float32(depth), 0, 1))
+    return Mask(_shares(alpha, depth))
 
 
 def _gray(values: Pixels, name: str) -> Mask:
@@ -204,7 +204,8 @@ def _gray(values: Pixels, name: str) -> Mask:
     if low < high and _has_only(values, (low, high)):
         depth = _known_depth(high, values.dtype)
         if not (depth and low / depth >= FULL):  # else it is white
-            return Mask(np.asarray(values > low, np.float32), _two_valued(low, high, depth))
+            white = values > values.dtype.type(low)
+            return Mask(white.astype(np.float32), _two_valued(low, high, depth))
     depth = _depth(high, name, values.dtype)
     if depth > 1 and high == 1:  # 1 everywhere
         return Mask(values.astype(np.float32))
@@ -217,7 +218,14 @@ def _gray(values: Pixels, name: str) -> Mask:
     if low < high < depth * WHITISH:
         faint = f"is nowhere white: at most {high / depth:.0%} of the change is taken"
         note = f"{note}; it {faint}" if note else faint
-    return Mask(np.clip(values.astype(np.float32) / np.float32(depth), 0, 1), note)
+    return Mask(_shares(values, depth), note)
+
+
+def _shares(values: Pixels, depth: float) -> Floats:
+    """Values (H, W) as shares of ``depth``, in [0, 1]."""
+    made: Floats = values.astype(np.float32)
+    made /= np.float32(depth)
+    return np.clip(made, 0, 1, out=made)
 
 
 def _two_valued(low: float, high: float, depth: float | None) -> str | None:
@@ -251,8 +259,12 @@ def _ids(values: Pixels, depth: float) -> Pixels | None:
 
 
 def _has_only(values: Pixels, allowed: tuple[float, float]) -> bool:
+    """Tell whether there are only these two values, which are among them."""
+    low, high = (values.dtype.type(value) for value in allowed)
+
     def holds(part: Pixels) -> bool:
-        return bool(((part == allowed[0]) | (part == allowed[1])).all())
+        held = np.count_nonzero(part == low) + np.count_nonzero(part == high)
+        return bool(held == part.size)
 
     return holds(values[::16, ::16]) and holds(values)
 

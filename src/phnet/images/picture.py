@@ -20,6 +20,7 @@ from phnet.images.color_profiles import cmyk_to_rgb, describes, in_depth, to_srg
 from phnet.images.declared_colors import Chunk
 from phnet.images.decoding import Source, decode, opened, source_of
 from phnet.images.metadata import Words, dpi_of, exif_of, jpeg_of, words_of, xmp_of
+from phnet.images.tiff import TiffPage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -43,6 +44,7 @@ class Picture:
     declared: tuple[Chunk, ...] = ()  # a PNG's chunks about its colors, to be written again
     made_icc: bool = False  # the file has no profile, ``icc`` says what else it declares
     notes: tuple[str, ...] = ()  # warnings of how it was read, a sentence each
+    plain: bool = False  # a TIFF that was not compressed, and is written so
 
     @property
     def size(self) -> tuple[int, int]:
@@ -127,6 +129,7 @@ def load(path: str | os.PathLike[str] | Source) -> Picture:
         made_icc=decoded.made,
         notes=notes,
         orientation=exif.orientation,
+        plain=isinstance(image, TiffPage) and image.is_plain,
     )
 
 

@@ -130,6 +130,11 @@ class TiffPage:
         if DNG_VERSION in first.tags or (TIFF_EP in first.tags and is_preview and nested):
             self._refuse(RAW)
 
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether its samples are stored without compression."""
+        return int(self._page.compression) == 1
+
     def _refuse(self, sentence: str) -> NoReturn:
         raise self._error(f"{self._source}: {sentence}")
 
