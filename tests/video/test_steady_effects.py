@@ -203,7 +203,8 @@ def test_a_measure_is_taken_now_and_then_and_goes_slowly_to_the_next() -> None:
 
 def test_grain_that_is_found_late_comes_slowly() -> None:
     sigmas = np.full((3, LEVELS), 0.02, np.float32)
-    noise = Noise(sigmas, np.full(3, GRAINS[2], np.float32), np.ones(LEVELS, bool), sigmas)
+    grain, coarse = np.full(3, GRAINS[2], np.float32), np.zeros(3, np.float32)
+    noise = Noise(sigmas, grain, coarse, np.ones(LEVELS, bool), sigmas)
     found = Regrain(75.0, noise, np.zeros(LEVELS, np.float32), noise)
     before = silent_like(Regrain(NO_TRACES), found)
     halfway = mixed(before, found, 0.5)

@@ -186,6 +186,8 @@ def test_an_inverted_mask_is_the_same_as_the_mask(client: Client) -> None:
         ({"resolution": "4096"}, "resolution: input should be"),
         ({"model": "../secret.onnx"}, "model: expected one of portrait"),
         ({"color": "red"}, "an unknown option: extra inputs are not permitted"),
+        ({"save_look": "l.json"}, "save_look: expected a request without it; ask for the look by"),
+        ({"save_parts": "parts"}, "save_parts: expected a request without it; ask for the steps"),
         ({"photo": b"1"}, "expected files named composite and mask"),
         ({"lift": "l" * 2000}, "the form cannot be read"),
     ],
@@ -198,6 +200,23 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(
     said = problem(client.harmonize(**given), 422)
     assert said.startswith(sentence)
     assert SECRET_NAME not in said
+
+
+def test_the_look_is_answered_and_can_be_handed_in(client: Client) -> None:
+    pictures = {"composite": encoded(composite()), "mask": encoded(mask())}
+    wanted = "application/vnd.phnet.look+json"
+    status, headers, look = client.harmonize({"Accept": f"{wanted}, */*;q=0.5"}, **pictures)
+    assert status == 200
+    assert headers["content-type"] == wanted
+    assert "phnet_look" in json.loads(look)
+    first, again = (
+        np.asarray(Image.open(io.BytesIO(client.harmonize(**pictures, **more)[2])), int)
+        for more in ({}, {"look": look})
+    )
+    assert np.abs(first - again).max() <= 1
+    assert np.abs(first - composite()).max() > 3
+    refused = problem(client.harmonize({"Accept": wanted}, **pictures, lift="none"), 422)
+    assert refused.startswith("save_look: expected a field or a table of colors")
 
 
 def test_compose_puts_the_person_where_it_is_asked_to(client: Client) -> None:

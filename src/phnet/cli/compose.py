@@ -9,13 +9,12 @@ from phnet.cli import app
 from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, finds_people, note, work
 from phnet.cli.options import LookFile, Matte, Reference, SaveLook, network_settings, takes
 from phnet.cli.streams import check_folder, checked_target, name_of, say, sources
+from phnet.compositing.parts import PARTS
 from phnet.options import ComposeOptions, NetworkOptions, cores
 
 if TYPE_CHECKING:
     from phnet.batch.portrait_worker import ComposeSettings
-    from phnet.compositing.composer import Composition
 
-PARTS = ("foreground.png", "mask.png", "composite.png")
 
 Portrait = Annotated[
     Path,
@@ -104,6 +103,7 @@ def _compose_one(
     from phnet.batch.file_worker import handed_in
     from phnet.batch.portrait_worker import compose_file
     from phnet.compositing.composer import Composer
+    from phnet.compositing.parts import write_parts
     from phnet.files import make_folder
     from phnet.harmonization.finishing.finish import Layers
 
@@ -125,7 +125,7 @@ def _compose_one(
         layers=layers,
     )
     if save_parts and layers:
-        _write_parts(save_parts, done.made)
+        write_parts(save_parts, done.made)
         layers.write(save_parts)
     for sentence in done.notes:
         note(sentence)
@@ -176,18 +176,3 @@ def _check_parts(folder: Path, *taken: Path | None) -> None:
     for name in PARTS:
         if any(path is not None and path.resolve() == (folder / name).resolve() for path in taken):
             raise BadOutput(f"{folder / name}: is also an input or the output; choose another name")
-
-
-def _write_parts(folder: Path, made: "Composition") -> None:
-    """The person's colors with alpha, the mask, and the composite before harmonization."""
-    import imagecodecs
-    import numpy as np
-
-    from phnet.files import write_bytes
-    from phnet.images.arrays import to_uint8
-
-    mask = to_uint8(made.mask)
-    colors = to_uint8(made.foreground)
-    parts = (np.dstack([colors, mask]), mask, made.composite)
-    for name, pixels in zip(PARTS, parts, strict=True):
-        write_bytes(folder / name, bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels))))

@@ -7,10 +7,12 @@ binds an imported submodule to its package under its own name.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, Unpack, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 import numpy as np
 
+from phnet.compositing.parts import write_parts
 from phnet.compositing.placement import (
     Cutout,
     Place,
@@ -22,9 +24,10 @@ from phnet.compositing.placement import (
 from phnet.compositing.shadow import cast_shadow, chosen_light, stands
 from phnet.errors import BadImage, BadMask, BadOption
 from phnet.harmonization.color_map import ColorMap
+from phnet.harmonization.finishing.beside import Beside
 from phnet.harmonization.finishing.edges import clean_colors
 from phnet.harmonization.finishing.finish import Keep, finish
-from phnet.harmonization.look import Look, check_alone, look_of, read_look, write_look
+from phnet.harmonization.look import Look, check_alone, look_of, read_look
 from phnet.harmonization.reference import in_light_of, shown
 from phnet.harmonization.tiling import Trims
 from phnet.images.arrays import (
@@ -287,6 +290,8 @@ def compose(
     reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
     look: str | os.PathLike[str] | None = None,
     save_look: str | os.PathLike[str] | None = None,
+    save_psd: str | os.PathLike[str] | None = None,
+    save_parts: str | os.PathLike[str] | None = None,
     **options: Unpack[ComposeKeywords],
 ) -> Scene:
     """Put the person of a portrait in front of another background, in harmony with it.
@@ -301,6 +306,8 @@ def compose(
         reference: a picture that the light is read from instead of the background.
         look: a file that ``save_look`` wrote: its correction is applied, and none found.
         save_look: where to write the correction, as JSON.
+        save_psd: where to write a PSD, with effects a layer for each step.
+        save_parts: a folder for the person, the mask, the bare paste, and a layer for each step.
         options: those of :class:`phnet.options.ComposeOptions` by name, such as ``fit="cover"``.
 
     Returns:
@@ -314,22 +321,43 @@ def compose(
     if composer is not None:
         options.setdefault("foreground", composer.foreground)
     chosen = made_of(ComposeOptions, options)
-    most = chosen.max_megapixels
+    beside = Beside(save_look, save_psd, save_parts)
+    files = (portrait, background, mask, reference)
+    return cast(Scene, _composed(files, composer or Composer(), look, chosen, beside))
+
+
+def _composed(
+    files: tuple[Any, Any, Any, Any],
+    composer: Composer,
+    look: str | os.PathLike[str] | None,
+    chosen: ComposeOptions,
+    beside: Beside,
+) -> Any:
+    """The work of :func:`compose`, on its four pictures, with checked options."""
+    most, (portrait, background, mask, reference) = chosen.max_megapixels, files
     came = read_picture(bounded(background, most, "background"), "background")
+    beside.check(came.picture, *files, look)
+    layers = beside.layers(chosen)
     done = compose_pictures(
         read_picture(bounded(portrait, most, "portrait"), "portrait").picture,
         came.picture,
         None if mask is None else read_mask(bounded(mask, most, "mask"), wanted=chosen.mask_class),
         chosen,
-        composer=composer or Composer(),
+        composer=composer,
         reference=None
         if reference is None
         else read_picture(bounded(reference, most, "reference"), "reference").picture,
         look=None if look is None else read_look(look),
+        keep=layers,
     )
-    if save_look is not None:
-        write_look(save_look, look_of(done.made.colors, done.made.mask))
-    return cast(Scene, came.back(done.result, done.made.changed, done.picture))
+    made = done.made
+    beside.write(
+        lambda: look_of(made.colors, made.mask),
+        *(done.picture, made.composite[..., :3], done.result, made.changed, layers, chosen),
+    )
+    if beside.parts is not None:
+        write_parts(Path(beside.parts), made)
+    return came.back(done.result, made.changed, done.picture)
 
 
 # -- blending -------------------------------------------------------

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from phnet.harmonization.color_map import ColorMap
     from phnet.harmonization.field import Field
+    from phnet.harmonization.finishing.beside import Beside
     from phnet.harmonization.lift import Kind
     from phnet.matting.matte import Matter
 
@@ -186,6 +187,8 @@ class Harmonizer:
         reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
         look: str | os.PathLike[str] | None = None,
         save_look: str | os.PathLike[str] | None = None,
+        save_psd: str | os.PathLike[str] | None = None,
+        save_parts: str | os.PathLike[str] | None = None,
         **options: Unpack[HarmonizeKeywords],
     ) -> Composite:
         """Harmonize a composite.
@@ -199,6 +202,8 @@ class Harmonizer:
             reference: a picture that the light is read from instead of the background.
             look: a file that ``save_look`` wrote: its correction is applied, and none found.
             save_look: where to write the correction, as JSON.
+            save_psd: where to write a PSD, with effects a layer for each step.
+            save_parts: a folder to write a layer for each step to; made where there is none.
             options: fields of :class:`phnet.options.HarmonizeOptions`, such as ``strength=0.5``.
 
         Returns:
@@ -209,20 +214,37 @@ class Harmonizer:
         Raises:
             BadInput: what is handed in cannot be used; says why.
         """
+        from phnet.harmonization.finishing.beside import Beside
+
+        chosen = made_of(HarmonizeOptions, options)
+        beside = Beside(save_look, save_psd, save_parts)
+        return cast(Composite, self._harmonized(composite, mask, reference, look, chosen, beside))
+
+    def _harmonized(
+        self,
+        composite: Any,
+        mask: Any,
+        reference: Any,
+        look: str | os.PathLike[str] | None,
+        chosen: HarmonizeOptions,
+        beside: "Beside",
+    ) -> Any:
+        """The work of :meth:`harmonize`, with checked options."""
         from phnet.harmonization.harmonize_picture import harmonize_picture
-        from phnet.harmonization.look import look_of, read_look, write_look
+        from phnet.harmonization.look import look_of, read_look
         from phnet.images.handed_in import bounded, read_picture
         from phnet.images.masks import read_mask
         from phnet.matting.matte import Matter
 
-        chosen = made_of(HarmonizeOptions, options)
         most = chosen.max_megapixels
         came = read_picture(bounded(composite, most))
+        beside.check(came.picture, composite, mask, reference, look)
         behind = None if reference is None else bounded(reference, most, "reference")
         if mask is None and self._matter is None:
             self._matter = Matter(threads=self.threads, providers=self.providers)
         given = None if mask is None else bounded(mask, most, "mask")
         wanted: Any = {"wanted": chosen.mask_class, "several": chosen.each}
+        layers = beside.layers(chosen)
         made = harmonize_picture(
             came.picture,
             None if given is None else read_mask(given, **wanted),
@@ -231,12 +253,17 @@ class Harmonizer:
             matter=self._matter,
             reference=None if behind is None else read_picture(behind, "reference").picture,
             look=None if look is None else read_look(look),
+            keep=layers,
         )
-        if save_look is not None:
-            write_look(save_look, look_of(made.colors, made.mask))
+        beside.write(
+            lambda: look_of(made.colors, made.mask),
+            *(came.picture, came.picture.colors, made.result, made.mask),
+            layers,
+            chosen,
+        )
         for note in made.notes:
             logger.info("%s", note)
-        return cast(Composite, came.back(made.result, made.mask))
+        return came.back(made.result, made.mask)
 
     def square(self, composite: Pixels, mask: Floats, side: int) -> tuple[Floats, Floats]:
         """Composite and mask as squares of ``side`` pixels, enlarged where they are smaller."""
@@ -282,6 +309,8 @@ def harmonize(
     reference: "str | os.PathLike[str] | Image.Image | Pixels | None" = None,
     look: str | os.PathLike[str] | None = None,
     save_look: str | os.PathLike[str] | None = None,
+    save_psd: str | os.PathLike[str] | None = None,
+    save_parts: str | os.PathLike[str] | None = None,
     **options: Unpack[HarmonizeKeywords],
 ) -> Composite:
     """Harmonize once, with the weights inside the package; see :meth:`Harmonizer.harmonize`."""
@@ -289,7 +318,13 @@ def harmonize(
     if _default is None:
         _default = Harmonizer()
     return _default.harmonize(
-        composite, mask, reference=reference, look=look, save_look=save_look, **options
+        *(composite, mask),
+        reference=reference,
+        look=look,
+        save_look=save_look,
+        save_psd=save_psd,
+        save_parts=save_parts,
+        **options,
     )
 
 

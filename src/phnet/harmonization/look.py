@@ -91,6 +91,11 @@ def write_look(path: str | os.PathLike[str], look: Look) -> None:
     Raises:
         BadOutput: the place cannot be written.
     """
+    write_text(path, look_text(look))
+
+
+def look_text(look: Look) -> str:
+    """The content of a look's file."""
     kept: dict[str, Any] = {"phnet_look": VERSION, "mask": _packed(look.mask)}
     if isinstance(look.colors, Field):
         kept["field"] = _packed(look.colors.coefficients)
@@ -98,7 +103,7 @@ def write_look(path: str | os.PathLike[str], look: Look) -> None:
             kept["detail"] = _packed(look.colors.detail)
     elif isinstance(look.colors, Lut):
         kept["table"] = _packed(look.colors.table)
-    write_text(path, json.dumps(kept, indent=1) + "\n")
+    return json.dumps(kept, indent=1) + "\n"
 
 
 def read_look(path: str | os.PathLike[str] | bytes, name: str = "look") -> Look:

@@ -22,7 +22,7 @@ from phnet.web.forms import Chosen, Fields
 from phnet.web.limits import Limits
 from phnet.web.pool import Pool
 from phnet.web.problems import Problem, answers
-from phnet.web.service import CUBE, MEDIA_TYPES, PSD, Models, Service
+from phnet.web.service import CUBE, LOOK, MEDIA_TYPES, PSD, Models, Service
 from phnet.web.workers import Maker
 
 _log = logging.getLogger(__name__)
@@ -191,7 +191,9 @@ def _token_guard(token: str) -> Any:
 
 def _picture_responses() -> dict[int | str, dict[str, Any]]:
     """Responses of the routes that make pictures, for OpenAPI."""
-    images: dict[str, Any] = {media: dict(BINARY) for media in (*MEDIA_TYPES.values(), PSD, CUBE)}
+    images: dict[str, Any] = {
+        media: dict(BINARY) for media in (*MEDIA_TYPES.values(), PSD, CUBE, LOOK)
+    }
     notes = {
         "description": "Warnings, sentences joined by semicolons.",
         "schema": {"type": "string"},
@@ -211,7 +213,7 @@ async def _answered(
     limits: Limits,
 ) -> Response:
     """Read the form and have a worker's service do ``work`` with it, within the limits."""
-    kinds = [*MEDIA_TYPES.values(), PSD, CUBE] if work != "matte" else [MEDIA_TYPES["PNG"]]
+    kinds = [*MEDIA_TYPES.values(), PSD, CUBE, LOOK] if work != "matte" else [MEDIA_TYPES["PNG"]]
     types = accepted(",".join(request.headers.getlist("accept")), kinds)
     with pool.place(forms.size(request, limits)):
         try:

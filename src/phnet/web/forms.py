@@ -79,6 +79,15 @@ def chosen_by(model: BaseModel, kind: "type[Chosen]") -> "Chosen":
     return kind(**given)
 
 
+# What the other doors write to files, this one answers to who asks for its type.
+_ASK = "expected a request without it; ask for {} by the header Accept: {}"
+ASKED_FOR = {
+    "save_look": _ASK.format("the look", "application/vnd.phnet.look+json"),
+    "save_lut": _ASK.format("the table", "application/x-cube"),
+    "save_psd": _ASK.format("a PSD", "image/vnd.adobe.photoshop"),
+    "save_parts": _ASK.format("the steps as layers", "image/vnd.adobe.photoshop"),
+}
+
 Chosen = TypeVar("Chosen", bound=Checked)
 
 
@@ -215,6 +224,8 @@ async def _checked(
     except ValidationError as error:
         first = error.errors()[0]
         where = str(first["loc"][0])
+        if where in ASKED_FOR:
+            raise Problem(422, f"{where}: {ASKED_FOR[where]}") from error
         known = where if where in fields.model.model_fields else "an unknown option"
         raise Problem(422, f"{known}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
 

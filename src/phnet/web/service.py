@@ -13,7 +13,7 @@ from phnet.harmonization.color_map import ColorMap
 from phnet.harmonization.finishing.finish import Layers, layers_for
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer, find_model
-from phnet.harmonization.look import Look, read_look
+from phnet.harmonization.look import Look, look_of, look_text, read_look
 from phnet.harmonization.lut3d import Lut
 from phnet.images import Mask, Picture, encoded, left_out, load, read_mask
 from phnet.images.arrays import Floats, Pixels, to_uint8
@@ -31,8 +31,12 @@ MEDIA_TYPES = {
     "WEBP": "image/webp",
     "TIFF": "image/tiff",
 }
-# What is only made for who asks for it: layers, and the colors as one table.
-PSD, CUBE = "image/vnd.adobe.photoshop", "application/x-cube"
+# What is only made for who asks for it: layers, the colors as one table, and the correction.
+PSD, CUBE, LOOK = (
+    "image/vnd.adobe.photoshop",
+    "application/x-cube",
+    "application/vnd.phnet.look+json",
+)
 DEFAULT = "portrait"
 
 
@@ -120,6 +124,8 @@ class Service:
             resolution, light = options.resolution, options.light
             table = harmonizer.color_map(made.seen, made.mask, resolution, "lut", light)
             return _cube(form, table, made.notes)
+        if _wants(form, LOOK):
+            return _saved(made.colors, made.mask, made.notes)
         if _wants(form, PSD):
             return _psd(picture, picture.colors, made.result, made.mask, made.notes, layers)
         return _answer(form.types, picture, made.result, made.mask, made.notes)
@@ -150,6 +156,8 @@ class Service:
             pasted, light = done.made.composite[..., :3], options.light
             table = composer.harmonizer.color_map(pasted, done.made.mask, None, "lut", light)
             return _cube(form, table, notes)
+        if _wants(form, LOOK):
+            return _saved(done.made.colors, done.made.mask, notes)
         if _wants(form, PSD):
             pasted = done.made.composite[..., :3]
             return _psd(scene, pasted, done.result, done.made.changed, notes, layers)
@@ -201,6 +209,15 @@ def _cube(form: Form[Any], table: ColorMap, notes: Sequence[str]) -> Answer:
     if "look" in form.files or not isinstance(table, Lut):
         raise Problem(422, "look: a table is made of a look that is found, but one is handed in")
     return Answer(table.cube().encode(), CUBE, notes)
+
+
+def _saved(colors: ColorMap, mask: Floats, notes: Sequence[str]) -> Answer:
+    """The correction, which another request hands in as ``look``.
+
+    Raises:
+        BadInput: there is none that could be kept.
+    """
+    return Answer(look_text(look_of(colors, mask)).encode(), LOOK, notes)
 
 
 def _psd(

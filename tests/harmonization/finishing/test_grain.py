@@ -11,7 +11,7 @@ from phnet.harmonization.finishing.block_traces import (
     traces,
 )
 from phnet.harmonization.finishing.grain import match_grain, noise_rows
-from phnet.harmonization.finishing.noise_level import OPPONENT, measure_noise
+from phnet.harmonization.finishing.noise_level import COARSE, OPPONENT, measure_noise
 from phnet.images.arrays import Floats, Pixels
 
 SIZE = (320, 400)
@@ -132,3 +132,53 @@ def test_coarse_noise_is_believed_where_the_colors_have_it_too() -> None:
     assert without_color is not None
     assert coarse.certain() is not None
     assert without_color.certain() is None
+
+
+def denoised(colors: Floats) -> Floats:
+    levels = np.rint(255 * np.clip(colors, 0, 1)).astype(np.uint8)
+    return np.asarray(cv2.bilateralFilter(levels, 5, 25, 2), np.float32) / np.float32(255)
+
+
+def sigma_and_likeness(off: Floats, inside: Pixels) -> tuple[float, float, float]:
+    """The brightness's sigma, and how much it is like itself one and two pixels further."""
+    plain = off.mean(-1)
+    plain = (plain - cv2.GaussianBlur(plain, (0, 0), 4))[60:260, 20:380]
+    assert inside[70:250, 30:370].all()
+    variance = float((plain**2).mean())
+    one, two = ((plain[:, k:] * plain[:, :-k]).mean() / variance for k in (1, 2))
+    return float(np.sqrt(variance)), float(one), float(two)
+
+
+@pytest.mark.parametrize("level", [0.025, 0.04])
+def test_what_a_denoiser_leaves_is_matched_in_level_and_size(level: float) -> None:
+    """A part of it is coarse, which one grain alone would not show."""
+    clean = slope()
+    left = denoised(clean + level * noise(0.6, 1))
+    made = match_grain(paste(clean, left), mask())
+    inside = mask() > 0.99
+    found = sigma_and_likeness(made / np.float32(255) - clean, inside)
+    expected = sigma_and_likeness(left - clean, inside)
+    assert found[0] == pytest.approx(expected[0], rel=0.15)
+    assert found[1:] == pytest.approx(expected[1:], abs=0.12)
+
+
+def test_a_person_with_more_than_a_denoised_scene_is_never_given_more() -> None:
+    left = denoised(slope() + 0.025 * noise(0.6, 1))
+    given = paste(slope() + 0.025 * noise(0.8, 2), left)
+    inside = mask() > 0.99
+    before, after = ((p / 255 - slope())[inside].std() for p in (given, match_grain(given, mask())))
+    assert after < 1.02 * before
+
+
+def test_the_share_of_a_coarse_grain_is_found() -> None:
+    both = np.sqrt(0.6) * noise(0.5, 1) + np.sqrt(0.4) * noise(COARSE, 2)
+    bright = both.mean(-1, keepdims=True)  # the colors are coarser, as after a JPEG
+    both = bright + 1.5 * cv2.GaussianBlur(both - bright, (0, 0), 0.6)
+    found = measure_noise(slope() + 0.03 * both, np.ones(SIZE, bool))
+    assert found is not None
+    assert 0.25 < float(found.coarse[0]) < 0.55
+    assert float(found.grain[0]) == pytest.approx(0.5, abs=0.1)
+    assert float(np.median(found.sigmas[0])) == pytest.approx(0.03 / np.sqrt(3), rel=0.1)
+    plain = measure_noise(slope() + 0.03 * noise(0.5, 1), np.ones(SIZE, bool))
+    assert plain is not None
+    assert float(plain.coarse[0]) < 0.1

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from phnet.compositing.composer import Composer, compose
+from phnet.errors import BadInput, BadOutput
 from phnet.harmonization.finishing.finish import layers_for
+from phnet.harmonization.harmonizer import Harmonizer
 from phnet.images import Picture, save
 from phnet.options import ComposeOptions, HarmonizeOptions
 from tests.conftest import smooth_photo
@@ -123,3 +127,51 @@ def test_layers_are_kept_for_effects_alone() -> None:
     assert layers_for(HarmonizeOptions(finish=True, clean_edges=0)) is not None
     assert layers_for(ComposeOptions(shadow=0.5)) is not None
     assert layers_for(ComposeOptions(shadow=0, light_wrap=0)) is None
+
+
+EFFECTS = {"clean_edges": 1, "match_sharpness": 1, "match_grain": 1, "light_wrap": 1}
+
+
+@pytest.mark.usefixtures("pictures")
+@pytest.mark.parametrize("door", COMMANDS)
+def test_python_writes_what_the_command_line_does(command_line: Run, door: str) -> None:
+    flags = [word for name in EFFECTS for word in (f"--{name.replace('_', '-')}", 1)]
+    threads = ("--threads", 1)
+    for output in (("-o", "line.psd"), ("-o", "line.png", "--save-parts", "line")):
+        assert command_line(*COMMANDS[door], *output, *flags, *threads)[0] == 0
+    kept: dict[str, Any] = {"save_psd": "python.psd", "save_parts": "python", **EFFECTS}
+    harmonizer = Harmonizer(threads=1)
+    if door == "harmonize":
+        made = harmonizer.harmonize("paste.png", "mask.png", **kept)
+    else:
+        composer = Composer(harmonizer)
+        made = compose("person.png", "scene.png", mask="mask.png", composer=composer, **kept)
+    np.testing.assert_array_equal(np.asarray(made), colors_of("line.png"))
+    names = [layer.name for layer in psd_tools.PSDImage.open("line.psd")]
+    assert len(names) > len(EFFECTS)
+    assert [layer.name for layer in psd_tools.PSDImage.open("python.psd")] == names
+    np.testing.assert_array_equal(blended("python.psd"), blended("line.psd"))
+    parts = sorted(path.name for path in Path("line").iterdir())
+    assert sorted(path.name for path in Path("python").iterdir()) == parts
+    for part in parts:
+        one, other = (np.asarray(Image.open(Path(place, part))) for place in ("line", "python"))
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.usefixtures("pictures")
+def test_python_refuses_places_that_cannot_be() -> None:
+    harmonizer = Harmonizer(threads=1)
+    Path("file").write_text("")
+    before = Path("paste.png").read_bytes()
+    for kept, sentence in (
+        ({"save_psd": "out.png"}, "save_psd: expected a name ending in .psd"),
+        ({"save_psd": "none/out.psd"}, "expected an existing folder to write to"),
+        ({"save_parts": "file"}, "file: expected a folder for the parts, but it is a file"),
+        ({"save_look": "paste.png"}, "paste.png"),
+    ):
+        with pytest.raises(BadOutput, match=sentence):
+            harmonizer.harmonize("paste.png", "mask.png", **kept)
+    assert Path("paste.png").read_bytes() == before
+    with pytest.raises(BadInput, match="save_look: expected a field or a table"):
+        harmonizer.harmonize("paste.png", "mask.png", lift="none", save_look="l", save_psd="o.psd")
+    assert not Path("o.psd").exists()

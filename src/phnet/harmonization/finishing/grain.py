@@ -10,14 +10,16 @@ import cv2
 import numpy as np
 
 from phnet.harmonization.finishing.block_traces import quality_for, scene_traces, through_jpeg
-from phnet.harmonization.finishing.noise_level import BACK, OPPONENT, Noise, measure_noise
+from phnet.harmonization.finishing.noise_level import BACK, COARSE, OPPONENT, Noise, measure_noise
 from phnet.harmonization.finishing.strips import Strip, changed_strips
 from phnet.images.arrays import Floats, Pixels
 from phnet.images.push_pull import times
 
 NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
 NOISIER = 1.5  # times the scene's noise at each brightness: nothing is added, of whatever size
+AS_MUCH = 0.85  # times the scene's noise: no difference that could be measured
 LEAST_LEFT = 0.65  # of a person's noise, when it is smoothed: more would look like plastic
+LEAST_COARSE = 0.02  # share of a coarser grain that is drawn
 TILE = 32  # rows of noise that are drawn from one seed
 NO_TRACES = 95.0  # quality of a JPEG from which it leaves no block traces
 
@@ -117,7 +119,8 @@ def missing(person: Noise, scene: Noise) -> Noise:
     coarser = person.sigmas[0] > NOISIER * scene.sigmas[0]
     if coarser.all():
         return replace(scene, sigmas=np.zeros_like(scene.sigmas))
-    square = scene.sigmas**2 - person.like(scene.grain) ** 2
+    have = person.like(scene)
+    square = np.where(have[0] < AS_MUCH * scene.sigmas[0], scene.sigmas**2 - have**2, 0)
     return replace(scene, sigmas=np.sqrt(np.maximum(square, 0)).astype(np.float32))
 
 
@@ -171,19 +174,26 @@ def _grained(
     # Less than this drowns in rounding.
     if float(more.sigmas.max()) * amount < 0.2 / 255:
         return np.array(picture)
-    sizes = more.grain
 
     def change(strip: Strip) -> Floats:
-        drawn = [
-            noise_rows(strip.rows, strip.mask.shape[1], float(sizes[channel]), seed, channel)
-            for channel in range(3)
-        ]
+        width = strip.mask.shape[1]
+        drawn = [_of_two_grains(strip.rows, width, more, seed, channel) for channel in range(3)]
         sigmas = more.at(_luma(strip.colors))
         noise = cv2.multiply(cv2.merge(drawn), sigmas)
         noise = cv2.transform(noise, BACK * np.float32(amount))
         return strip.colors + times(np.asarray(noise, np.float32), strip.mask)
 
     return changed_strips(picture, mask, 1, threads, change)
+
+
+def _of_two_grains(rows: slice, width: int, like: Noise, seed: int, channel: int) -> Floats:
+    """Noise of variance 1 as coarse as another's; arguments as for :func:`noise_rows`."""
+    fine = noise_rows(rows, width, float(like.grain[channel]), seed, channel)
+    share = float(like.coarse[channel])
+    if share < LEAST_COARSE:
+        return fine
+    coarse = noise_rows(rows, width, COARSE, seed, channel + 3)
+    return np.asarray(cv2.addWeighted(fine, np.sqrt(1 - share), coarse, np.sqrt(share), 0))
 
 
 def noise_rows(rows: slice, width: int, size: float, seed: int, channel: int) -> Floats:

@@ -29,6 +29,10 @@ DARKEST, BRIGHTEST = 0.02, 0.97  # means of blocks outside are clipped, in part
 GRAINS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.6, 2.0)
 ALIKE = (-0.03, 0.0, 0.12, 0.27, 0.38, 0.46, 0.555, 0.615, 0.655, 0.666)
 SEEN = (0.957, 0.936, 0.906, 0.853, 0.798, 0.752, 0.671, 0.581, 0.473, 0.362)
+# The same two pixels further, which tells noise of one grain from noise of two: what a denoiser
+# leaves has a part that is coarse.
+FURTHER = (-0.031, -0.044, -0.070, -0.092, -0.098, -0.080, -0.002, 0.100, 0.194, 0.257)
+COARSE = 1.6  # grain of that part
 # Likewise, how much the squares differ from block to block, and the share of the sigma that is left
 # by second differences both ways, which texture has little of.
 EVEN = (1.28, 1.26, 1.28, 1.32, 1.35, 1.43, 1.51, 1.62, 1.78, 1.97)
@@ -39,6 +43,9 @@ ALIKE_GRAIN = 0.12  # pixels that the colors' may be coarser than the brightness
 NEARLY = 1.15  # times what the finest of it says that there is of the rest
 COARSEST = 0.9  # grain from which it may as well be texture
 COARSEST_TOLD = 1.1  # the same where the colors' is alike
+COLORFUL = 0.3  # of the brightness's sigma: colors that have as much have noise; textures have less
+LEAST_COLORFUL = 0.4 / 255  # sigma of the colors; less is rounding
+COARSEST_COLORFUL = 1.4  # grain that is believed there
 LEAST_FINE = 0.08  # a coarser grain cannot be told by it
 # Brightness, and two differences of colors: noise is much the same in each of them alone.
 OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [-0.25, 0.5, -0.25]], np.float32)
@@ -51,16 +58,17 @@ class Noise:
 
     sigmas: Floats  # (3, LEVELS): of the opponent channels, at brightnesses (i + 0.5) / LEVELS
     grain: Floats  # (3,): sigma, in pixels, of the blur that makes the like of white noise
+    coarse: Floats  # (3,): share of its variance that is of the grain COARSE instead
     sure: Bools  # (LEVELS,): it is noise, and not texture
     fine: Floats  # (3, LEVELS): of the same blocks, in second differences both ways
 
-    def like(self, grain: Floats) -> Floats:
-        """The part of this that is noise as another grain (3,) has it: sigmas (3, LEVELS).
+    def like(self, other: "Noise") -> Floats:
+        """The part of this that is noise as another has it: sigmas (3, LEVELS).
 
-        Where it is not sure that it is noise, only what is as fine as that grain counts: cloth and
+        Where it is not sure that it is noise, only what is as fine as that noise counts: cloth and
         hair are coarser.
         """
-        share = np.interp(grain, GRAINS, FINE).astype(np.float32)[:, None]
+        share = _mixed(FINE, other.grain, other.coarse).astype(np.float32)[:, None]
         fine = np.minimum(self.sigmas, self.fine / np.maximum(share, LEAST_FINE))
         only_total = self.sure | (share < LEAST_FINE)
         return np.asarray(np.where(only_total, self.sigmas, fine), np.float32)
@@ -108,8 +116,8 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
     flattest = _flattest(unrest, np.arange(len(luma)))
     typical = _sigmas(square[flattest])
     about = _without_texture(_grain(square, shifted, flattest), typical)
-    coarsest = COARSEST_TOLD if _tells(about, typical) else COARSEST
-    limit = SLACK * float(np.interp(about[0], GRAINS, EVEN)) if about[0] <= coarsest else 0
+    believed = about[0] <= _coarsest(about, typical)
+    limit = SLACK * float(np.interp(about[0], GRAINS, EVEN)) if believed else 0
     sigmas, finest = np.full((3, LEVELS), np.nan), np.full((3, LEVELS), np.nan)
     sure = np.zeros(LEVELS, bool)
     chosen: list[Indices] = []
@@ -127,14 +135,62 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
         sigmas[:], finest[:] = typical[:, None], _sigmas(fine[flattest])[:, None]
         chosen.append(flattest)
     taken = np.concatenate(chosen)
-    seen_grain = _grain(square, shifted, taken)
-    grain = _without_texture(seen_grain, _sigmas(square[taken]))
-    if _tells(grain, _sigmas(square[taken])):  # what is coarser than that grain is texture
+    seen_grain, typical = _grain(square, shifted, taken), _sigmas(square[taken])
+    grain, coarse = _without_texture(seen_grain, typical), np.zeros(3, np.float32)
+    if _tells(grain, typical):  # what is coarser than that grain is texture
         share, part = (float(np.interp(grain[0], GRAINS, known)) for known in (FINE, SEEN))
         slack = 1 if grain[0] < seen_grain[0] else NEARLY
         sigmas[0] = np.fmin(sigmas[0], slack * part * finest[0] / max(LEAST_FINE, share))
-    seen = np.interp(grain, GRAINS, SEEN).astype(np.float32)
-    return Noise(_filled(sigmas) / seen[:, None], grain, sure, _filled(finest))
+    elif _colorful(typical):
+        grain, coarse = _two_grains(rest[taken], square[taken], shifted[taken])
+    seen = _mixed(SEEN, grain, coarse).astype(np.float32)
+    return Noise(_filled(sigmas) / seen[:, None], grain, coarse, sure, _filled(finest))
+
+
+def _coarsest(grain: Floats, sigmas: Doubles) -> float:
+    """The coarsest grain that is believed to be noise, where it is (3,), and so are its sigmas."""
+    if _colorful(sigmas):
+        return COARSEST_COLORFUL
+    return COARSEST_TOLD if _tells(grain, sigmas) else COARSEST
+
+
+def _colorful(sigmas: Doubles) -> bool:
+    """Tell whether sigmas (3,) are such as noise has, and no texture.
+
+    The channels' noise is independent, in part at least; leaves, cloth and walls differ in
+    brightness, and little in color.
+    """
+    return bool(min(sigmas[1:]) >= max(LEAST_COLORFUL, COLORFUL * sigmas[0]))
+
+
+def _mixed(known: tuple[float, ...], grain: Floats, coarse: Floats) -> Doubles:
+    """Shares of sigmas (3,) of noise of two grains, from those ``known`` for GRAINS."""
+    fine = np.interp(grain, GRAINS, known) ** 2
+    return np.sqrt(fine + coarse * (float(np.interp(COARSE, GRAINS, known)) ** 2 - fine))
+
+
+def _two_grains(rest: Floats, square: Floats, shifted: Floats) -> tuple[Floats, Floats]:
+    """The finer grain (3,), and the share (3,) of the coarse one, of flat blocks.
+
+    Both follow from how much they are like themselves one and two pixels further: for each finer
+    grain a share gives the first, and the grain is taken that gives the second, too.
+    """
+    scale = np.maximum(square, 1e-12)
+    one, two = np.median(shifted / scale, 0), np.median(_shifted(rest, 2) / scale, 0)
+    grains = np.linspace(0, COARSE, 65)
+    tables = [np.interp(grains, GRAINS, known) for known in (SEEN, ALIKE, FURTHER)]
+    seen = tables[0] ** 2
+    near, far = tables[1] * seen, tables[2] * seen
+    grain, coarse = np.zeros(3, np.float32), np.zeros(3, np.float32)
+    for c in range(3):
+        slope = (near[-1] - near) - one[c] * (seen[-1] - seen)
+        share = np.clip((one[c] * seen - near) / np.where(slope == 0, 1, slope), 0, 1)
+        both = seen + share * (seen[-1] - seen)
+        off_near = (near + share * (near[-1] - near)) / both - one[c]
+        off_far = (far + share * (far[-1] - far)) / both - two[c]
+        best = int(np.argmin(4 * off_near**2 + off_far**2))
+        grain[c], coarse[c] = grains[best], share[best]
+    return grain, coarse
 
 
 def _without_texture(grain: Floats, sigmas: Doubles) -> Floats:
@@ -169,10 +225,10 @@ def _grain(square: Floats, shifted: Floats, flat: Indices) -> Floats:
     return np.interp(alike, ALIKE, GRAINS).astype(np.float32)
 
 
-def _shifted(rest: Floats) -> Floats:
-    """The covariances (n, 3) of blocks with themselves a pixel further."""
-    across = (rest[:, :, 1:] * rest[:, :, :-1]).mean((1, 2))
-    down = (rest[:, 1:] * rest[:, :-1]).mean((1, 2))
+def _shifted(rest: Floats, by: int = 1) -> Floats:
+    """The covariances (n, 3) of blocks with themselves a pixel further, or more."""
+    across = (rest[:, :, by:] * rest[:, :, :-by]).mean((1, 2))
+    down = (rest[:, by:] * rest[:, :-by]).mean((1, 2))
     return np.asarray(0.5 * (across + down), np.float32)
 
 
