@@ -9,7 +9,6 @@ from phnet.cli import app
 from phnet.cli.folders import AsJson, Jobs, Recursive, Resume, finds_people, note, work
 from phnet.cli.options import LookFile, Matte, Reference, SaveLook, network_settings, takes
 from phnet.cli.streams import check_folder, checked_target, name_of, say, sources
-from phnet.compositing.parts import PARTS
 from phnet.options import ComposeOptions, NetworkOptions, cores
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ SaveParts = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help=f"Also write {', '.join(PARTS)} there, all of the background's size, and a layer "
-        "(linear light, 16 bits) for each step.",
+        help="Also write foreground.png, mask.png, composite.png there, all of the background's "
+        "size, and a layer (linear light, 16 bits) for each step.",
     ),
 ]
 
@@ -125,7 +124,7 @@ def _compose_one(
         layers=layers,
     )
     if save_parts and layers:
-        write_parts(save_parts, done.made)
+        write_parts(save_parts, done.made.foreground, done.made.mask, done.made.composite)
         layers.write(save_parts)
     for sentence in done.notes:
         note(sentence)
@@ -167,6 +166,7 @@ def _compose_folder(
 
 
 def _check_parts(folder: Path, *taken: Path | None) -> None:
+    from phnet.compositing.parts import PARTS
     from phnet.errors import BadOutput
 
     if folder.exists() and not folder.is_dir():

@@ -356,7 +356,7 @@ def _composed(
         *(done.picture, made.composite[..., :3], done.result, made.changed, layers, chosen),
     )
     if beside.parts is not None:
-        write_parts(Path(beside.parts), made)
+        write_parts(Path(beside.parts), made.foreground, made.mask, made.composite)
     return came.back(done.result, made.changed, done.picture)
 
 
