@@ -91,7 +91,7 @@ class Half:
 
 
 def section(
-    folder: Path,
+    name: str,
     files: Sequence[tuple[Path, Path]],
     command: str,
     network: str,
@@ -107,7 +107,7 @@ def section(
         "composite": "untouched composite",
     }
     lines = [
-        f"## {folder.name}: {len(files)} photos",
+        f"## {name}: {len(files)} photos",
         "",
         f"    {command}",
         "",
@@ -299,6 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--statistics", type=Path, default=STATISTICS, help="weights of the statistics' map alone"
     )
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="beside the network")
+    parser.add_argument("--section", help="its name, where it is not the folder's")
     options = parser.parse_args(arguments)
     try:
         return _run(options)
@@ -320,6 +321,8 @@ def command_of(options: argparse.Namespace) -> str:
         words += ["--statistics", str(options.statistics)]
     if options.methods != list(METHODS):
         words += ["--methods", *options.methods]
+    if options.section:
+        words += ["--section", options.section]
     return shlex.join(words)
 
 
@@ -386,10 +389,11 @@ def _run(options: argparse.Namespace) -> int:
     sum_ = hashlib.sha256(network.path.read_bytes()).hexdigest()[:12]
     title = f"PHNet {network.card.name}"
     title += f" ({card / 1e6:.2f}M, {sum_})" if card else f" ({sum_})"
-    body = section(folder, files, command_of(options), title, summary, watched, milliseconds, table)
+    name = options.section or folder.name
+    body = section(name, files, command_of(options), title, summary, watched, milliseconds, table)
     old = options.output.read_text(encoding="utf-8") if options.output.is_file() else "# Results\n"
-    write_text(options.output, replace_section(old, folder.name, body))
-    print(f"{options.output}: section {folder.name}")
+    write_text(options.output, replace_section(old, name, body))
+    print(f"{options.output}: section {name}")
     return int(any(w.infinite or w.changed for w in watched.values()))
 
 

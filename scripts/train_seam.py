@@ -65,9 +65,7 @@ def see(given: argparse.Namespace) -> None:
     if given.data:
         recipe = replace(recipe, data=replace(recipe.data, folders=given.data))
     images = TrainingImages(load_sets(recipe, given.cache).train, recipe.data, given.seed)
-    net = load_network(given.init)
-    if net.seam is not None:
-        raise SystemExit(f"{given.init}: expected a network without a seam branch")
+    net = without_seam(load_network(given.init))
     parts: list[Seen] = []
     for first in range(0, given.images, recipe.run.batch):
         some = [images[first + i] for i in range(recipe.run.batch)]
@@ -101,7 +99,7 @@ def fit(given: argparse.Namespace) -> None:
     torch.manual_seed(given.seed)
     loaded = [torch.load(path, weights_only=True) for path in given.parts]
     data = {name: torch.cat([part[name] for part in loaded]) for name in loaded[0]}
-    base = load_network(given.init)
+    base = without_seam(load_network(given.init))
     assert base.statistics is not None
     net = PHNet(replace(base.config, seam=True))
     net.load_state_dict(base.state_dict(), strict=False)
@@ -115,6 +113,15 @@ def fit(given: argparse.Namespace) -> None:
     state = load_checkpoint(given.init)
     about = {"config": asdict(net.config), "recipe": {"name": NAME}, "images": images_of(state)}
     save_tensors({**about, "model": net.state_dict(), "ema": None}, given.output)
+
+
+def without_seam(net: PHNet) -> PHNet:
+    """The network without a branch that it may have already; a new one takes its place."""
+    if net.seam is None:
+        return net
+    plain = PHNet(replace(net.config, seam=False)).eval()
+    plain.load_state_dict(net.state_dict(), strict=False)
+    return plain
 
 
 def train(branch: SeamBranch, data: Seen, epochs: int) -> None:
