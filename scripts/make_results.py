@@ -321,8 +321,7 @@ def command_of(options: argparse.Namespace) -> str:
         words += ["--statistics", str(options.statistics)]
     if options.methods != list(METHODS):
         words += ["--methods", *options.methods]
-    if options.section:
-        words += ["--section", options.section]
+    words += ["--section", options.section] if options.section else []
     return shlex.join(words)
 
 
