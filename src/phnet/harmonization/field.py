@@ -36,8 +36,9 @@ class Field(ColorMap):
         if has_detail:
             planes.append(self.detail)
         size = (width, grid_height)
-        wide = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes]
-        lines = np.stack([plane[:, columns] for plane in wide], 1)  # (grid_height, 12 or 13, w)
+        lines = np.empty((grid_height, len(planes), columns.stop - columns.start), np.float32)
+        for i, plane in enumerate(planes):  # one at the whole width at a time
+            lines[:, i] = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)[:, columns]
         steps = np.diff(lines, axis=0, append=lines[-1:])
 
         def changed(rgb: list[Floats], rows: slice) -> list[Floats]:

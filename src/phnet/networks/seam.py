@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the customary name)
 from torch import Tensor, nn
 
-from phnet.networks.statistics import COLORS, Standardize
+from phnet.networks.statistics import COLORS, Standardize, hidden_layers
 
 NEARBY = 5  # pairs of pixels a side, around a pixel of the mask's edge
 RINGS = 4
@@ -114,13 +114,7 @@ class SeamBranch(nn.Module):
         self.edge = Standardize(SEAM)
         self.field = Standardize(12)
         self.trunk = nn.Sequential(
-            nn.Dropout(0.1),
-            nn.Linear(COLORS + SEAM + 12, hidden),
-            nn.GELU(),
-            nn.Dropout(0.2),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.Dropout(0.2),
+            nn.Dropout(0.1), *hidden_layers(COLORS + SEAM + 12, hidden, dropout=0.2)
         )
         self.color_map = nn.Linear(hidden, 12)
         nn.init.zeros_(self.color_map.weight)  # at first it changes nothing

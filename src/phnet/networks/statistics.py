@@ -156,6 +156,18 @@ class Standardize(nn.Module):
         return ((values - self.mean) / self.deviation).clamp(-BOUND, BOUND)
 
 
+def hidden_layers(inputs: int, hidden: int, dropout: float) -> nn.Sequential:
+    """Two layers of an MLP, each followed by GELU and dropout."""
+    return nn.Sequential(
+        nn.Linear(inputs, hidden),
+        nn.GELU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, hidden),
+        nn.GELU(),
+        nn.Dropout(dropout),
+    )
+
+
 class StatisticsBranch(nn.Module):
     """From statistics and the wished-for light to a color map, and to the bottleneck's channels."""
 
@@ -163,14 +175,7 @@ class StatisticsBranch(nn.Module):
         super().__init__()
         self.colors = Standardize(COLORS)
         self.sharpness = Standardize(SHARPNESS)
-        self.trunk = nn.Sequential(
-            nn.Linear(COLORS + 1, hidden),
-            nn.GELU(),
-            nn.Dropout(0.1),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.Dropout(0.1),
-        )
+        self.trunk = hidden_layers(COLORS + 1, hidden, dropout=0.1)
         self.color_map = nn.Linear(hidden, 12)
         self.film = nn.Linear(hidden, 2 * channels)
         self.detail = nn.Sequential(nn.Linear(SHARPNESS, 32), nn.GELU(), nn.Linear(32, 1))
