@@ -19,7 +19,9 @@ Indices = npt.NDArray[np.intp]
 Pixels = npt.NDArray[Any]  # of any type: uint8, uint16, bool or floats
 
 FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.bool_): 1}
+MASKABLE = (np.uint8, np.uint16, np.float32)  # what OpenCV copies under a mask
 STRIP_PIXELS = 1 << 21  # worked on at a time
+CACHED_PIXELS = 1 << 17  # the same where a second look at them should find them in the cache
 
 
 def to_float(values: Pixels) -> Floats:
@@ -45,9 +47,9 @@ def in_levels(values: Floats, kind: np.dtype[Any]) -> Floats:
 # -- large pictures, without a copy of them in floats -------------------------------------
 
 
-def strips(size: tuple[int, int]) -> list[slice]:
-    """The rows of a picture of ``size`` (H, W) in parts of about two megapixels."""
-    step = max(1, STRIP_PIXELS // max(1, size[1]))
+def strips(size: tuple[int, int], pixels: int = STRIP_PIXELS) -> list[slice]:
+    """The rows of a picture of ``size`` (H, W) in parts of about so many pixels."""
+    step = max(1, pixels // max(1, size[1]))
     return [slice(start, min(start + step, size[0])) for start in range(0, size[0], step)]
 
 
@@ -63,21 +65,41 @@ def on_threads(work: Callable[[Part], Made], parts: Sequence[Part], threads: int
         return list(pool.map(work, parts))
 
 
-def shrunk(pixels: Pixels, size: tuple[int, int]) -> Floats:
-    """Resize pixels of any type to ``size`` (h, w), as floats: by area where that is smaller."""
+def shrunk(
+    pixels: Pixels, size: tuple[int, int], where: Pixels | None = None, threads: int = 1
+) -> Floats:
+    """Resize pixels of any type to ``size`` (h, w), as floats: by area where that is smaller.
+
+    Args:
+        pixels: (H, W) or (H, W, 3).
+        size: wanted.
+        where: uint8 (H, W): what is 0 there counts as black; None: all counts as it is.
+        threads: strips worked on at once.
+    """
     whole, (height, width) = (pixels.shape[0], pixels.shape[1]), size
+
+    def floats(rows: slice) -> Floats:
+        part = pixels[rows]
+        if where is not None:
+            part = cv2.bitwise_and(part, part, mask=where[rows])
+        return to_float(np.asarray(part))
+
     if whole == size:
-        return to_float(pixels)
+        return floats(slice(None))
     if height > whole[0] or width > whole[1]:
-        resized = cv2.resize(to_float(pixels), (width, height), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(resized, np.float32)
+        large = cv2.resize(floats(slice(None)), (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(large, np.float32)
 
     def by_area(floats: Floats, rows: int) -> Floats:
         resized = cv2.resize(floats, (width, rows), interpolation=cv2.INTER_AREA)
         return np.asarray(resized, np.float32)
 
     # First across, strip by strip, then down: area averages can be taken one after the other.
-    parts = [by_area(to_float(pixels[rows]), rows.stop - rows.start) for rows in strips(whole)]
+    parts = on_threads(
+        lambda rows: by_area(floats(rows), rows.stop - rows.start),
+        strips(whole, CACHED_PIXELS),
+        threads,
+    )
     return by_area(np.concatenate(parts), height)
 
 

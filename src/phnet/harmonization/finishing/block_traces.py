@@ -3,8 +3,10 @@
 import cv2
 import numpy as np
 
-from phnet.images.arrays import Floats, Pixels, in_levels, to_float, to_uint8
+from phnet.harmonization.finishing.strips import Strip, changed_strips
+from phnet.images.arrays import Floats, Pixels, to_float, to_uint8
 from phnet.images.color_profiles import LUMA
+from phnet.images.push_pull import times
 
 BLOCK = 8
 LEAST = 0.12  # how much steeper borders of blocks must be than the rest, as a share
@@ -20,15 +22,15 @@ def traces(picture: Pixels, where: Pixels) -> float:
         picture: sRGB (H, W, 3); blocks begin at its upper left corner.
         where: bool (H, W), the part that is looked at.
     """
-    luma = np.asarray(to_float(picture) @ LUMA, np.float32)
+    luma = np.asarray(cv2.transform(to_float(picture), LUMA[None]), np.float32)
     shares = []
     for axis in (0, 1):
         # A border is a second difference that its neighbors have not: edges count little.
-        first, second = (luma, where) if axis else (luma.T, where.T)
-        step = np.minimum(np.abs(np.diff(first, axis=1)), 0.04)
-        inside = second[:, 1:] & second[:, :-1]
-        sums = (step * inside).sum(0, dtype=np.float64)
-        counts = inside.sum(0, dtype=np.float64)
+        after, before = (np.s_[1:], np.s_[:-1]) if axis == 0 else (np.s_[:, 1:], np.s_[:, :-1])
+        inside = where[after] & where[before]
+        step = np.minimum(cv2.absdiff(luma[after], luma[before]), np.float32(0.04)) * inside
+        sums = cv2.reduce(step, 1 - axis, cv2.REDUCE_SUM, dtype=cv2.CV_64F).ravel()
+        counts = np.count_nonzero(inside, 1 - axis)
         phase = (np.arange(len(sums)) + 1) % BLOCK
         means = [sums[phase == k].sum() / max(counts[phase == k].sum(), 1.0) for k in range(BLOCK)]
         others = float(np.mean(means[2:7]))
@@ -61,7 +63,9 @@ def quality_for(picture: Pixels, mask: Floats, wanted: float) -> int | None:
     return QUALITIES[-1]
 
 
-def through_jpeg(picture: Pixels, mask: Floats, quality: int, amount: float = 1.0) -> Pixels:
+def through_jpeg(
+    picture: Pixels, mask: Floats, quality: int, amount: float = 1.0, *, threads: int = 1
+) -> Pixels:
     """Put a person through a JPEG.
 
     Args:
@@ -69,20 +73,19 @@ def through_jpeg(picture: Pixels, mask: Floats, quality: int, amount: float = 1.
         mask: (H, W) in [0, 1]; where it is 0 the picture stays bit for bit.
         quality: of the JPEG.
         amount: how far to go, in [0, 1].
+        threads: strips worked on at once.
     """
     bytes_ = _as_bytes(picture)
     made = _compressed(bytes_, quality)
-    output = np.array(picture)
-    rows = np.flatnonzero(mask.any(1))
-    for start in range(int(rows[0]), int(rows[-1]) + 1, 256):
-        part = slice(start, start + 256)
-        share = (mask[part] * np.float32(amount))[..., None]
-        colors = to_float(picture[part])
+
+    def change(strip: Strip) -> Floats:
+        place = (strip.rows, strip.columns)
         # What 8 bits lost of a finer picture is kept.
-        colors += share * (to_float(made[part]) - to_float(bytes_[part]))
-        colors = np.clip(colors, 0, 1)
-        np.copyto(output[part], in_levels(colors, picture.dtype), where=share > 0, casting="unsafe")
-    return output
+        off = to_float(made[place]) - to_float(bytes_[place])
+        share = np.asarray(strip.mask * np.float32(amount), np.float32)
+        return np.asarray(strip.colors + times(off, share), np.float32)
+
+    return changed_strips(picture, mask, 0, threads, change)
 
 
 def _part(mask: Floats) -> tuple[slice, slice]:

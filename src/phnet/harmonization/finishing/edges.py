@@ -13,22 +13,24 @@ outline, so the background is never changed.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from phnet.images.arrays import (
+    Bools,
     Doubles,
     Floats,
     Indices,
     Pixels,
     in_levels,
     on_threads,
+    strips,
     to_float,
 )
-from phnet.images.push_pull import spread
+from phnet.images.push_pull import Known, spread
 
 SOLID = 0.96  # mask from which a pixel shows the person alone
 LEAST = 0.02  # mask below which a pixel shows next to nothing of the person
@@ -39,6 +41,7 @@ STRETCH = 8  # pixels of the edge that are averaged, in units of the depth
 MOST_SOFT = 10.0  # softness beyond which a mask is simply soft
 RAMP = (0.3, 0.75)  # values of a blurred hard mask that become 0 and 1
 SOFT_LAYERS = 4  # of the grid, for masks between 0 and 1
+BAND_PIXELS = 1 << 19  # of the mask that are looked at at a time
 CAUTION = 8.0  # how far a mean must stand out from chance, in variances of the mean
 NATURAL = 4.0  # the same, in variances of what differs by nature
 
@@ -51,10 +54,15 @@ class Band:
     columns: Indices
     mask: Floats  # (n,)
     depth: Floats  # (n,) in pixels from the outline, inside; at least 0.5
-    distance: Floats  # (h, w) in pixels from the outline, inside
-    solid: Floats  # (h, w): 1 where the person alone is seen, else 0
+    distance: Floats  # (h, w) in pixels from the outline, inside; exact to 2 * DEPTH * scale
+    solid: Bools  # (h, w): where the person alone is seen
     is_hard: bool
     scale: float  # pixels of one unit of depth
+
+    @property
+    def deeper(self) -> Bools:
+        """Pixels, (h, w), that show the person alone and have no edge near."""
+        return self.distance > 2 * DEPTH * self.scale
 
     @property
     def layer(self) -> Floats:
@@ -73,25 +81,37 @@ class Rim:
 
 def softness(mask: Floats) -> float:
     """Soft pixels of a mask (h, w) per pixel of its outline."""
-    soft = int(((mask > 0.03) & (mask < 0.97)).sum())
-    inside = (mask >= 0.5).astype(np.uint8)
-    outline = int((inside != cv2.erode(inside, np.ones((3, 3), np.uint8))).sum())
+    soft = cv2.countNonZero(cv2.inRange(mask, (0.03,), (0.97,)))
+    inside = (mask >= 0.5).view(np.uint8)
+    eroded = cv2.erode(inside, np.ones((3, 3), np.uint8))
+    outline = cv2.countNonZero(inside) - cv2.countNonZero(eroded)
     return soft / outline if outline else float("inf")
 
 
-def find_band(mask: Floats, soft: float | None = None) -> Band:
+def find_band(mask: Floats, soft: float | None = None, threads: int = 1) -> Band:
     """The pixels of a mask (h, w) along its edge, where its softness may be known already."""
     is_hard = (softness(mask) if soft is None else soft) < SOFT_SHARE
-    inside = (mask >= 0.5).astype(np.uint8)
-    full = inside if is_hard else (mask >= SOLID).astype(np.uint8)
-    # The picture's frame is no edge: it is as if the person went on beyond it.
-    depth = np.asarray(cv2.distanceTransform(full, cv2.DIST_L2, 3), np.float32)
     scale = max(1.0, max(mask.shape) / REFERENCE)
-    solid = depth > DEPTH * scale
-    band = (mask >= LEAST) & ~solid
-    rows, columns = np.nonzero(band)
-    deep = np.maximum(depth[band] - 0.5, 0).astype(np.float32)
-    return Band(rows, columns, mask[band], deep, depth, solid.astype(np.float32), is_hard, scale)
+    reach = DEPTH * scale
+    margin = int(np.ceil(2.5 * reach)) + 2
+    distance, solid = np.empty(mask.shape, np.float32), np.empty(mask.shape, bool)
+
+    def work(rows: slice) -> tuple[Indices, Indices, Floats]:
+        # The picture's frame is no edge: it is as if the person went on beyond it. Nor is the
+        # strip's, beyond which as many rows are looked at as distances matter.
+        first = max(0, rows.start - margin)
+        full = mask[first : rows.stop + margin] >= (0.5 if is_hard else SOLID)
+        far = cv2.distanceTransform(full.view(np.uint8), cv2.DIST_L2, 3)
+        depth = distance[rows]
+        depth[:] = far[rows.start - first : rows.stop - first]
+        np.greater(depth, reach, out=solid[rows])
+        down, across = np.nonzero((mask[rows] >= LEAST) & ~solid[rows])
+        return down + rows.start, across, np.maximum(depth[down, across] - 0.5, 0)
+
+    size = (mask.shape[0], mask.shape[1])
+    found = on_threads(work, strips(size, max(BAND_PIXELS, 4 * margin * size[1])), threads)
+    rows, columns, deep = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Band(rows, columns, mask[rows, columns], deep, distance, solid, is_hard, scale)
 
 
 def soft_alpha(mask: Floats, scale: float) -> Floats:
@@ -125,26 +145,22 @@ def clean_edges(
     """
     output, alpha = np.array(picture), np.array(mask)
     box = _box(mask)
-    band = find_band(mask[box])
+    band = find_band(mask[box], threads=threads)
     if not band.rows.size or not band.solid.any():
         return output, alpha
     part, own = picture[box], mask[box]
     place = (band.rows, band.columns)
-    colors = to_float(part[place])
-
-    def spread_from(known: Floats) -> Floats:
-        return spread(part, known).at_places(*place)
-
+    colors = _at(part, place)
+    inner = Known.of(part, band.solid, threads=threads)
+    deeper = Known.of(part, band.deeper, threads=threads)
+    behind = part if background is None else background[box]
+    outer = Known.of(part, own <= 0, threads=threads) if background is None else None
     sources: list[Callable[[], Any]] = [
-        lambda: spread_from(band.solid),
-        lambda: _natural(part, band),
-        lambda: (
-            spread_from((own <= 0).astype(np.float32))
-            if background is None
-            else to_float(background[box][place])
-        ),
+        lambda: _natural(part, band, deeper),
+        lambda: inner.spread().at_places(*place),
+        lambda: _at(behind, place) if outer is None else outer.spread().at_places(*place),
     ]
-    clean, natural, below = on_threads(lambda find: find(), sources, threads)
+    natural, clean, below = on_threads(lambda find: find(), sources, threads)
     share = band.mask[:, None]
     off = colors - (below + share * (clean - below))
     made = colors - np.float32(amount) * share * _systematic(off, band, natural)
@@ -165,7 +181,8 @@ def measure_rim(colors: Floats, mask: Floats) -> Rim | None:
     band = find_band(mask[box], soft)
     if not band.rows.size or not band.solid.any():
         return None
-    return Rim(min(soft, MOST_SOFT), _natural(colors[box], band))
+    known = Known.of(colors[box], band.deeper)
+    return Rim(min(soft, MOST_SOFT), _natural(colors[box], band, known))
 
 
 def clean_colors(
@@ -188,10 +205,13 @@ def clean_colors(
     if not band.rows.size or not band.solid.any():
         return output, alpha
     place = (band.rows, band.columns)
-    found = colors[box][place]
+    found = _at(colors[box], place)
     clean = spread(colors[box], band.solid).at_places(*place)
     off = band.mask[:, None] * (found - clean)
-    natural = rim.natural if rim else _natural(colors[box], band)
+    if rim is None:
+        natural = _natural(colors[box], band, Known.of(colors[box], band.deeper))
+    else:
+        natural = rim.natural
     made = found - np.float32(amount) * _systematic(off, band, natural)
     _put(output[box], place, made)
     if band.is_hard:
@@ -216,24 +236,32 @@ def _put(target: Pixels, place: tuple[Indices, Indices], colors: Floats) -> None
     target[place] = in_levels(np.clip(colors, 0, 1), target.dtype)
 
 
-def _natural(picture: Pixels, band: Band) -> float:
+def _at(picture: Pixels, place: tuple[Indices, Indices]) -> Floats:
+    """The colors (n, 3) of a picture at single pixels, three planes in memory."""
+    return to_float(np.ascontiguousarray(picture[place].T)).T
+
+
+def _natural(picture: Pixels, band: Band, deeper: Known) -> float:
     """Measure how much colors differ by themselves from those spread from as far inside.
 
     It is measured a little deeper, where no old background reaches.
+
+    Args:
+        picture: (h, w, 3).
+        band: its edge.
+        deeper: its colors where the band is ``deeper``.
 
     Returns:
         the mean square of what is alike along the edge, over the channels' sum.
     """
     reach = DEPTH * band.scale
-    ring = (band.distance > reach) & (band.distance <= 2 * reach)
-    solid = (band.distance > 2 * reach).astype(np.float32)
-    if not (ring.any() and solid.any()):
+    rows, columns = np.nonzero(band.solid & ~band.deeper)
+    if not (rows.size and deeper.share.any()):
         return 0.0
-    rows, columns = np.nonzero(ring)
-    deep = band.distance[ring] - np.float32(reach)
+    deep = band.distance[rows, columns] - np.float32(reach)
     ones = np.ones_like(deep)
-    inner = Band(rows, columns, ones, deep, band.distance, solid, band.is_hard, band.scale)
-    off = to_float(picture[rows, columns]) - spread(picture, solid).at_places(rows, columns)
+    inner = Band(rows, columns, ones, deep, band.distance, band.deeper, band.is_hard, band.scale)
+    off = _at(picture, (rows, columns)) - deeper.spread().at_places(rows, columns)
     alike = _systematic(off, inner, 0)
     outer = deep <= 0.75 * reach
     return float((alike[outer] ** 2).sum(1).mean()) if outer.any() else 0.0
@@ -247,24 +275,19 @@ def _systematic(off: Floats, band: Band, natural: float) -> Floats:
         band: where.
         natural: the mean square of what is to be expected without an old background.
     """
-    cell = max(4.0, STRETCH * band.scale)
+    cell = np.float32(max(4.0, STRETCH * band.scale))
     layers = int(np.ceil(SOFT_LAYERS + DEPTH)) + 2
     shape = (layers, *(int(side / cell) + 2 for side in band.solid.shape))
-    at: list[npt.NDArray[np.floating[Any]]] = [
-        band.layer,
-        band.rows / cell,
-        band.columns / cell,
-    ]
-    corner = [np.floor(values).astype(np.intp) for values in at]
-    lean = [(v - c).astype(np.float32) for v, c in zip(at, corner, strict=True)]
+    at = [band.layer, *(place.astype(np.float32) / cell for place in (band.rows, band.columns))]
+    corner = [values.astype(np.intp) for values in at]
+    lean = [v - c.astype(np.float32) for v, c in zip(at, corner, strict=True)]
+    least = (corner[0] * shape[1] + corner[1]) * shape[2] + corner[2]
     flat: list[tuple[Indices, Floats]] = []
-    for bits in range(8):
-        steps = [bits >> 2 & 1, bits >> 1 & 1, bits & 1]
+    for up, down, right in product((0, 1), repeat=3):
         weight = np.ones_like(band.mask)
-        for part, step in zip(lean, steps, strict=True):
-            weight = weight * (part if step else 1 - part)
-        index = np.ravel_multi_index([c + s for c, s in zip(corner, steps, strict=True)], shape)
-        flat.append((index, weight))
+        for part, step in zip(lean, (up, down, right), strict=True):
+            weight *= part if step else 1 - part
+        flat.append((least + ((up * shape[1] + down) * shape[2] + right), weight))
 
     def gathered(values: Floats) -> Doubles:
         grid = np.zeros(int(np.prod(shape)))

@@ -4,15 +4,19 @@ What is missing is added in the scene's grain size and color, at each brightness
 noise than the scene is smoothed a little, and never given more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+from statistics import NormalDist
+from typing import Any
 
 import cv2
 import numpy as np
 
 from phnet.harmonization.finishing.block_traces import quality_for, scene_traces, through_jpeg
 from phnet.harmonization.finishing.noise_level import BACK, COARSE, OPPONENT, Noise, measure_noise
-from phnet.harmonization.finishing.strips import Strip, changed_strips
-from phnet.images.arrays import Floats, Pixels
+from phnet.harmonization.finishing.strips import Strip, box_of, changed_strips, inside
+from phnet.images.arrays import Floats, Pixels, on_threads
 from phnet.images.push_pull import times
 
 NOTICED = 1.4  # times the scene's noise from which a person's is smoothed
@@ -64,8 +68,15 @@ def match_grain(
     """
     if amount == 0:
         return np.array(picture)
-    scene = SceneGrain.of(picture, mask <= 0, scene_traces(picture, mask))
-    change, picture = _decided(picture, mask, scene, amount, threads)
+    # The person is measured as it is beforehand: at the same time, on another thread.
+    looks: list[Callable[[], Any]] = [
+        lambda: SceneGrain.of(picture, mask <= 0, 0),
+        lambda: measure_noise(picture, mask > 0.99),
+        lambda: scene_traces(picture, mask),
+    ]
+    scene, person, traces = on_threads(lambda look: look(), looks, threads)
+    scene = replace(scene, traces=traces)
+    change, picture = _decided(picture, mask, scene, person, amount, threads)
     if change.more is None:
         return np.array(picture)
     return _grained(picture, mask, change.more, amount, seed, threads)
@@ -75,7 +86,8 @@ def regrain_for(
     picture: Pixels, mask: Floats, scene: SceneGrain, amount: float = 1.0, *, threads: int = 1
 ) -> Regrain:
     """Find what gives a person a scene's grain; arguments as for :func:`match_grain`."""
-    return _decided(picture, mask, scene, amount, threads)[0]
+    person = measure_noise(picture, mask > 0.99)
+    return _decided(picture, mask, scene, person, amount, threads)[0]
 
 
 def regrained(
@@ -89,7 +101,7 @@ def regrained(
 ) -> Pixels:
     """Change a person's grain; arguments as for :func:`match_grain`."""
     if change.quality < NO_TRACES:
-        picture = through_jpeg(picture, mask, round(change.quality), amount)
+        picture = through_jpeg(picture, mask, round(change.quality), amount, threads=threads)
     if change.own is not None and change.taken is not None:
         picture = _smoothed(picture, mask, change.own, change.taken, amount, threads)
     if change.more is None:
@@ -98,13 +110,18 @@ def regrained(
 
 
 def _decided(
-    picture: Pixels, mask: Floats, scene: SceneGrain, amount: float, threads: int
+    picture: Pixels,
+    mask: Floats,
+    scene: SceneGrain,
+    person: Noise | None,
+    amount: float,
+    threads: int,
 ) -> tuple[Regrain, Pixels]:
-    """The change, and the picture with all of it but what is added."""
+    """The change, and the picture with all of it but what is added; the person's noise as it is."""
     quality = quality_for(picture, mask, scene.traces)
     if quality is not None:
-        picture = through_jpeg(picture, mask, quality, amount)
-    person = measure_noise(picture, mask > 0.99)
+        picture = through_jpeg(picture, mask, quality, amount, threads=threads)
+        person = measure_noise(picture, mask > 0.99)
     if scene.noise is None or person is None:
         return Regrain(quality or NO_TRACES), picture
     taken, left = _too_much(person, scene.noise), person
@@ -146,7 +163,7 @@ def _smoothed(
         luma = _luma(strip.colors)
         alpha = strip.mask * strip.mask * removed.at(luma)[..., 0]
         flat = _flattened(strip.colors, person, luma, radius)
-        return np.asarray(strip.colors + alpha[..., None] * (flat - strip.colors), np.float32)
+        return strip.colors + times(np.asarray(cv2.subtract(flat, strip.colors)), alpha)
 
     return changed_strips(picture, mask, 4 * radius, threads, change)
 
@@ -175,13 +192,17 @@ def _grained(
     if float(more.sigmas.max()) * amount < 0.2 / 255:
         return np.array(picture)
 
+    box = box_of(mask)
+    left, right = (max(0, box[1].start - 1), box[1].stop + 1) if box else (0, 0)
+    width = min(right, mask.shape[1]) - left
+
     def change(strip: Strip) -> Floats:
-        width = strip.mask.shape[1]
-        drawn = [_of_two_grains(strip.rows, width, more, seed, channel) for channel in range(3)]
-        sigmas = more.at(_luma(strip.colors))
-        noise = cv2.multiply(cv2.merge(drawn), sigmas)
+        part = inside(slice(left, left + width), strip.columns)
+        drawn = [_of_two_grains(strip.rows, width, more, seed, c)[:, part] for c in range(3)]
+        noise = cv2.multiply(cv2.merge(drawn), more.at(_luma(strip.colors)))
         noise = cv2.transform(noise, BACK * np.float32(amount))
-        return strip.colors + times(np.asarray(noise, np.float32), strip.mask)
+        weight = cv2.merge([strip.mask] * 3)
+        return np.asarray(cv2.add(strip.colors, cv2.multiply(noise, weight, dst=noise), dst=noise))
 
     return changed_strips(picture, mask, 1, threads, change)
 
@@ -210,8 +231,7 @@ def noise_rows(rows: slice, width: int, size: float, seed: int, channel: int) ->
     first, last = rows.start - margin, rows.stop + margin
     parts = []
     for tile in range(first // TILE, (last - 1) // TILE + 1):
-        rng = np.random.default_rng([seed, channel, tile + 1])
-        drawn = rng.standard_normal((TILE, width + 2 * margin), np.float32)
+        drawn = _white((TILE, width + 2 * margin), [seed, channel, tile + 1])
         parts.append(drawn[max(0, first - tile * TILE) : last - tile * TILE])
     noise = np.concatenate(parts)
     if not size:
@@ -220,6 +240,27 @@ def noise_rows(rows: slice, width: int, size: float, seed: int, channel: int) ->
     kernel = np.asarray(kernel / np.sqrt((kernel**2).sum()), np.float32)
     made = np.asarray(cv2.sepFilter2D(noise, cv2.CV_32F, kernel, kernel), np.float32)
     return np.asarray(made[margin : made.shape[0] - margin, margin : margin + width])
+
+
+def _white(size: tuple[int, int], seed: list[int]) -> Floats:
+    """White noise (h, w) of variance 1, in a quarter of the time of numpy's own.
+
+    Each value is the sum of two quantiles: nothing that can be seen or measured tells it from
+    normal noise (its fourth moment is 2.96 instead of 3, its largest value 4.1).
+    """
+    count = size[0] * size[1]
+    raw = np.random.PCG64(seed).random_raw(count // 4 + 1).view(np.uint8)
+    one, other = (raw[k * count : (k + 1) * count].reshape(size) for k in (0, 1))
+    table = _quantiles()
+    return np.asarray(cv2.add(cv2.LUT(one, table), cv2.LUT(other, table)), np.float32)
+
+
+@cache
+def _quantiles() -> Floats:
+    """Quantiles (256,) of a normal distribution, of variance 1/2."""
+    middles = (np.arange(256) + 0.5) / 256
+    made = np.array([NormalDist().inv_cdf(one) for one in middles.tolist()])
+    return np.asarray(made / np.sqrt(2 * (made**2).mean()), np.float32)
 
 
 def _luma(colors: Floats) -> Floats:

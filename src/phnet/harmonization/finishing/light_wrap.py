@@ -47,7 +47,7 @@ def light_wrap(
         side: longest side at which the light is spread.
     """
     output = np.array(picture)
-    light, share = _bleeding(picture, mask, shorter or min(mask.shape), side)
+    light, share = _bleeding(picture, mask, shorter or min(mask.shape), side, threads)
     if amount == 0 or not share.any():
         return output
     size = (mask.shape[0], mask.shape[1])
@@ -68,24 +68,28 @@ def light_wrap(
     return output
 
 
-def _bleeding(picture: Pixels, mask: Floats, shorter: int, side: int) -> tuple[Floats, Floats]:
+def _bleeding(
+    picture: Pixels, mask: Floats, shorter: int, side: int, threads: int
+) -> tuple[Floats, Floats]:
     """The surroundings' linear light (h, w, 3), and how much of it comes (h, w), small."""
     shrink = max(1.0, max(mask.shape) / side)
     fitted = (max(1, round(mask.shape[0] / shrink)), max(1, round(mask.shape[1] / shrink)))
-    small, alpha = shrunk(picture, fitted), np.clip(shrunk(mask, fitted), 0, 1)
+    alpha = np.clip(shrunk(mask, fitted, threads=threads), 0, 1)
     sigma = max(0.7, WIDTH * round(shorter / shrink))
     outside = 1 - alpha
-    linear = np.clip(small, 0, 1) ** np.float32(GAMMA) * outside[..., None]
-
-    def spread(values: Floats) -> Floats:
-        # A sharp core and a wide skirt, as glare has them.
-        near = cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-        far = cv2.GaussianBlur(values, (0, 0), 3 * sigma, borderType=cv2.BORDER_REPLICATE)
-        return np.asarray(0.8 * near + 0.2 * far, np.float32)
-
-    weight = spread(outside)
-    light = spread(linear) / np.maximum(weight, 1e-4)[..., None]
+    linear = np.clip(shrunk(picture, fitted, threads=threads), 0, 1) ** np.float32(GAMMA)
+    linear *= outside[..., None]
+    # A sharp core and a wide skirt, as glare has them.
+    blurs = [(values, wide * sigma) for wide in (3, 1) for values in (linear, outside)]
+    far, far_weight, near, near_weight = on_threads(lambda one: _blurred(*one), blurs, threads)
+    weight = 0.8 * near_weight + 0.2 * far_weight
+    light = (0.8 * near + 0.2 * far) / np.maximum(weight, 1e-4)[..., None]
     bright = np.clip((light @ LINEAR - DIM) / (BRIGHT - DIM), 0, 1)
     bright = bright * bright * (3 - 2 * bright)
     share = np.float32(2 * MOST) * np.minimum(weight, 0.5) * bright
     return np.asarray(light, np.float32), np.asarray(share, np.float32)
+
+
+def _blurred(values: Floats, sigma: float) -> Floats:
+    made = cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(made, np.float32)

@@ -102,7 +102,7 @@ def measure_noise(picture: Pixels, where: Pixels) -> Noise | None:
     blocks = _blocks(picture, where)
     if len(blocks) < LEAST_BLOCKS:
         return None
-    values = blocks @ OPPONENT.T  # (n, SIDE, SIDE, 3)
+    values = np.moveaxis(np.tensordot(OPPONENT, blocks, (1, 3)), 0, 3)  # (n, SIDE, SIDE, 3)
     luma = values[..., 0].mean((1, 2))
     usable = (luma > DARKEST) & (luma < BRIGHTEST)
     if int(usable.sum()) < LEAST_BLOCKS:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from phnet.harmonization.finishing.strips import Strip, blur, changed_strips
-from phnet.images.arrays import Floats, Pixels, to_float
+from phnet.images.arrays import Floats, Pixels, on_threads, to_float
 from phnet.images.color_profiles import LUMA
 from phnet.images.push_pull import times
 
@@ -46,29 +46,33 @@ class Refocus:
     gain: float = 0.0  # of the same: how much of what its blur takes away is added
 
 
-def measure(picture: Pixels, mask: Floats) -> Blurs:
+def measure(picture: Pixels, mask: Floats, threads: int = 1) -> Blurs:
     """Estimate the blur of a person and of the scene.
 
     Args:
         picture: the composite, sRGB (H, W, 3): uint8, uint16, or floats in [0, 1].
         mask: (H, W) in [0, 1].
+        threads: windows looked at at once.
     """
-    scene = blur_of(picture, (mask <= 0).astype(np.uint8))
-    return Blurs(blur_of(picture, (mask > 0.99).astype(np.uint8)), scene)
+    scene = blur_of(picture, (mask <= 0).view(np.uint8), threads=threads)
+    return Blurs(blur_of(picture, _inside(mask), threads=threads), scene)
 
 
-def blur_of(picture: Pixels, where: Pixels, more: float = 0.0) -> float | None:
+def blur_of(picture: Pixels, where: Pixels, more: float = 0.0, threads: int = 1) -> float | None:
     """Estimate how blurred the sharpest edges of a part of a picture are.
 
     Args:
         picture: sRGB (H, W, 3).
         where: uint8 (H, W), 1 in that part; edges near its outline are left out.
         more: sigma of a blur, in pixels, that is tried first.
+        threads: windows looked at at once.
 
     Returns:
         a sigma in pixels; None where there are too few edges.
     """
-    found = [_window(picture[box], where[box], more) for box in _windows(where)]
+    found = on_threads(
+        lambda box: _window(picture[box], where[box], more), _windows(where), threads
+    )
     blurs = np.concatenate(found) if found else np.zeros(0, np.float32)
     if blurs.size < LEAST_EDGES:
         return None
@@ -123,7 +127,10 @@ def match_sharpness(
         amount: how far to go, in [0, 1].
         threads: strips worked on at once.
     """
-    change = None if amount == 0 else refocus_for(picture, mask, measure(picture, mask).scene)
+    change = None
+    if amount != 0:
+        blurs = measure(picture, mask, threads)
+        change = _refocus(picture, mask, blurs, max(mask.shape), threads)
     return refocused(picture, mask, change or Refocus(), amount, threads=threads)
 
 
@@ -141,14 +148,27 @@ def refocus_for(
     Returns:
         None where too few edges tell.
     """
-    person = None if scene is None else blur_of(picture, (mask > 0.99).astype(np.uint8))
+    person = None if scene is None else blur_of(picture, _inside(mask))
+    return _refocus(picture, mask, Blurs(person, scene), longer or max(mask.shape), 1)
+
+
+def _inside(mask: Floats) -> Pixels:
+    """Pixels that show the person alone, uint8 (H, W)."""
+    return (mask > 0.99).view(np.uint8)
+
+
+def _refocus(
+    picture: Pixels, mask: Floats, blurs: Blurs, longer: int, threads: int
+) -> Refocus | None:
+    """See :func:`refocus_for`."""
+    person, scene = blurs.person, blurs.scene
     if person is None or scene is None:
         return None
-    limit = FOCUS + (longer or max(mask.shape)) / REFERENCE
+    limit = FOCUS + longer / REFERENCE
     if scene > limit or abs(scene - person) < ALIKE:
         return Refocus()
     if scene > person:
-        return Refocus(sigma=_blur_for(picture, mask, person, scene))
+        return Refocus(sigma=_blur_for(picture, mask, person, scene, threads))
     # As strong as makes the steepest place of an edge as steep as wanted.
     reach = float(np.sqrt(max(person**2 - scene**2, 0.01)))
     loss = person / np.sqrt(person**2 + reach**2)  # of an edge's slope, under the blur
@@ -169,10 +189,10 @@ def refocused(
     return np.array(picture) if made is picture else made
 
 
-def _blur_for(picture: Pixels, mask: Floats, have: float, want: float) -> float:
+def _blur_for(picture: Pixels, mask: Floats, have: float, want: float, threads: int) -> float:
     """The blur that takes a person from ``have`` to ``want``, as it is measured: tried once."""
     sigma = float(np.sqrt(want**2 - have**2))
-    got = blur_of(picture, (mask > 0.99).astype(np.uint8), sigma)
+    got = blur_of(picture, _inside(mask), sigma, threads)
     if got is not None and got > have + 0.05:
         sigma *= float(np.clip(np.sqrt((want**2 - have**2) / (got**2 - have**2)), 0.6, 1.6))
     return min(MOST_BLUR, sigma)
@@ -219,4 +239,5 @@ def _own_blur(strip: Strip, sigma: float) -> Floats:
 def _mixed(strip: Strip, made: Floats, amount: float) -> Floats:
     """New colors as far as a pixel shows the person."""
     share = cv2.merge([strip.mask * strip.mask * np.float32(amount)] * 3)
-    return np.asarray(strip.colors + share * (made - strip.colors), np.float32)
+    change = cv2.multiply(cv2.subtract(made, strip.colors), share)
+    return np.asarray(cv2.add(strip.colors, change, dst=change), np.float32)

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phnet.images.arrays import FULL_SCALE, Floats, Pixels, on_threads, to_float
+from phnet.images.arrays import FULL_SCALE, MASKABLE, Floats, Pixels, on_threads, to_float
 
 STRIP_PIXELS = 1 << 19  # worked on at a time: bounds the memory
 
@@ -40,31 +40,53 @@ def changed_strips(
             is left out.
     """
     output = np.array(picture)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not rows.size:
+    box = box_of(mask)
+    if box is None:
         return output
-    height, width = mask.shape
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    wide = slice(max(0, left - margin), min(width, right + margin))
-    step = max(2 * margin, STRIP_PIXELS // (wide.stop - wide.start), 1)
-    stop = int(rows[-1]) + 1
+    step = max(2 * margin, STRIP_PIXELS // (box[1].stop - box[1].start), 1)
     scale = FULL_SCALE.get(picture.dtype)
 
     def work(start: int) -> None:
-        end = min(start + step, stop)
-        tall = slice(max(0, start - margin), min(height, end + margin))
-        strip = Strip(to_float(picture[tall, wide]), mask[tall, wide], tall, wide)
-        made = change(strip)
+        lines = slice(start, min(start + step, box[0].stop))
+        found = box_of(mask[lines])
+        if found is None:
+            return
+        # Only the columns in which there is something, and from them on as many as neighbors.
+        core = lines, found[1]
+        tall, wide = (
+            slice(max(0, part.start - margin), min(part.stop + margin, side))
+            for part, side in zip(core, mask.shape, strict=True)
+        )
+        made = change(Strip(to_float(picture[tall, wide]), mask[tall, wide], tall, wide))
         if made is None:
             return
-        core = np.s_[start - tall.start : end - tall.start, left - wide.start : right - wide.start]
-        new = made[core]
+        new = made[inside(tall, core[0]), inside(wide, core[1])]
         values = np.clip(new, 0, 1) if scale is None else scaled(new, scale, picture.dtype)
-        inside = (mask[start:end, left:right] > 0)[..., None]
-        np.copyto(output[start:end, left:right], values, where=inside, casting="unsafe")
+        put(output[core], values, mask[core])
 
-    on_threads(work, range(int(rows[0]), stop, step), threads)
+    on_threads(work, range(box[0].start, box[0].stop, step), threads)
     return output
+
+
+def inside(whole: slice, part: slice) -> slice:
+    """A part of a whole, counted from where the whole begins."""
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
+def box_of(mask: Floats) -> tuple[slice, slice] | None:
+    """Rows and columns (of a mask (H, W) in [0, 1]) that hold all that is not 0; None: nothing."""
+    left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
+    return (slice(top, top + height), slice(left, left + width)) if width else None
+
+
+def put(target: Pixels, values: Pixels, mask: Floats) -> None:
+    """Put values (h, w, 3) into a part of a picture where a mask (h, w) is not 0."""
+    changed = mask > 0
+    if target.dtype in MASKABLE:
+        made = values if values.dtype == target.dtype else values.astype(target.dtype)
+        cv2.copyTo(made, changed.view(np.uint8), target)
+    else:
+        np.copyto(target, values, where=changed[..., None], casting="unsafe")
 
 
 def scaled(values: Floats, scale: float, dtype: "np.dtype[Any]") -> Pixels:
