@@ -1,10 +1,9 @@
-"""Gain of each effect of finishing, on pastes whose truth is known, and its cost.
+"""Gain of each effect of finishing, on pastes whose truth is known.
 
 Photos are enlarged three times: so they have no grain of their own, and known grain can be added.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -16,41 +15,57 @@ from phnet.datasets.readers import masked_photos
 from phnet.errors import BadData
 from phnet.harmonization.finishing.edges import clean_edges
 from phnet.harmonization.finishing.grain import match_grain, noise_rows
-from phnet.harmonization.finishing.light_wrap import light_wrap
 from phnet.harmonization.finishing.noise_level import measure_noise
 from phnet.harmonization.finishing.sharpness import blur_of, match_sharpness
 from phnet.images import load, load_mask
 from phnet.images.arrays import Floats, Pixels, to_float, to_uint8
 from phnet.matting.foreground import estimate
-from phnet.options import EffectOptions, options_of
 
 ENLARGED = 3  # times, for the grain
 BAND = 3  # pixels on each side of the outline that are looked at
 ALONG = 3.0  # pixels of the edge over which an error counts as a halo
 BLURS = (0.0, 0.8, 1.5)  # sigmas, in pixels, of the person and of the scene
 CURVES = ("flat", "shot", "dark")
-MEGAPIXELS = (3000, 4000)
-FRAME = (720, 1280)
-SENSOR = 2.0  # sigma of a frame's noise, in levels
-EFFECTS = {one.name: one.about.finish for one in options_of(EffectOptions)}
-FRAME_COSTS: dict[str, Any] = {
-    "none": {},
-    **{name: {name: amount} for name, amount in EFFECTS.items() if amount is not None},
-    "finish": {"finish": True},
-}
+LEAST_GIVEN = 0.5  # sigma, in levels, from which a person was given grain
+PARTS = ("edges", "sharpness", "grain", "as_they_are", "times")
+
+Tell = Callable[[str], object]  # is told how far it is
 
 
-def finishing_figures(folder: Path, count: int = 8) -> dict[str, Any]:
-    """All figures, over the first ``count`` photos of a folder (NAME.jpg, NAME.png)."""
+def finishing_figures(
+    folder: Path,
+    count: int = 8,
+    parts: Sequence[str] = PARTS,
+    repeat: int = 3,
+    tell: Tell = lambda _: None,
+) -> dict[str, Any]:
+    """All figures, over the first ``count`` photos of a folder (NAME.jpg, NAME.png).
+
+    Args:
+        folder: of the photos.
+        count: how many of them.
+        parts: which figures, of PARTS.
+        repeat: runs of which the median is told, for times.
+        tell: gets a line for each thing that is done.
+    """
+    from phnet.benchmarks.finishing_times import frame_cost_figures, twelve_megapixel_figures
+
     photos = list(_photos(folder, count))
-    return {
-        "photos": len(photos),
-        "edges": edge_figures(photos),
-        "sharpness": sharpness_figures(photos),
-        "grain": grain_figures(photos),
-        "cost_at_12_megapixels": cost_figures(),
-        "cost_a_frame_of_1280x720": frame_cost_figures(photos[0][0], photos[-1][0]),
+    works: dict[str, Callable[[], Any]] = {
+        "edges": lambda: edge_figures(photos),
+        "sharpness": lambda: sharpness_figures(photos),
+        "grain": lambda: grain_figures(photos, tell),
+        "as_they_are": lambda: as_they_are(photos, tell),
+        "times": lambda: {
+            "at_12_megapixels": twelve_megapixel_figures(photos, repeat, tell),
+            "cost_a_frame_of_1280x720": frame_cost_figures(photos[0][0], photos[-1][0]),
+        },
     }
+    figures: dict[str, Any] = {"photos": len(photos)}
+    for name in parts:
+        tell(name)
+        figures[name] = works[name]()
+    return figures
 
 
 Photo = tuple[Pixels, Floats]
@@ -163,7 +178,7 @@ def _difference(photo: Pixels, inside: Pixels, outside: Pixels) -> float | None:
 # -- grain --------------------------------------------------------------------------------
 
 
-def grain_figures(photos: list[Photo]) -> dict[str, dict[str, Any]]:
+def grain_figures(photos: list[Photo], tell: Tell = lambda _: None) -> dict[str, dict[str, Any]]:
     """The person's grain over the scene's at the same brightness, after matching: 1 is equal.
 
     The scene gets noise by a curve over the brightness (flat; growing, as shot noise; falling, as
@@ -186,6 +201,7 @@ def grain_figures(photos: list[Photo]) -> dict[str, dict[str, Any]]:
             "within_20_percent": f"{sum(abs(r - 1) <= 0.2 for r in known)} of {len(known)}",
             "each": [round(ratio, 2) for ratio in known],
         }
+        tell(f"grain: {name}: {figures[name]['within_20_percent']}")
     given = [_given_more(photo) for photo in photos]
     figures["person_with_more"] = {"given_more": f"{sum(given)} of {len(given)}"}
     return figures
@@ -271,70 +287,27 @@ def _given_more(photo: Photo) -> bool:
     return float(np.median(after.sigmas[0])) > 1.02 * float(np.median(before.sigmas[0]))
 
 
-# -- cost ---------------------------------------------------------------------------------
+def as_they_are(photos: list[Photo], tell: Tell = lambda _: None) -> dict[str, Any]:
+    """Photos that are no pastes: how many scenes count as noisy, and what persons are given.
 
-
-def cost_figures() -> dict[str, float]:
-    """Seconds of processor time for each effect at 12 megapixels, a third of it person.
-
-    Processor time, since other programs do not count in it; on two cores it takes about half.
+    Person and scene are of one camera: what is added is what is wrong.
     """
-    from phnet.compositing.shadow import ShadowLight, cast_shadow
-
-    height, width = MEGAPIXELS
-    rng = np.random.default_rng(0)
-    small = rng.integers(40, 215, (height // 50, width // 50, 3), np.uint8)
-    scene = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    edges = scene // 64 * 40  # steps, so that there is something sharp
-    noise = np.tile(rng.integers(-9, 10, (500, 500, 1)), (height // 500, width // 500, 1))
-    picture = np.clip(scene // 2 + edges + noise, 0, 255).astype(np.uint8)
-    mask = np.zeros((height, width), np.float32)
-    cv2.ellipse(mask, (width // 2, height // 2), (width // 5, int(height / 2.1)), 0, 0, 360, 1, -1)
-    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 3), np.float32)
-    mask[mask < 0.004] = 0
-    inside = mask > 0.5
-    soft = cv2.GaussianBlur(picture, (0, 0), 0.7)  # of less grain, and blurred
-    picture[inside] = soft[inside]
-    light = ShadowLight(30, 0.6, 0.5, 1)
-    works: dict[str, Callable[[], Any]] = {
-        "clean_edges": lambda: clean_edges(picture, mask),
-        "match_sharpness": lambda: match_sharpness(picture, mask, threads=2),
-        "match_grain": lambda: match_grain(picture, mask, threads=2),
-        "light_wrap": lambda: light_wrap(picture, mask, threads=2),
-        "shadow": lambda: cast_shadow(picture, mask, 1, light),
+    noise, given = [], []
+    for number, (photo, alpha) in enumerate(photos, 1):
+        found = measure_noise(photo, alpha <= 0)
+        certain = None if found is None else found.certain()
+        noise.append(0.0 if certain is None else 255 * float(np.median(certain.sigmas[0])))
+        off = to_float(match_grain(photo, alpha)) - to_float(photo)
+        given.append(255 * float(off[alpha > 0.99].mean(-1).std()))
+        if number % 50 == 0:
+            tell(f"as they are: {number} of {len(photos)}")
+    noisy = [one for one in noise if one >= LEAST_GIVEN]
+    more = [one for one in given if one >= LEAST_GIVEN]
+    return {
+        "scenes_that_count_as_noisy": f"{len(noisy)} of {len(photos)}",
+        "median_sigma_of_these": round(float(np.median(noisy)), 2) if noisy else None,
+        "persons_changed": f"{len(more)} of {len(photos)}",
+        "median_and_largest_sigma_of_the_change": (
+            [round(float(np.median(more)), 2), round(max(more), 2)] if more else None
+        ),
     }
-    figures = {}
-    for name, work in works.items():
-        work()
-        start = time.process_time()
-        work()
-        figures[name] = round(time.process_time() - start, 2)
-    figures["all"] = round(sum(figures.values()), 2)
-    return figures
-
-
-def frame_cost_figures(photo: Pixels, behind: Pixels) -> dict[str, float]:
-    """Seconds of processor time a frame of a video takes with each effect, and with none.
-
-    The person of a photo (H, W, 3), found in each frame, fills the frame's height before another.
-    """
-    from phnet.harmonization.harmonizer import Harmonizer
-    from phnet.matting.matte import Matter
-    from phnet.video.live import Live, cover
-    from phnet.video.steady_effects import EVERY
-
-    rng = np.random.default_rng(0)
-    still, scene = cover(photo, FRAME), cover(behind, FRAME)
-    grainy = scene + rng.normal(0, 2 * SENSOR, scene.shape)
-    scene = to_uint8(np.asarray(grainy / 255))
-    frames = [to_uint8((still + rng.normal(0, SENSOR, still.shape)) / 255) for _ in range(4)]
-    shared: Any = {"harmonizer": Harmonizer(threads=1), "matter": Matter(threads=1)}
-    figures = {}
-    for name, options in FRAME_COSTS.items():
-        live = Live(scene, **shared, **options)
-        live.process(frames[-1])
-        start = time.process_time()
-        for number in range(EVERY):
-            live.process(frames[number % len(frames)])
-        figures[name] = round((time.process_time() - start) / EVERY, 3)
-    return figures

@@ -1,5 +1,7 @@
 """``phnet benchmark``: times and memory on this machine, each with its spread."""
 
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +9,16 @@ import typer
 
 from phnet.cli import app
 from phnet.cli.options import Matte, Model, Refine
+
+
+class Part(StrEnum):
+    """Figures of finishing."""
+
+    edges = "edges"
+    sharpness = "sharpness"
+    grain = "grain"
+    as_they_are = "as_they_are"
+    times = "times"
 
 
 @app.command()
@@ -39,6 +51,8 @@ def benchmark(
     finishing: Annotated[
         bool, typer.Option("--finishing", help="Edges, sharpness, grain: errors, and times.")
     ] = False,
+    only: Annotated[Part | None, typer.Option(help="For --finishing: these figures alone.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="For --finishing: so many photos.")] = 8,
     photos: Annotated[
         Path, typer.Option(help="For all but times: a folder of NAME.jpg with NAME.png.")
     ] = Path("tests/portraits"),
@@ -54,21 +68,19 @@ def benchmark(
 
     chosen = {
         "lift": lift,
-        "finishing": finishing,
         "invariance": invariance,
         "color models": color_models,
         "shape": shape,
         "matting": matting,
         "video": video,
     }
-    if kind := next((name for name, given in chosen.items() if given), None):
+    if finishing:
+        figures = _finishing(photos, count, only, repeat)
+    elif kind := next((name for name, given in chosen.items() if given), None):
         figures = _figures(kind, photos, model, matte, refine.value, threads, large_threads, repeat)
     else:
         figures = _times(model, threads, large_threads, repeat, example)
-    if as_json:
-        print(json.dumps(figures, indent=2))
-        return
-    _show(figures)
+    print(json.dumps(figures, indent=2)) if as_json else _show(figures)
 
 
 def _figures(
@@ -89,10 +101,6 @@ def _figures(
         from phnet.benchmarks.lift_loss import lift_figures
 
         return lift_figures(photos)
-    if kind == "finishing":
-        from phnet.benchmarks.finishing import finishing_figures
-
-        return {"machine": machine(), **finishing_figures(photos)}
     if kind == "invariance":
         from phnet.benchmarks.invariance import invariance_figures
 
@@ -117,6 +125,20 @@ def _figures(
 
     made = video_figures(photos, large_threads, repeat, model)
     return {"machine": machine(), "repeat": repeat, "video": made}
+
+
+def _finishing(photos: Path, count: int, only: Part | None, repeat: int) -> dict[str, Any]:
+    """Figures of finishing; how far it is goes to stderr."""
+    from phnet.benchmarks.finishing import PARTS, finishing_figures
+    from phnet.benchmarks.speed import machine
+
+    parts = PARTS if only is None else (only.value,)
+
+    def tell(line: str) -> None:  # standard error of now: the one of the start is the libraries'
+        print(line, file=sys.stderr)
+
+    made = finishing_figures(photos, count, parts, repeat, tell)
+    return {"machine": machine(), "repeat": repeat, **made}
 
 
 def _times(
