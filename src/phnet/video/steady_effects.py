@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
-from phnet.harmonization.finishing.block_traces import traces
+from phnet.harmonization.finishing.block_traces import steps_of
 from phnet.harmonization.finishing.edges import MOST_SOFT, Rim, clean_colors, measure_rim
 from phnet.harmonization.finishing.grain import (
     NO_TRACES,
@@ -170,7 +170,7 @@ class SteadyEffects:
         if self._grainy is None or self._grainy[0] is not scene:
             everywhere = np.ones(scene.shape[:2], bool)
             corner = np.s_[:TRACED_SIDE, :TRACED_SIDE]
-            found = traces(scene[corner], everywhere[corner])
+            found = steps_of(scene[corner], everywhere[corner])
             self._grainy = scene, SceneGrain.of(scene, everywhere, found)
         return self._grainy[1]
 

@@ -3,16 +3,18 @@
 import cv2
 import numpy as np
 import pytest
+from skimage.data import astronaut
 
 from phnet.harmonization.finishing.block_traces import (
     quality_for,
-    scene_traces,
+    scene_steps,
+    steps_of,
     through_jpeg,
-    traces,
 )
 from phnet.harmonization.finishing.grain import match_grain, noise_rows
 from phnet.harmonization.finishing.noise_level import COARSE, OPPONENT, measure_noise
 from phnet.images.arrays import Floats, Pixels
+from tests.conftest import disc_mask
 
 SIZE = (320, 400)
 
@@ -91,23 +93,41 @@ def test_too_small_a_person_is_left_alone() -> None:
     np.testing.assert_array_equal(match_grain(picture, small), picture)
 
 
-def test_block_traces_are_found_and_given() -> None:
-    # Of so small a picture the measures are up to chance: this draw is alike on both sides.
+def through(picture: Pixels, quality: int) -> Pixels:
+    """Through a JPEG and back."""
+    _, content = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[..., ::-1]
+
+
+@pytest.mark.parametrize("quality", [30, 60, 85])
+def test_block_traces_are_found_and_given(quality: int) -> None:
     busy = np.rint(255 * np.clip(slope() + 0.05 * noise(1.0, 2), 0, 1)).astype(np.uint8)
-    _, content = cv2.imencode(".jpg", busy, [cv2.IMWRITE_JPEG_QUALITY, 30])
-    blocky = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))
-    everywhere = np.ones(SIZE, bool)
-    assert traces(busy, everywhere) < 0.05
-    assert traces(blocky, everywhere) > 0.2
-    given = paste(busy / np.float32(255), blocky / np.float32(255))
-    quality = quality_for(given, mask(), scene_traces(given, mask()))
-    assert quality is not None
-    made = through_jpeg(given, mask(), quality)
-    np.testing.assert_array_equal(made[mask() == 0], given[mask() == 0])
-    inside = mask() > 0.99
-    assert traces(made, inside) > 0.5 * traces(blocky, ~inside)
-    assert quality_for(busy, mask(), scene_traces(busy, mask())) is None
-    np.testing.assert_array_equal(match_grain(busy, mask()), busy)
+    smooth = np.rint(255 * slope()).astype(np.uint8)
+    blocky, everywhere, person = through(busy, quality), np.ones(SIZE, bool), mask()
+    assert steps_of(busy, everywhere) is None
+    found = steps_of(blocky, everywhere)
+    assert found is not None
+    assert abs(found.quality - quality) <= 2
+    given = np.where(person[..., None] > 0, busy, blocky)
+    wanted = quality_for(given, person, scene_steps(given, person))
+    assert wanted is not None
+    assert abs(wanted - quality) <= 2
+    made = through_jpeg(given, person, wanted)
+    np.testing.assert_array_equal(made[person == 0], given[person == 0])
+    assert quality_for(made, person, scene_steps(made, person)) is None
+    assert quality_for(busy, person, scene_steps(busy, person)) is None
+    # A scene with little in it says nothing, and a person of other busyness is no reason.
+    calm = np.where(person[..., None] > 0, busy, smooth)
+    for picture in (calm, through(calm, quality), through(given, quality)):
+        assert quality_for(picture, person, scene_steps(picture, person)) is None
+
+
+def test_what_has_been_through_a_jpeg_as_a_whole_stays() -> None:
+    photo, person = astronaut(), (disc_mask(512, 512) / 255).astype(np.float32)
+    whole = through(photo, 60)
+    steps = scene_steps(whole, person)
+    assert steps is not None
+    assert quality_for(whole, person, steps) is None
 
 
 def test_a_texture_without_color_is_not_taken_for_grain(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,66 +1,98 @@
-"""The traces of 8 x 8 blocks that a JPEG leaves: how strong, and the same for the person."""
+"""Block traces that a JPEG leaves: of which quality, and the same for the person.
+
+A JPEG keeps each 8 x 8 block's frequencies as multiples of a step, the larger the lower its
+quality. So what has been through one is told from what has not, however busy or smooth it is.
+"""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from phnet.harmonization.finishing.strips import Strip, changed_strips
-from phnet.images.arrays import Floats, Pixels, to_float, to_uint8
+from phnet.images.arrays import Bools, Doubles, Floats, Pixels, to_float, to_uint8
 from phnet.images.color_profiles import LUMA
 from phnet.images.push_pull import times
 
 BLOCK = 8
-LEAST = 0.12  # how much steeper borders of blocks must be than the rest, as a share
-NEAR = 0.75  # share of the scene's traces that is as good as the same
-QUALITIES = (85, 75, 65, 55, 45, 35, 25, 15)
 LOOKED_AT = 1 << 20  # pixels
+MOST_BLOCKS = 4096
+# Frequencies that are looked at, down and across, and their steps in the standard's table for
+# brightness (ITU-T T.81, table K.1), which is that of quality 50.
+FREQUENCIES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))
+STANDARD = np.array([11, 12, 12, 10, 14, 14, 13], np.float64)
+STEPS = np.arange(3, 81)  # in levels of 255; below, rounding to 8 bits hides them
+LEAST_COUNTED = 40  # frequencies beyond half a step; fewer tell nothing
+CLEAR = 0.5  # how near to multiples they are, 1 all and 0 as by chance, from which it is no chance
+AS_CLEAR = 0.5  # share of the scene's nearness from which a person has been through the same JPEG
+LEAST_FREQUENCIES = 3  # that must tell
 
 
-def traces(picture: Pixels, where: Pixels) -> float:
-    """Measure how much steeper a picture is between JPEG's blocks than within, as a share.
+@dataclass(frozen=True)
+class Steps:
+    """Steps that a picture's frequencies are multiples of."""
+
+    places: list[int]  # of FREQUENCIES
+    steps: list[int]  # in levels of 255
+    nearness: float  # mean, in [CLEAR, 1]
+
+    @property
+    def quality(self) -> int:
+        """Of the JPEG that has such steps for brightness, 1 to 100."""
+        scale = float(np.median(np.array(self.steps) / STANDARD[self.places]))
+        quality = 50 / scale if scale > 1 else 100 - 50 * scale
+        return int(np.clip(round(quality), 1, 100))
+
+
+def steps_of(picture: Pixels, where: Bools) -> Steps | None:
+    """Find the steps of the JPEG that a picture has been through.
 
     Args:
         picture: sRGB (H, W, 3); blocks begin at its upper left corner.
-        where: bool (H, W), the part that is looked at.
-    """
-    luma = np.asarray(cv2.transform(to_float(picture), LUMA[None]), np.float32)
-    shares = []
-    for axis in (0, 1):
-        # A border is a second difference that its neighbors have not: edges count little.
-        after, before = (np.s_[1:], np.s_[:-1]) if axis == 0 else (np.s_[:, 1:], np.s_[:, :-1])
-        inside = where[after] & where[before]
-        step = np.minimum(cv2.absdiff(luma[after], luma[before]), np.float32(0.04)) * inside
-        sums = cv2.reduce(step, 1 - axis, cv2.REDUCE_SUM, dtype=cv2.CV_64F).ravel()
-        counts = np.count_nonzero(inside, 1 - axis)
-        phase = (np.arange(len(sums)) + 1) % BLOCK
-        means = [sums[phase == k].sum() / max(counts[phase == k].sum(), 1.0) for k in range(BLOCK)]
-        others = float(np.mean(means[2:7]))
-        shares.append(means[0] / max(others, 0.2 / 255) - 1)
-    return max(0.0, float(np.mean(shares)))
-
-
-def scene_traces(picture: Pixels, mask: Floats) -> float:
-    """The block traces of the scene near a person; arguments as for :func:`through_jpeg`."""
-    box = _part(mask)
-    return traces(picture[box], mask[box] <= 0)
-
-
-def quality_for(picture: Pixels, mask: Floats, wanted: float) -> int | None:
-    """The quality of a JPEG that leaves a person with as many block traces as ``wanted``.
-
-    Arguments as for :func:`through_jpeg`.
+        where: (H, W), the part that is looked at.
 
     Returns:
-        None where the person has as many, or the scene none.
+        None where there was none, or one too fine, or too little to see.
+    """
+    found = [
+        (place, step, near)
+        for place, values in enumerate(_frequencies(picture, where))
+        for step, near in [_coarsest(values)]
+        if step
+    ]
+    if len(found) < LEAST_FREQUENCIES:
+        return None
+    places, steps, nears = (list(column) for column in zip(*found, strict=True))
+    return Steps(places, steps, float(np.mean(nears)))
+
+
+def scene_steps(picture: Pixels, mask: Floats) -> Steps | None:
+    """The steps of the scene near a person; arguments as for :func:`through_jpeg`."""
+    box = _part(mask)
+    return steps_of(picture[box], mask[box] <= 0)
+
+
+def quality_for(picture: Pixels, mask: Floats, scene: Steps | None) -> int | None:
+    """Quality of the JPEG that a scene has been through and a person has not.
+
+    Args:
+        picture: as for :func:`through_jpeg`.
+        mask: the same.
+        scene: its steps; None for none.
+
+    Returns:
+        None where the person has been through it, or the scene through none.
     """
     box = _part(mask)
     inside = mask[box] > 0.99
-    if wanted < LEAST or not inside.any() or traces(picture[box], inside) >= NEAR * wanted:
+    if scene is None or not inside.any():
         return None
-    part = _as_bytes(picture[box])
-    for quality in QUALITIES:
-        if traces(_compressed(part, quality), inside) >= NEAR * wanted:
-            return quality
-    return QUALITIES[-1]
+    frequencies = _frequencies(picture[box], inside)
+    nears = [
+        _nearness(frequencies[place], np.array([step]))[0]
+        for place, step in zip(scene.places, scene.steps, strict=True)
+    ]
+    return None if np.mean(nears) >= AS_CLEAR * scene.nearness else scene.quality
 
 
 def through_jpeg(
@@ -99,6 +131,43 @@ def _part(mask: Floats) -> tuple[slice, slice]:
     y = max(0, min(y, height - side)) // BLOCK * BLOCK
     x = max(0, min(x, width - side)) // BLOCK * BLOCK
     return slice(y, y + side), slice(x, x + side)
+
+
+def _frequencies(picture: Pixels, where: Bools) -> list[Doubles]:
+    """Values of each of FREQUENCIES in the brightness of those blocks that lie within ``where``."""
+    height, width = (side // BLOCK * BLOCK for side in where.shape)
+    tiles = (height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    within = where[:height, :width].reshape(tiles).all((1, 3)).ravel()
+    rows = np.flatnonzero(within)
+    rows = rows[:: max(1, len(rows) // MOST_BLOCKS)]
+    luma = cv2.transform(to_float(picture[:height, :width]), 255 * LUMA[None])
+    blocks = luma.reshape(tiles).transpose(0, 2, 1, 3).reshape(-1, BLOCK, BLOCK)[rows]
+    across = np.cos(np.pi * (np.arange(BLOCK) + 0.5) * np.arange(3)[:, None] / BLOCK) / 2
+    across[0] /= np.sqrt(2)
+    low = across @ blocks @ across.T  # the DCT's first 3 x 3
+    return [np.asarray(low[:, down, right], np.float64) for down, right in FREQUENCIES]
+
+
+def _nearness(values: Doubles, steps: np.ndarray) -> Doubles:
+    """Nearness of values to multiples of each step: 1 all of them, 0 as by chance."""
+    far = np.abs(values) > steps[:, None] / 2  # what is rounded to 0 is a multiple of anything
+    waves = np.cos(2 * np.pi * values / steps[:, None]) * far
+    count = far.sum(1)
+    return np.asarray(np.where(count < LEAST_COUNTED, 0, waves.sum(1) / np.maximum(count, 1)))
+
+
+def _coarsest(values: Doubles) -> tuple[int, float]:
+    """Find the coarsest step that values are clearly multiples of, and how near; 0 where there is none.
+
+    Multiples of 12 are multiples of 6, too; so the coarsest of those that fit as well.
+    """
+    if not len(values):
+        return 0, 0.0
+    nears = _nearness(values, STEPS)
+    if nears.max() < CLEAR:
+        return 0, 0.0
+    place = int(np.flatnonzero(nears >= max(CLEAR, 0.85 * nears.max()))[-1])
+    return int(STEPS[place]), float(nears[place])
 
 
 def _as_bytes(picture: Pixels) -> Pixels:

@@ -13,7 +13,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phnet.harmonization.finishing.block_traces import quality_for, scene_traces, through_jpeg
+from phnet.harmonization.finishing.block_traces import (
+    Steps,
+    quality_for,
+    scene_steps,
+    through_jpeg,
+)
 from phnet.harmonization.finishing.noise_level import BACK, COARSE, OPPONENT, Noise, measure_noise
 from phnet.harmonization.finishing.strips import Strip, box_of, changed_strips, inside
 from phnet.images.arrays import Floats, Pixels, on_threads
@@ -32,14 +37,14 @@ NO_TRACES = 95.0  # quality of a JPEG from which it leaves no block traces
 class SceneGrain:
     """Grain of a scene, which a person's is matched to."""
 
-    traces: float  # of blocks, as :func:`block_traces.traces` measures them
+    steps: Steps | None  # of the JPEG that it has been through
     noise: Noise | None  # None: nothing is surely noise
 
     @classmethod
-    def of(cls, picture: Pixels, where: Pixels, traces: float) -> "SceneGrain":
+    def of(cls, picture: Pixels, where: Pixels, steps: Steps | None = None) -> "SceneGrain":
         """Measure a scene's noise in the part ``where``, bool (H, W), of a picture (H, W, 3)."""
         noise = measure_noise(picture, where)
-        return cls(traces, noise and noise.certain())  # leaves and walls are no grain
+        return cls(steps, noise and noise.certain())  # leaves and walls are no grain
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,12 @@ def match_grain(
         return np.array(picture)
     # The person is measured as it is beforehand: at the same time, on another thread.
     looks: list[Callable[[], Any]] = [
-        lambda: SceneGrain.of(picture, mask <= 0, 0),
+        lambda: SceneGrain.of(picture, mask <= 0),
         lambda: measure_noise(picture, mask > 0.99),
-        lambda: scene_traces(picture, mask),
+        lambda: scene_steps(picture, mask),
     ]
-    scene, person, traces = on_threads(lambda look: look(), looks, threads)
-    scene = replace(scene, traces=traces)
+    scene, person, steps = on_threads(lambda look: look(), looks, threads)
+    scene = replace(scene, steps=steps)
     change, picture = _decided(picture, mask, scene, person, amount, threads)
     if change.more is None:
         return np.array(picture)
@@ -118,7 +123,7 @@ def _decided(
     threads: int,
 ) -> tuple[Regrain, Pixels]:
     """The change, and the picture with all of it but what is added; the person's noise as it is."""
-    quality = quality_for(picture, mask, scene.traces)
+    quality = quality_for(picture, mask, scene.steps)
     if quality is not None:
         picture = through_jpeg(picture, mask, quality, amount, threads=threads)
         person = measure_noise(picture, mask > 0.99)
