@@ -7,6 +7,7 @@ end (it is sent again while it is to be sent again); memory comes to a level.
 import argparse
 import http.client
 import io
+import json
 import os
 import random
 import signal
@@ -64,6 +65,7 @@ class Mixed:
         self._lock = threading.Lock()
         self._statuses: dict[str, Counter[str]] = {}
         self._lost: list[str] = []
+        self._broken: list[str] = []
         self._unready = 0
         self.kills = 0
         self.memory: list[tuple[float, int]] = []
@@ -84,6 +86,7 @@ class Mixed:
             "seconds": round(time.monotonic() - self._begun),
             "answers by kind of client": {k: dict(v) for k, v in sorted(self._statuses.items())},
             "without an answer, or lost": self._lost,
+            "hostile requests that got 500": self._broken,
             "workers killed": self.kills,
             "times that no worker was ready": self._unready,
             "a good request afterwards": self._afterwards(),
@@ -136,13 +139,16 @@ class Mixed:
             time.sleep(pause)
 
     def _hostile(self, rng: random.Random) -> None:
-        _, content = case(rng.randrange(1 << 40))
+        seed = rng.randrange(1 << 40)
+        _, content = case(seed)
         body = self._bodies[self._sides[0]]
         name = b"composite" if rng.random() < 0.5 else b"mask"
         begin = body.index(b"\r\n\r\n", body.index(b'name="' + name)) + 4
         body = body[:begin] + content + body[body.index(b"\r\n--edge", begin) :]
         status, pause, said = self._ask(body)
         self._count("hostile", str(status))
+        if status == 500:
+            self._broken.append(f"seed {seed} as {name.decode()}: {json.loads(said)['detail']}")
         if status not in (200, 413, 422, 429, 500, 503):
             self._lose(f"hostile: {status} {said[:200]!r}")
         time.sleep(min(pause, 5) + rng.random() * 0.2)

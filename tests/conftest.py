@@ -1,22 +1,14 @@
-"""What tests share: small folders of photos and pairs, the command line, a browser."""
+"""What tests share: small folders of photos and pairs, the command line."""
 
-import os
-import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-from tests.waiting import PATIENCE
 
 NO_TORCH = "needs torch, which is not installed here"
 
@@ -111,22 +103,3 @@ def pair_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text = "".join(f"{name}.png\n" for name in part)
         (root / f"{split}_split.txt").write_text(text)
     return root
-
-
-@pytest.fixture(scope="module")  # Playwright holds an event loop as long as it runs
-def browser() -> Iterator["Browser"]:
-    """Debian's chromium, never a download; where it is missing the test is skipped, in CI fails."""
-    missing = pytest.fail if os.environ.get("CI") else pytest.skip
-    program = shutil.which("chromium")
-    if program is None:
-        missing("expected Debian's chromium (apt-get install chromium)")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        missing("expected Playwright's Python package (the group dev)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox"], timeout=1000 * PATIENCE
-        )
-        yield browser
-        browser.close()

@@ -165,6 +165,9 @@ def _used_picture(place: Path, folder: Path) -> None:
     except PHNetError as error:
         _is_sentence(error, place)
         return
+    for note in picture.notes:
+        if not note.isprintable() or note != note.encode("latin-1", "replace").decode("latin-1"):
+            raise Wrong(f"a note that no header can carry: {note!r}")
     nothing = np.zeros(picture.size, np.float32)
     for suffix in WRITTEN:
         output = folder / f"out{suffix}"

@@ -6,6 +6,7 @@ import threading
 import zlib
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -44,6 +45,18 @@ def test_more_than_100_megapixels_are_refused_from_the_header(
     for read, error in ((load, BadImage), (load_mask, BadMask)):
         with pytest.raises(error, match=rf"huge.png: .*100 megapixels, got {size[0]}x{size[1]}"):
             read(tmp_path / "huge.png")
+
+
+def test_a_jpeg_of_12_bits_gets_its_own_sentence(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 4096, (16, 24, 3)).astype(np.uint16)
+    content = imagecodecs.jpeg_encode(pixels, bitspersample=12)
+    (tmp_path / "deep.jpg").write_bytes(content)
+    for read, error in ((load, BadImage), (load_mask, BadMask)):
+        with pytest.raises(error, match="expected a JPEG of 8 bits a sample, got one of 12;"):
+            read(tmp_path / "deep.jpg")
+    (tmp_path / "deep.jpg").write_bytes(content[:20])  # before that is said
+    with pytest.raises(BadImage, match="unknown kind"):
+        load(tmp_path / "deep.jpg")
 
 
 def test_between_pillows_limit_and_ours_pillow_does_not_speak(tmp_path: Path) -> None:

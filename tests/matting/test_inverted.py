@@ -4,12 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.data import astronaut
 
 from phnet.harmonization.harmonize_picture import harmonize_picture
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.images import Mask, load, load_mask, read_picture
-from phnet.matting.inverted import advice, leaves_out_the_person, may_be_inverted
+from phnet.matting.inverted import (
+    TURNED,
+    UNTOLD,
+    advice,
+    leaves_out_the_person,
+    may_be_inverted,
+)
 from phnet.matting.matte import Matter
 from phnet.options import HarmonizeOptions
 
@@ -76,3 +83,34 @@ def test_it_is_said_and_the_mask_is_taken_as_it_is() -> None:
     assert "the person that is seen in the picture lies outside the mask" in note
     assert "(invert_mask)" in note
     np.testing.assert_allclose(made.mask, mask)
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_mask_painted_on_the_photo_as_it_is_stored_is_told(
+    tmp_path: Path, matter: Matter, orientation: int
+) -> None:
+    """Upside down, or square and on its side: the shape does not tell, the person does."""
+    photo = astronaut()
+    alpha = np.rint(matter.matte(photo) * 255).astype(np.uint8)
+    back = {3: 2, 6: 1}[orientation]  # quarters, against the clock
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.rot90(photo, back)).save(tmp_path / "photo.png", exif=exif)
+    picture = load(tmp_path / "photo.png")
+    assert np.array_equal(picture.colors, photo)
+    told = []
+    for mask in (alpha, np.rot90(alpha, back)):
+        given = Mask(mask.astype(np.float32) / 255)
+        options, harmonizer = HarmonizeOptions(lift="none"), Harmonizer(threads=1)
+        made = harmonize_picture(picture, given, options, harmonizer=harmonizer, matter=matter)
+        told.append(any(TURNED in note for note in made.notes))
+    assert told == [False, True]
+
+
+def test_where_nobody_is_seen_a_mask_that_fits_both_ways_is_named() -> None:
+    colors, mask = np.zeros((50, 60, 3), np.uint8), np.zeros((50, 60), np.float32)
+    mask[:20, 20:50] = 1
+    nobody = Nobody(asked=True)
+    assert advice(mask, colors, nobody, orientation=3) == [UNTOLD]
+    assert advice(mask, colors, Nobody(asked=False), orientation=6) == []  # its shape tells
+    assert advice(np.maximum(mask, mask[::-1, ::-1]), colors, nobody, orientation=3) == []

@@ -12,14 +12,10 @@ from skimage.data import astronaut
 
 pytest.importorskip("fastapi")
 
-from tests.waiting import PATIENCE
 from tests.web.test_app import encoded
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
-
-
-SECONDS = 1000 * PATIENCE  # ms
 
 
 # Keeps what the page sends, since the browser does not tell what is in an uploaded file.

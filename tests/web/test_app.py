@@ -162,6 +162,16 @@ def test_without_a_mask_the_person_is_found(client: Client) -> None:
     assert "no person was found" in problem(empty, 422)
 
 
+def test_notes_about_hostile_words_are_answered(client: Client) -> None:
+    """A profile that names its colors in bytes which no header can carry (found by the fuzzer)."""
+    profile = bytes(16) + b"\xd8\xff\\\r" + bytes(108)
+    content = encoded(composite(), "TIFF", icc_profile=profile)
+    status, headers, _ = client.harmonize(composite=content, mask=encoded(mask()))
+    assert status == 200
+    assert "its color profile is for no known space, not RGB" in headers["phnet-notes"]
+    assert web._header("a\r\nb: \ud800 \u4eba \xe9") == "a??b: ? ? \xe9"
+
+
 def test_an_inverted_mask_is_the_same_as_the_mask(client: Client) -> None:
     straight = client.harmonize(composite=encoded(composite()), mask=encoded(mask()))
     inverted = client.harmonize(

@@ -59,7 +59,8 @@ def test_a_crash_and_an_error_inside_cost_one_answer_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with running(make=Moody, workers=1) as client, caplog.at_level(logging.INFO, "phnet"):
-        assert "ended unexpectedly" in problem(client.harmonize(strength="0.5", **PARTS), 500)
+        crashed = problem(client.harmonize(strength="0.5", **PARTS), 500)
+        assert crashed.endswith("ended unexpectedly: it crashed (SIGSEGV)")
         assert "not the request's" in problem(client.harmonize(strength="0.75", **PARTS), 500)
         assert client.harmonize(**PARTS)[0] == 200
     assert "ZeroDivisionError" in caplog.text

@@ -1,6 +1,6 @@
 """The page in a real browser: Debian's chromium, driven by Playwright's Python package.
 
-The fixture `browser` is in conftest.py.
+The fixture `browser` is in conftest.py, what it does with one that hangs in browsers.py.
 """
 
 import base64

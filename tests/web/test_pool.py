@@ -1,10 +1,12 @@
 """Workers that die, processes that cannot be started, and who is refused before the queue."""
 
 import asyncio
+import gc
 import os
 import random
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -144,11 +147,39 @@ def test_what_is_killed_twice_is_not_tried_again(tmp_path: Path) -> None:
     photo, service = encoded(composite(8)), Killed(tmp_path, 2)
     pool = Pool(Limits(workers=1, seconds=PATIENCE), service)
     try:
-        with pytest.raises(Problem, match="ended unexpectedly") as refusal:
+        with pytest.raises(Problem, match="killed from outside for the second time") as refusal:
             asked(pool, photo)
         assert refusal.value.status == 500
         assert service.begun == 2
         assert asked(pool, photo).content == photo
+    finally:
+        pool.close()
+
+
+class _KilledInAnswer(_Killed):
+    def matte(self, form: Form[MatteOptions]) -> Answer:
+        (self._how.folder / str(time.monotonic_ns())).touch()
+        if self._how.begun <= self._how.times:
+            lines = [one for one in gc.get_objects() if isinstance(one, Connection)]
+            (line,) = (one for one in lines if not one.closed and one.writable)
+            os.write(line.fileno(), struct.pack("!i", 1000) + b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Echo.matte(self, form)
+
+
+@dataclass(frozen=True)
+class KilledInAnswer(Killed):
+    def __call__(self, limits: Limits) -> Service:
+        return _KilledInAnswer(limits, self)
+
+
+@on_linux
+def test_what_is_killed_in_the_middle_of_its_answer_is_done_once_more(tmp_path: Path) -> None:
+    photo, service = encoded(composite(8)), KilledInAnswer(tmp_path, 1)
+    pool = Pool(Limits(workers=1, seconds=PATIENCE), service)
+    try:
+        assert asked(pool, photo).content == photo
+        assert service.begun == 2
     finally:
         pool.close()
 

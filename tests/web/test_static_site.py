@@ -1,6 +1,6 @@
 """``phnet page``: the page without a server, in a real browser, against the Python result.
 
-The fixture `browser` is in conftest.py.
+The fixture `browser` is in conftest.py, what it does with one that hangs in browsers.py.
 """
 
 import functools
@@ -25,13 +25,12 @@ from phnet.compositing.placement import Place
 from phnet.harmonization.harmonizer import Harmonizer
 from phnet.matting.matte import Matter
 from phnet.web.static_site import write_page
-from tests.waiting import PATIENCE
+from tests.web.browsers import Site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 MOST = 2  # of 255, anywhere
-SECONDS = 1000 * PATIENCE  # ms
 PORTRAITS = Path(__file__).parents[1] / "portraits"
 Command = Callable[..., tuple[int, str, str]]
 
@@ -138,29 +137,17 @@ def address(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(browser: "Browser", address: str) -> Iterator["Page"]:
-    """The page, open; every request to another host is blocked, and fails the tests at the end."""
-    elsewhere: list[str] = []
-    wrong: list[str] = []
-    made = browser.new_page()
-    made.set_default_timeout(SECONDS)
-
-    def guard(route: Any) -> None:
-        if route.request.url.startswith(address):
-            route.continue_()
-        else:
-            elsewhere.append(route.request.url)
-            route.abort()
-
-    made.context.route(re.compile("^(?!blob:|data:)"), guard)
-    made.on("pageerror", lambda error: wrong.append(str(error)))
-    made.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    made.goto(address)
-    made.locator('main[aria-busy="false"]').wait_for()
+def site(address: str) -> Iterator[Site]:
+    """Every request to another host fails the tests at the end."""
+    made = Site(address)
     yield made
-    made.close()
-    assert not elsewhere
-    assert not wrong
+    assert not made.elsewhere
+    assert not made.wrong
+
+
+@pytest.fixture
+def page(browser: "Browser", site: Site) -> "Page":
+    return site.page(browser)
 
 
 @pytest.fixture

@@ -264,8 +264,8 @@ def compose_pictures(
         mask = turned(mask, portrait.size, portrait.orientation)
         notes = [mask.note] if mask.note else []
         alpha = check_mask(mask.alpha, portrait.size)
-        threads = composer.harmonizer.threads
-        notes += advice(alpha, portrait.colors, threads=threads, remedy="invert it")
+        threads, way = composer.harmonizer.threads, portrait.orientation
+        notes += advice(alpha, portrait.colors, None, threads, "invert it", orientation=way)
     elif options.mask_class is not None:
         raise BadOption("mask_class: expected a mask, got none")
     cutout = composer.cut_out(portrait.colors_with_alpha, alpha, options.foreground)

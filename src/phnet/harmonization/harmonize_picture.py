@@ -108,7 +108,8 @@ def harmonize_picture(
         alpha = _visible(alpha, picture.alpha, mask is None, about)
         pasted = filled(pasted, picture.alpha, whole=False)
         seen = filled(pasted, picture.alpha, alpha)
-    found = advice(alpha, seen, matter, harmonizer.threads) if mask is not None else []
+    asked = (alpha, seen, matter, harmonizer.threads)
+    found = [] if mask is None else advice(*asked, orientation=picture.orientation)
     notes += [f"{mask_name}: {note}" if name else note for note in found]
     behind = None if reference is None else shown(reference)
     made = _corrected(picture, pasted, seen, alpha, ids, options, harmonizer, behind, look, keep)

@@ -40,10 +40,9 @@ def fault(icc: bytes | None, channels: int) -> str | None:
         return None
     if channels == 1 and describes(icc, 3) and _is_srgb(icc):
         return None
-    space, wanted = (
-        icc[16:20].decode("ascii", "replace").strip(),
-        "RGB" if channels == 3 else "gray",
-    )
+    space, wanted = icc[16:20].decode("latin-1").strip(), "RGB" if channels == 3 else "gray"
+    if not space.isalnum() or not space.isascii():  # what a sentence and a header cannot carry
+        space = "no known space"
     kind = "cannot be used" if space.upper() == wanted.upper() else f"is for {space}, not {wanted}"
     return f"its color profile {kind} and was left out: its colors were taken as sRGB"
 

@@ -20,7 +20,7 @@ from phnet.errors import BadImage, BadMask, MissingExtra, PHNetError
 from phnet.images.arrays import Pixels
 from phnet.images.color_profiles import cmyk_to_rgb, describes, fault
 from phnet.images.declared_colors import Chunk, Declared, by_codes, by_png
-from phnet.images.limits import MOST_PIXELS, check_decoded, check_header
+from phnet.images.limits import MOST_PIXELS, check_decoded, check_header, jpeg_bits
 from phnet.images.newer_jpegs import NewerJpeg, is_newer, jpeg_within
 from phnet.images.opened_file import OpenedFile
 from phnet.images.png_chunks import PROFILE, color_chunks
@@ -45,6 +45,7 @@ XCF = (
     "expected a flat picture, got a GIMP file (XCF), whose layers only GIMP puts together; export "
     "it as PNG or TIFF"
 )
+DEEP_JPEG = "expected a JPEG of 8 bits a sample, got one of {}; convert it to a TIFF of 16 bits"
 OLDER = (PROFILE, b"sRGB", b"gAMA", b"cHRM")  # chunks that a profile overrides
 BOXES = 1 << 16  # bytes at the start of an AVIF, where its boxes are
 ROWS = 1 << 17  # pixels that are copied at a time
@@ -131,6 +132,8 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[O
                 _check_header(image, source, error)
                 yield image
     except UnidentifiedImageError as problem:
+        if start.startswith(b"\xff\xd8") and (jpeg_bits(source.read()) or 8) != 8:
+            raise error(f"{source}: {DEEP_JPEG.format(jpeg_bits(source.read()))}") from problem
         raise error(
             f"{source}: expected an image (PNG, JPEG, WebP, TIFF), but it is of an unknown kind "
             "or its header is cut short"

@@ -6,6 +6,7 @@ file goes over the picture (its scans): a few bytes can ask for gigabytes, or fo
 
 import re
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from phnet.errors import BadImage, BadMask
@@ -21,6 +22,7 @@ LONGEST_SIDE = 100_000  # pixels; steps of the work go over whole rows
 MOST_SCANS = 100  # progressive JPEGs have about ten
 MOST_SCANNED = 2_000_000_000  # pixels of all scans
 START_OF_IMAGE, START_OF_SCAN, END_OF_IMAGE = 0xD8, 0xDA, 0xD9
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Behind FF: a marker, but not 00 (the byte FF itself), a restart, or another FF.
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
@@ -105,13 +107,25 @@ def check_decoded(
 
 def scans_of(content: bytes) -> int:
     """Count the scans of a JPEG file's first picture (ITU-T T.81, B.1.1)."""
-    scans = position = 0
+    return sum(marker == START_OF_SCAN for marker, _ in _segments(content))
+
+
+def jpeg_bits(content: bytes) -> int | None:
+    """Bits of each sample, as a JPEG's first frame says (B.2.2); None: it has none."""
+    for marker, position in _segments(content):
+        if marker in FRAMES and position + 2 < len(content):
+            return content[position + 2]
+    return None
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int]]:
+    """Markers of a JPEG file's first picture, each with the position behind it."""
+    position = 0
     while found := _MARKER.search(content, position):
         marker, position = found[1][0], found.end()
         if marker == START_OF_IMAGE:
             continue
         if marker == END_OF_IMAGE:
             break
-        scans += marker == START_OF_SCAN
+        yield marker, position
         position += int.from_bytes(content[position : position + 2], "big")
-    return scans

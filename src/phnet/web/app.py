@@ -225,8 +225,13 @@ async def _answered(
         answer = await pool.run(work, form, _gone(request))
     headers = {"Cache-Control": "no-store"}
     if answer.notes:
-        headers[NOTES] = "; ".join(answer.notes)
+        headers[NOTES] = _header("; ".join(answer.notes))
     return _Counted(answer.content, answer.media_type, headers, pool)
+
+
+def _header(text: str) -> str:
+    """A header's value; what it cannot carry, such as a line's end, becomes a question mark."""
+    return "".join(one if one.isprintable() and one <= "\xff" else "?" for one in text)
 
 
 class _Counted(Response):

@@ -161,11 +161,12 @@ class _Slot:
             job.answer.set_exception(Problem(503, late, {"Retry-After": "10"}))
         except (EOFError, OSError):
             worker.kill()
-            _log.error("a worker process ended in the middle of a request")
+            _log.error("a worker process ended in the middle of a request: %s", worker.ending)
             if worker.ended_by_others and not job.again:
                 job.again, self._left = True, job
                 return
-            ended = "the process that worked on this ended unexpectedly"
+            ended = f"the process that worked on this ended unexpectedly: {worker.ending}"
+            ended += " for the second time" if worker.ended_by_others else ""
             job.answer.set_exception(Problem(500, ended))
         except BaseException:
             worker.kill()

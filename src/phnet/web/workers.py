@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -127,6 +128,8 @@ class Worker:
         self._limits = limits
         self.ended_by_others = False
         """It was killed (SIGKILL) by the system or a person, not by this object."""
+        self.ending = "not ended"
+        """How it ended, in words, where it did in the middle of a request."""
 
     @property
     def alive(self) -> bool:
@@ -172,11 +175,22 @@ class Worker:
         try:
             yield
         except (EOFError, OSError) as error:
-            if isinstance(error, EOFError | ConnectionError):  # it has ended already
-                self._process.join(SECONDS_TO_DIE)
-                self.ended_by_others = self._process.exitcode == -9
+            # Where the line is stuck (see _bound) it lives; else it has ended, or is about to.
+            status = None if isinstance(error, BlockingIOError) else self._ended()
+            self.ended_by_others = status == -9
+            self.ending = _ending(status)
             self.kill()
             raise
+
+    def _ended(self) -> int | None:
+        """Wait for its end; how it ended, None where that takes too long."""
+        deadline = Deadline(SECONDS_TO_DIE)
+        while not deadline.passed:
+            self._process.join(SECONDS_TO_DIE)
+            if (status := self._process.exitcode) is not None:
+                return status
+            time.sleep(0.01)  # another thread, which starts a process, has just been told instead
+        return None
 
     def kill(self) -> None:
         """End it at once, whatever it does."""
@@ -193,6 +207,20 @@ class Worker:
                 _log.error("a request failed with %s", reply.trace)
             raise Problem(reply.status, reply.sentence)
         return reply
+
+
+def _ending(status: int | None) -> str:
+    """Words for how a process ended."""
+    if status is None:
+        return "it was stuck in the middle of a message"
+    if status == -9:
+        return "it was killed from outside"
+    if status < 0:
+        try:
+            return f"it crashed ({signal.Signals(-status).name})"
+        except ValueError:  # one of the signals without a name
+            return f"it crashed (signal {-status})"
+    return f"it left with status {status}"
 
 
 def _bound(line: Connection, seconds: float) -> None:
