@@ -11,10 +11,17 @@ from typing import Any
 import cv2
 import numpy as np
 
+from phnet.benchmarks.finishing_times import (
+    Photo,
+    Tell,
+    frame_cost_figures,
+    noisy,
+    twelve_megapixel_figures,
+)
 from phnet.datasets.readers import masked_photos
 from phnet.errors import BadData
 from phnet.harmonization.finishing.edges import clean_edges
-from phnet.harmonization.finishing.grain import match_grain, noise_rows
+from phnet.harmonization.finishing.grain import match_grain
 from phnet.harmonization.finishing.noise_level import measure_noise
 from phnet.harmonization.finishing.sharpness import blur_of, match_sharpness
 from phnet.images import load, load_mask
@@ -28,8 +35,6 @@ BLURS = (0.0, 0.8, 1.5)  # sigmas, in pixels, of the person and of the scene
 CURVES = ("flat", "shot", "dark")
 LEAST_GIVEN = 0.5  # sigma, in levels, from which a person was given grain
 PARTS = ("edges", "sharpness", "grain", "as_they_are", "times")
-
-Tell = Callable[[str], object]  # is told how far it is
 
 
 def finishing_figures(
@@ -48,8 +53,6 @@ def finishing_figures(
         repeat: runs of which the median is told, for times.
         tell: gets a line for each thing that is done.
     """
-    from phnet.benchmarks.finishing_times import frame_cost_figures, twelve_megapixel_figures
-
     photos = list(_photos(folder, count))
     works: dict[str, Callable[[], Any]] = {
         "edges": lambda: edge_figures(photos),
@@ -66,9 +69,6 @@ def finishing_figures(
         tell(name)
         figures[name] = works[name]()
     return figures
-
-
-Photo = tuple[Pixels, Floats]
 
 
 def _photos(folder: Path, count: int) -> Iterator[Photo]:
@@ -214,18 +214,6 @@ def _enlarged(photo: Photo) -> tuple[Floats, Floats]:
     mask = np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), 0, 1)
     mask[mask < 0.01] = 0
     return np.asarray(np.clip(large, 0, 1), np.float32), np.asarray(mask, np.float32)
-
-
-def noisy(colors: Floats, level: float, size: float, curve: str, seed: int = 1) -> Pixels:
-    """A picture with noise of a sigma of ``level`` levels of 255 at mid gray, uint8."""
-    rows, width = slice(0, colors.shape[0]), colors.shape[1]
-    drawn = [noise_rows(rows, width, size, seed, channel) for channel in range(4)]
-    noise = np.dstack([0.7 * drawn[3] + 0.7 * one for one in drawn[:3]])
-    light = colors.mean(-1, keepdims=True)
-    shape = {"flat": np.ones_like(light), "shot": np.sqrt(0.25 + 1.5 * light)}
-    shape["dark"] = np.sqrt(1.6 - 1.2 * light)
-    made = np.clip(colors + level / 255 * shape[curve] * noise, 0, 1)
-    return to_uint8(made)
 
 
 def _processed(pixels: Pixels, how: str) -> Pixels:

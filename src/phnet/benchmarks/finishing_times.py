@@ -1,12 +1,13 @@
 """Times of the effects of finishing: at 12 megapixels, and for a frame of a video."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 
-from phnet.benchmarks.finishing import Photo, Tell, noisy
+from phnet.harmonization.finishing.grain import noise_rows
 from phnet.images.arrays import Floats, Pixels, to_float, to_uint8
 from phnet.options import EffectOptions, options_of
 
@@ -22,6 +23,22 @@ FRAME_COSTS: dict[str, Any] = {
     **{name: {name: amount} for name, amount in EFFECTS.items() if amount is not None},
     "finish": {"finish": True},
 }
+
+
+Photo = tuple[Pixels, Floats]
+Tell = Callable[[str], object]  # is told how far it is
+
+
+def noisy(colors: Floats, level: float, size: float, curve: str, seed: int = 1) -> Pixels:
+    """A picture with noise of a sigma of ``level`` levels of 255 at mid gray, uint8."""
+    rows, width = slice(0, colors.shape[0]), colors.shape[1]
+    drawn = [noise_rows(rows, width, size, seed, channel) for channel in range(4)]
+    noise = np.dstack([0.7 * drawn[3] + 0.7 * one for one in drawn[:3]])
+    light = colors.mean(-1, keepdims=True)
+    shape = {"flat": np.ones_like(light), "shot": np.sqrt(0.25 + 1.5 * light)}
+    shape["dark"] = np.sqrt(1.6 - 1.2 * light)
+    made = np.clip(colors + level / 255 * shape[curve] * noise, 0, 1)
+    return to_uint8(made)
 
 
 def twelve_megapixel_figures(

@@ -157,7 +157,7 @@ def _nearness(values: Doubles, steps: np.ndarray) -> Doubles:
 
 
 def _coarsest(values: Doubles) -> tuple[int, float]:
-    """Find the coarsest step that values are clearly multiples of, and how near; 0 where there is none.
+    """Find the coarsest step that values are multiples of, and how near; 0 where there is none.
 
     Multiples of 12 are multiples of 6, too; so the coarsest of those that fit as well.
     """
