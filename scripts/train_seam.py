@@ -4,35 +4,43 @@
     python scripts/train_seam.py see recipes/portrait-seam.toml --init OLD -o PART.pt
     python scripts/train_seam.py fit PART.pt ... --init OLD -o NEW.safetensors
 
-``see`` runs the network once over composites of the recipe and keeps what the branch sees
-(numbers) and what its answer is judged by (pictures of 64 pixels). ``fit`` trains the branch on
-that: minutes, where training through the network takes hours. Needs phnet[train].
+``see`` runs the network once over composites of the recipe and keeps what the branch sees, of each
+as it is, blurred, sharpened and smaller, and what an answer's error is computed from. ``fit``
+trains the branch on that: minutes, where training through the network takes hours. Needs
+phnet[train].
 """
 
 import argparse
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 (the customary name)
 from torch import Tensor
 
+from phnet.benchmarks.invariance import BLUR, SIDES, UNSHARP
+from phnet.images.arrays import Bytes
 from phnet.networks import PHNet
 from phnet.networks.color_field import apply_field, enlarged, shrunk
 from phnet.networks.seam import SeamBranch, seam_statistics, within
 from phnet.networks.statistics import color_statistics
 from phnet.training.checkpoint import images_of, load_checkpoint, load_network, save_tensors
 from phnet.training.dataset import TrainingImages
-from phnet.training.losses import root_fmse_loss
 from phnet.training.recipe import load_recipe
 from phnet.training.sets import load_sets
 
 NAME = "portrait-seam"  # of the recipe
-SIDE = 64  # of the pictures that an answer is judged by
+VERSIONS = 4  # of each composite: as it is, blurred, sharpened, smaller
 BATCH = 128
 RATE = 1.5e-3
-UNTOUCHED = 2.0  # weight of photos that need nothing; another composite counts once
+UNTOUCHED = 2.8  # weight of photos that need nothing; another composite counts once
+AS_IT_IS = 4.0  # weight of a composite as it is; another version of it counts once
+# Price of an answer's distance from that to the composite as it is, in units of its error. A paste
+# under foreign light has no true answer at light 0; it only has this price.
+UNSTEADY, UNSTEADY_PASTE = 0.1, 0.25
 Seen = dict[str, Tensor]
 
 
@@ -50,7 +58,7 @@ def main() -> None:
     seeing.add_argument("--images", type=int, default=30_000)
     seeing.add_argument("--seed", type=int, default=100)
     fitting.add_argument("parts", type=Path, nargs="+")
-    fitting.add_argument("--epochs", type=int, default=30)
+    fitting.add_argument("--epochs", type=int, default=40)
     fitting.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     if given.job == "see":
@@ -66,32 +74,76 @@ def see(given: argparse.Namespace) -> None:
         recipe = replace(recipe, data=replace(recipe.data, folders=given.data))
     images = TrainingImages(load_sets(recipe, given.cache).train, recipe.data, given.seed)
     net = without_seam(load_network(given.init))
-    parts: list[Seen] = []
+    whole: Seen = {}
     for first in range(0, given.images, recipe.run.batch):
-        some = [images[first + i] for i in range(recipe.run.batch)]
-        planes = [
-            torch.stack([one[k] for one in some]) / 255 for k in ("composite", "mask", "real")
-        ]
-        parts.append(seen(net, *planes))
-        print(f"\r{first + len(some)} of {given.images}", end="", flush=True)
+        some = [images[first + i] for i in range(min(recipe.run.batch, given.images - first))]
+        planes = [torch.stack([one[k] for one in some]) for k in ("composite", "mask", "real")]
+        part = seen(net, *planes)
+        foreign = torch.tensor([float(one["light"]) > 0 for one in some])
+        part["judged"] = part["untouched"].logical_or(~foreign)
+        done = first + len(some)
+        for name, values in part.items():  # many small tensors, kept, would scatter the heap
+            if first == 0:
+                whole[name] = values.new_empty(given.images, *values.shape[1:])
+            whole[name][first:done] = values
+        print(f"\r{done} of {given.images}", end="", flush=True)
     print()
-    torch.save({name: torch.cat([part[name] for part in parts]) for name in parts[0]}, given.output)
+    torch.save(whole, given.output)
 
 
 @torch.no_grad()
 def seen(net: PHNet, composite: Tensor, mask: Tensor, real: Tensor) -> Seen:
-    """What the branch sees of a batch at light 0, and small pictures."""
+    """What the branch sees of a batch (uint8) at light 0, and what errors are computed from.
+
+    With c of (red, green, blue, 1) a pixel of the composite, e the network's error there and A the
+    branch's map, the squared error over the foreground is the sum of (e + A c)^2: a quadratic
+    function of A, given by the sums of c c, c e and e e.
+    """
+    planes, alpha, truth = (part.float() / 255 for part in (composite, mask, real))
     with torch.autocast("cpu", torch.bfloat16):
-        field = net.field(composite, mask)
+        field = net.field(planes, alpha)
     field = field.float()
-    harmonized = apply_field(composite, enlarged(field, *composite.shape[2:]))
-    pictures = torch.cat([composite, mask, harmonized, real], 1)
+    harmonized = apply_field(planes, enlarged(field, *planes.shape[2:]))
+    weights = alpha.flatten(2)
+    colors = torch.cat([planes, torch.ones_like(alpha)], 1).flatten(2)
+    error = (harmonized - truth).flatten(2)
+    versions = [seam_statistics(*version) for version in versions_of(composite, mask)]
     return {
-        "colors": color_statistics(composite, mask),
-        "edge": seam_statistics(composite, mask),
-        "field": within(field, shrunk(composite, mask, net.config.shrink)[1]),
-        "pictures": F.interpolate(pictures, (SIDE, SIDE), mode="area").half(),
+        "colors": color_statistics(planes, alpha),
+        "edge": torch.stack(versions, 1),
+        "field": within(field, shrunk(planes, alpha, net.config.shrink)[1]),
+        "colors_colors": (colors * weights) @ colors.transpose(1, 2),
+        "colors_error": (colors * weights) @ error.transpose(1, 2),
+        "error_error": (error.square() * weights).sum((1, 2)),
+        "count": 3 * weights.sum((1, 2)),
+        "untouched": (composite == real).flatten(1).all(1),
     }
+
+
+def versions_of(composite: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """A batch (uint8) as it is, blurred, sharpened and smaller, with its masks; in [0, 1]."""
+    pictures = [np.ascontiguousarray(one.permute(1, 2, 0).numpy()) for one in composite]
+    soft = [np.asarray(cv2.GaussianBlur(one, (0, 0), BLUR)) for one in pictures]
+    sharp = [
+        np.asarray(cv2.addWeighted(one, 1 + UNSHARP, blurred, -UNSHARP, 0))
+        for one, blurred in zip(pictures, soft, strict=True)
+    ]
+    for version in (pictures, soft, sharp):
+        yield planes_of(version), mask.float() / 255
+    smaller = planes_of([small(one) for one in pictures])
+    yield smaller, planes_of([small(one[0].numpy()) for one in mask])
+
+
+def small(picture: Bytes) -> Bytes:
+    """A picture of the least of SIDES, enlarged to the size that it had."""
+    least = np.asarray(cv2.resize(picture, (min(SIDES),) * 2, interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(least, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def planes_of(pictures: list[Bytes]) -> Tensor:
+    """Pictures of one size as (B, C, H, W) in [0, 1]."""
+    stacked = torch.from_numpy(np.stack(pictures)).float() / 255
+    return stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)
 
 
 def fit(given: argparse.Namespace) -> None:
@@ -105,10 +157,10 @@ def fit(given: argparse.Namespace) -> None:
     net.load_state_dict(base.state_dict(), strict=False)
     assert net.seam is not None
     branch = net.seam
-    branch.edge.learn(data["edge"])
+    branch.edge.learn(data["edge"].flatten(0, 1))
     branch.field.learn(data["field"])
     data["colors"] = base.statistics.colors(data["colors"])
-    data["edge"] = branch.edge(data["edge"])
+    data["edge"] = branch.edge(data["edge"].flatten(0, 1)).view_as(data["edge"])
     train(branch, data, given.epochs)
     state = load_checkpoint(given.init)
     about = {"config": asdict(net.config), "recipe": {"name": NAME}, "images": images_of(state)}
@@ -134,11 +186,7 @@ def train(branch: SeamBranch, data: Seen, epochs: int) -> None:
     total = 0.0
     for step in range(1, steps + 1):
         rows = torch.randint(0, count, (BATCH,))
-        seen = {name: values[rows].float() for name, values in data.items()}
-        harmonized, real, mask = answered(branch, seen)
-        untouched = (seen["pictures"][:, :3] == real).flatten(1).all(1)
-        weights = 1 + (UNTOUCHED - 1) * untouched.float()
-        loss = (root_fmse_loss(harmonized, real, mask) * weights).mean()
+        loss = price(branch, {name: values[rows] for name, values in data.items()})
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -149,12 +197,29 @@ def train(branch: SeamBranch, data: Seen, epochs: int) -> None:
             total = 0.0
 
 
-def answered(branch: SeamBranch, seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
-    """Harmonized with the branch, real, mask: (B, 3 or 1, SIDE, SIDE)."""
-    composite, mask, harmonized, real = torch.split(seen["pictures"], [3, 1, 3, 3], 1)
-    light = composite.new_zeros(len(composite))
-    added = branch(seen["colors"], seen["edge"], seen["field"], light)
-    return harmonized + apply_field(composite, added) - composite, real, mask
+def price(branch: SeamBranch, seen: Seen) -> Tensor:
+    """Of a batch: the error of all versions' answers, and how far they are from each other."""
+    light = seen["field"].new_zeros(len(seen["field"]))
+    answers = [
+        branch(seen["colors"], edge, seen["field"], light) for edge in seen["edge"].unbind(1)
+    ]
+    maps = torch.stack([answer[:, :12, 0, 0] for answer in answers], 1).unflatten(2, (4, 3))
+    square = (maps * (seen["colors_colors"][:, None] @ maps)).sum((2, 3))
+    crossed = (maps * seen["colors_error"][:, None]).sum((2, 3))
+    errors = rooted(square + 2 * crossed + seen["error_error"][:, None], seen["count"])
+    weights = errors.new_ones(VERSIONS)
+    weights[0] = AS_IT_IS
+    error = (errors * weights).sum(1) / weights.sum()
+    away = maps[:, 1:] - maps[:, :1]
+    apart = rooted((away * (seen["colors_colors"][:, None] @ away)).sum((2, 3)), seen["count"])
+    judged = seen["judged"].float()
+    error = error * judged * (1 + (UNTOUCHED - 1) * seen["untouched"].float())
+    return (error + apart.mean(1) * torch.where(seen["judged"], UNSTEADY, UNSTEADY_PASTE)).mean()
+
+
+def rooted(sums: Tensor, count: Tensor) -> Tensor:
+    """Roots of means of squares, (B, n), from sums over ``count`` (B,) values."""
+    return (sums.clamp_min(0) / count[:, None].clamp_min(1) + 1e-6).sqrt()
 
 
 if __name__ == "__main__":
