@@ -12,7 +12,7 @@ phnet[train].
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phnet.benchmarks.invariance import BLUR, SIDES, UNSHARP
+from phnet.benchmarks.invariance import SIDES, soft_and_hard
 from phnet.images.arrays import Bytes
 from phnet.networks import PHNet
 from phnet.networks.color_field import apply_field, enlarged, shrunk
@@ -123,12 +123,8 @@ def seen(net: PHNet, composite: Tensor, mask: Tensor, real: Tensor) -> Seen:
 def versions_of(composite: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """A batch (uint8) as it is, blurred, sharpened and smaller, with its masks; in [0, 1]."""
     pictures = [np.ascontiguousarray(one.permute(1, 2, 0).numpy()) for one in composite]
-    soft = [np.asarray(cv2.GaussianBlur(one, (0, 0), BLUR)) for one in pictures]
-    sharp = [
-        np.asarray(cv2.addWeighted(one, 1 + UNSHARP, blurred, -UNSHARP, 0))
-        for one, blurred in zip(pictures, soft, strict=True)
-    ]
-    for version in (pictures, soft, sharp):
+    softs, hards = zip(*map(soft_and_hard, pictures), strict=True)
+    for version in (pictures, softs, hards):
         yield planes_of(version), mask.float() / 255
     smaller = planes_of([small(one) for one in pictures])
     yield smaller, planes_of([small(one[0].numpy()) for one in mask])
@@ -140,7 +136,7 @@ def small(picture: Bytes) -> Bytes:
     return np.asarray(cv2.resize(least, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR))
 
 
-def planes_of(pictures: list[Bytes]) -> Tensor:
+def planes_of(pictures: Sequence[Bytes]) -> Tensor:
     """Pictures of one size as (B, C, H, W) in [0, 1]."""
     stacked = torch.from_numpy(np.stack(pictures)).float() / 255
     return stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)

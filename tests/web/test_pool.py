@@ -127,19 +127,11 @@ class _Killed(Echo):
     def matte(self, form: Form[MatteOptions]) -> Answer:
         (self._how.folder / str(time.monotonic_ns())).touch()
         if self._how.begun <= self._how.times:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.die()
         return super().matte(form)
 
-
-@on_linux
-def test_what_is_killed_from_outside_is_done_once_more(tmp_path: Path) -> None:
-    photo, service = encoded(composite(8)), Killed(tmp_path, 1)
-    pool = Pool(Limits(workers=1, seconds=PATIENCE), service)
-    try:
-        assert asked(pool, photo).content == photo
-        assert service.begun == 2
-    finally:
-        pool.close()
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @on_linux
@@ -157,14 +149,11 @@ def test_what_is_killed_twice_is_not_tried_again(tmp_path: Path) -> None:
 
 
 class _KilledInAnswer(_Killed):
-    def matte(self, form: Form[MatteOptions]) -> Answer:
-        (self._how.folder / str(time.monotonic_ns())).touch()
-        if self._how.begun <= self._how.times:
-            lines = [one for one in gc.get_objects() if isinstance(one, Connection)]
-            (line,) = (one for one in lines if not one.closed and one.writable)
-            os.write(line.fileno(), struct.pack("!i", 1000) + b"half")
-            os.kill(os.getpid(), signal.SIGKILL)
-        return Echo.matte(self, form)
+    def die(self) -> None:
+        lines = [one for one in gc.get_objects() if isinstance(one, Connection)]
+        (line,) = (one for one in lines if not one.closed and one.writable)
+        os.write(line.fileno(), struct.pack("!i", 1000) + b"half")
+        super().die()
 
 
 @dataclass(frozen=True)
@@ -174,8 +163,9 @@ class KilledInAnswer(Killed):
 
 
 @on_linux
-def test_what_is_killed_in_the_middle_of_its_answer_is_done_once_more(tmp_path: Path) -> None:
-    photo, service = encoded(composite(8)), KilledInAnswer(tmp_path, 1)
+@pytest.mark.parametrize("kind", [Killed, KilledInAnswer])
+def test_what_is_killed_from_outside_is_done_once_more(kind: type[Killed], tmp_path: Path) -> None:
+    photo, service = encoded(composite(8)), kind(tmp_path, 1)
     pool = Pool(Limits(workers=1, seconds=PATIENCE), service)
     try:
         assert asked(pool, photo).content == photo

@@ -14,6 +14,7 @@ import numpy as np
 from phnet.benchmarks.finishing_times import (
     Photo,
     Tell,
+    enlarged,
     frame_cost_figures,
     noisy,
     twelve_megapixel_figures,
@@ -34,13 +35,12 @@ ALONG = 3.0  # pixels of the edge over which an error counts as a halo
 BLURS = (0.0, 0.8, 1.5)  # sigmas, in pixels, of the person and of the scene
 CURVES = ("flat", "shot", "dark")
 LEAST_GIVEN = 0.5  # sigma, in levels, from which a person was given grain
-PARTS = ("edges", "sharpness", "grain", "as_they_are", "times")
 
 
 def finishing_figures(
     folder: Path,
     count: int = 8,
-    parts: Sequence[str] = PARTS,
+    parts: Sequence[str] | None = None,
     repeat: int = 3,
     tell: Tell = lambda _: None,
 ) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def finishing_figures(
     Args:
         folder: of the photos.
         count: how many of them.
-        parts: which figures, of PARTS.
+        parts: which figures, by their names; None: all.
         repeat: runs of which the median is told, for times.
         tell: gets a line for each thing that is done.
     """
@@ -65,7 +65,7 @@ def finishing_figures(
         },
     }
     figures: dict[str, Any] = {"photos": len(photos)}
-    for name in parts:
+    for name in works if parts is None else parts:
         tell(name)
         figures[name] = works[name]()
     return figures
@@ -207,15 +207,6 @@ def grain_figures(photos: list[Photo], tell: Tell = lambda _: None) -> dict[str,
     return figures
 
 
-def _enlarged(photo: Photo) -> tuple[Floats, Floats]:
-    pixels, alpha = photo
-    size = (ENLARGED * alpha.shape[1], ENLARGED * alpha.shape[0])
-    large = cv2.resize(to_float(pixels), size, interpolation=cv2.INTER_CUBIC)
-    mask = np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), 0, 1)
-    mask[mask < 0.01] = 0
-    return np.asarray(np.clip(large, 0, 1), np.float32), np.asarray(mask, np.float32)
-
-
 def _processed(pixels: Pixels, how: str) -> Pixels:
     if how == "denoised":
         return np.asarray(cv2.bilateralFilter(pixels, 5, 25, 2))
@@ -231,7 +222,7 @@ def _grain_ratio(photo: Photo, level: float, size: float, curve: str, how: str) 
 
     It should have what the person of the same photo has that is treated as the scene is.
     """
-    colors, mask = _enlarged(photo)
+    colors, mask = enlarged(photo, ENLARGED)
     scene = _processed(noisy(colors, level, size, curve), how)
     clean = to_uint8(colors)
     share = mask[..., None]
@@ -264,7 +255,7 @@ def _rough(picture: Pixels, clean: Pixels, where: Pixels, flattest: float = 0.5)
 
 def _given_more(photo: Photo) -> bool:
     """Tell whether a person with more grain than the scene ends with more than before."""
-    colors, mask = _enlarged(photo)
+    colors, mask = enlarged(photo, ENLARGED)
     share = mask[..., None]
     person, scene = noisy(colors, 8, 0.5, "flat", 2), noisy(colors, 3, 0.6, "flat")
     paste = np.rint(share * person + (1 - share) * scene).astype(np.uint8)

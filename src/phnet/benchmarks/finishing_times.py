@@ -52,7 +52,7 @@ def twelve_megapixel_figures(
     from phnet.harmonization.harmonizer import Harmonizer
 
     photo = min(photos, key=lambda one: abs(float((one[1] > 0.5).mean()) - SHARE))
-    picture, mask = enlarged(photo)
+    picture, mask = twelve_megapixels(photo)
     cases = {name: how for name, how in FRAME_COSTS.items() if name != "shadow"}
     figures: dict[str, Any] = {
         "size": f"{mask.shape[1]}x{mask.shape[0]}",
@@ -77,18 +77,21 @@ def twelve_megapixel_figures(
     return figures
 
 
-def enlarged(photo: Photo) -> tuple[Pixels, Floats]:
-    """A photo of 12 megapixels, its scene with grain, and its mask."""
+def enlarged(photo: Photo, times: float) -> tuple[Floats, Floats]:
+    """A photo so many times as large, in floats, and its mask."""
     pixels, alpha = photo
-    times = float(np.sqrt(PIXELS / alpha.size))
     size = (round(times * alpha.shape[1]), round(times * alpha.shape[0]))
     large = cv2.resize(to_float(pixels), size, interpolation=cv2.INTER_CUBIC)
     mask = np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), 0, 1)
     mask[mask < 0.01] = 0
-    clean = np.asarray(np.clip(large, 0, 1), np.float32)
+    return np.asarray(np.clip(large, 0, 1), np.float32), np.asarray(mask, np.float32)
+
+
+def twelve_megapixels(photo: Photo) -> tuple[Pixels, Floats]:
+    """A photo of 12 megapixels, its scene with grain, and its mask."""
+    clean, mask = enlarged(photo, float(np.sqrt(PIXELS / photo[1].size)))
     grainy = noisy(clean, GRAIN, 0.6, "shot")
-    paste = np.where((mask > 0)[..., None], to_uint8(clean), grainy)
-    return paste, np.asarray(mask, np.float32)
+    return np.where((mask > 0)[..., None], to_uint8(clean), grainy), mask
 
 
 def _seconds(

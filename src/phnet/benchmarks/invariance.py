@@ -57,9 +57,8 @@ def measure(
 
     sharpness, sizes = [], []
     for picture, mask in composites:
-        soft = cv2.GaussianBlur(picture, (0, 0), BLUR)
-        hard = cv2.addWeighted(picture, 1 + UNSHARP, soft, -UNSHARP, 0)
-        versions = (np.asarray(p, np.uint8) for p in (soft, picture, hard))
+        soft, hard = soft_and_hard(picture)
+        versions = (soft, picture, hard)
         sharpness.append([float(np.linalg.norm(change(p, mask))) for p in versions])
         at_sizes = []
         for side in SIDES:
@@ -67,6 +66,13 @@ def measure(
             at_sizes.append(change(small, np.clip(alpha, 0, 1)))
         sizes.append(at_sizes)
     return Invariance(np.array(sharpness), np.array(sizes))
+
+
+def soft_and_hard(picture: Pixels) -> tuple[Pixels, Pixels]:
+    """A picture (uint8) blurred, and sharpened."""
+    soft = cv2.GaussianBlur(picture, (0, 0), BLUR)
+    hard = cv2.addWeighted(picture, 1 + UNSHARP, soft, -UNSHARP, 0)
+    return np.asarray(soft, np.uint8), np.asarray(hard, np.uint8)
 
 
 def _resized(picture: Pixels, side: int) -> Pixels:

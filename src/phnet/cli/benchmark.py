@@ -129,15 +129,13 @@ def _figures(
 
 def _finishing(photos: Path, count: int, only: Part | None, repeat: int) -> dict[str, Any]:
     """Figures of finishing; how far it is goes to stderr."""
-    from phnet.benchmarks.finishing import PARTS, finishing_figures
+    from phnet.benchmarks.finishing import finishing_figures
     from phnet.benchmarks.speed import machine
-
-    parts = PARTS if only is None else (only.value,)
 
     def tell(line: str) -> None:  # standard error of now: the one of the start is the libraries'
         print(line, file=sys.stderr)
 
-    made = finishing_figures(photos, count, parts, repeat, tell)
+    made = finishing_figures(photos, count, only and [only.value], repeat, tell)
     return {"machine": machine(), "repeat": repeat, **made}
 
 

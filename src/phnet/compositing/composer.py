@@ -34,6 +34,7 @@ from phnet.images.arrays import (
     FULL_SCALE,
     Floats,
     Pixels,
+    box_of,
     check_mask,
     check_pixels,
     strips,
@@ -372,10 +373,9 @@ def over(colors: Floats, mask: Floats, scene: Pixels) -> Pixels:
         scene: (H, W, 3) or (H, W, 4) with alpha not multiplied into the colors.
     """
     result = scene.copy()
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not rows.size:
+    box = box_of(mask)
+    if box is None:
         return result
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     colors, mask, part = colors[box], mask[box], result[box]
     for strip in strips((mask.shape[0], mask.shape[1])):
         _blend(colors[strip], mask[strip], part[strip])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from phnet.images.arrays import FULL_SCALE, Bools, Floats, Pixels, on_threads
+from phnet.images.arrays import FULL_SCALE, Bools, Floats, Pixels, box_of, on_threads, put
 
 STRIP_PIXELS = 1 << 15  # pixels handled at a time: bounds the memory and keeps it in the cache
 GAMMA = 2.2  # linear light is taken as this power of the encoded values
@@ -67,17 +67,16 @@ def in_strips(
     """
     output = np.array(composite)
     scale = np.float32(FULL_SCALE.get(composite.dtype, 1))
-    filled_rows, filled_columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not filled_rows.size:
+    box = box_of(mask)
+    if box is None:
         return output
-    columns = slice(int(filled_columns[0]), int(filled_columns[-1]) + 1)
+    filled, columns = box
     step = max(1, STRIP_PIXELS // (columns.stop - columns.start))
-    stop = int(filled_rows[-1]) + 1
     gains = trims.gains if trims else None
     changed = changing(composite, columns)
 
     def work(start: int) -> None:
-        rows = slice(start, min(start + step, stop))
+        rows = slice(start, min(start + step, filled.stop))
         alpha = mask[rows, columns]
         rgb = planes_of(composite[rows, columns])
         amount, inside = alpha * np.float32(strength), alpha > 0
@@ -101,7 +100,7 @@ def in_strips(
                 np.rint(mixed, out=mixed)
         _put(several, inside, output[rows, columns])
 
-    on_threads(work, range(int(filled_rows[0]), stop, step), threads)
+    on_threads(work, range(filled.start, filled.stop, step), threads)
     return output
 
 
@@ -118,8 +117,7 @@ def planes_of(part: Pixels) -> list[Floats]:
 def _put(planes: Sequence[Floats], where: Bools, target: Pixels) -> None:
     """Write channels into a part of a picture, where it says; OpenCV does whole numbers faster."""
     if target.dtype.kind == "u":
-        pixels = cv2.merge([plane.astype(target.dtype) for plane in planes])
-        cv2.copyTo(pixels, where.view(np.uint8), target)
+        put(target, cv2.merge([plane.astype(target.dtype) for plane in planes]), where)
         return
     for c, plane in enumerate(planes):
         np.copyto(target[..., c], plane, where=where, casting="unsafe")

@@ -44,6 +44,28 @@ def in_levels(values: Floats, kind: np.dtype[Any]) -> Floats:
     return values if scale is None else np.rint(values * scale)
 
 
+def box_of(mask: Floats, margin: int = 0) -> tuple[slice, slice] | None:
+    """Rows and columns (of a mask (H, W) in [0, 1]) that hold all that is not 0; None: nothing.
+
+    With a margin, which may reach beyond the lower and the right end, as slices may.
+    """
+    left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
+    rows, columns = (
+        slice(max(0, start - margin), start + length + margin)
+        for start, length in ((top, height), (left, width))
+    )
+    return (rows, columns) if width else None
+
+
+def put(target: Pixels, values: Pixels, where: Bools) -> None:
+    """Put values (h, w, 3) into a part of a picture where ``where`` (h, w) says."""
+    if target.dtype in MASKABLE:
+        made = values if values.dtype == target.dtype else values.astype(target.dtype)
+        cv2.copyTo(made, where.view(np.uint8), target)
+    else:
+        np.copyto(target, values, where=where[..., None], casting="unsafe")
+
+
 # -- large pictures, without a copy of them in floats -------------------------------------
 
 

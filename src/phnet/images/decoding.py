@@ -132,8 +132,9 @@ def opened(source: Source, error: type[BadImage] | type[BadMask]) -> "Iterator[O
                 _check_header(image, source, error)
                 yield image
     except UnidentifiedImageError as problem:
-        if start.startswith(b"\xff\xd8") and (jpeg_bits(source.read()) or 8) != 8:
-            raise error(f"{source}: {DEEP_JPEG.format(jpeg_bits(source.read()))}") from problem
+        bits = jpeg_bits(source.read()) if start.startswith(b"\xff\xd8") else None
+        if bits and bits != 8:
+            raise error(f"{source}: {DEEP_JPEG.format(bits)}") from problem
         raise error(
             f"{source}: expected an image (PNG, JPEG, WebP, TIFF), but it is of an unknown kind "
             "or its header is cut short"

@@ -17,7 +17,7 @@ from phnet.errors import BadInput
 from phnet.harmonization.field import Field
 from phnet.harmonization.lift import fit_field
 from phnet.harmonization.tiling import Trims
-from phnet.images.arrays import Floats, Pixels, check_mask, check_pixels, to_float
+from phnet.images.arrays import Floats, Pixels, box_of, check_mask, check_pixels, to_float
 from phnet.keywords import LiveKeywords
 from phnet.matting.foreground import blur_fusion, estimate
 from phnet.options import LiveOptions, TrimOptions, made_of
@@ -243,13 +243,7 @@ class Live:
 
 def box_around(alpha: Floats) -> tuple[slice, slice]:
     """Rows and columns of alpha (H, W) that are not 0, and a margin; nothing where all is 0."""
-    rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
-    if not rows.size:
-        return slice(0, 0), slice(0, 0)
-    return (
-        slice(max(0, int(rows[0]) - MARGIN), int(rows[-1]) + 1 + MARGIN),
-        slice(max(0, int(columns[0]) - MARGIN), int(columns[-1]) + 1 + MARGIN),
-    )
+    return box_of(alpha, MARGIN) or (slice(0, 0), slice(0, 0))
 
 
 def map_colors(

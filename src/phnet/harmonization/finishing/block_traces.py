@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from phnet.harmonization.finishing.strips import Strip, changed_strips
-from phnet.images.arrays import Bools, Doubles, Floats, Pixels, to_float, to_uint8
+from phnet.images.arrays import Bools, Doubles, Floats, Pixels, box_of, to_float, to_uint8
 from phnet.images.color_profiles import LUMA
 from phnet.images.push_pull import times
 
@@ -124,10 +124,10 @@ def _part(mask: Floats) -> tuple[slice, slice]:
     """A part of the picture with the person's middle in it, that begins where a block does."""
     height, width = mask.shape
     side = int(np.sqrt(LOOKED_AT))
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not rows.size:
+    box = box_of(mask)
+    if box is None:
         return slice(0, 0), slice(0, 0)
-    y, x = int(rows[0]) - side // 4, int(columns[0]) - side // 4
+    y, x = (part.start - side // 4 for part in box)
     y = max(0, min(y, height - side)) // BLOCK * BLOCK
     x = max(0, min(x, width - side)) // BLOCK * BLOCK
     return slice(y, y + side), slice(x, x + side)

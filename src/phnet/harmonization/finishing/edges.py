@@ -25,6 +25,7 @@ from phnet.images.arrays import (
     Floats,
     Indices,
     Pixels,
+    box_of,
     in_levels,
     on_threads,
     strips,
@@ -181,8 +182,7 @@ def measure_rim(colors: Floats, mask: Floats) -> Rim | None:
     band = find_band(mask[box], soft)
     if not band.rows.size or not band.solid.any():
         return None
-    known = Known.of(colors[box], band.deeper)
-    return Rim(min(soft, MOST_SOFT), _natural(colors[box], band, known))
+    return Rim(min(soft, MOST_SOFT), _natural(colors[box], band))
 
 
 def clean_colors(
@@ -208,10 +208,7 @@ def clean_colors(
     found = _at(colors[box], place)
     clean = spread(colors[box], band.solid).at_places(*place)
     off = band.mask[:, None] * (found - clean)
-    if rim is None:
-        natural = _natural(colors[box], band, Known.of(colors[box], band.deeper))
-    else:
-        natural = rim.natural
+    natural = rim.natural if rim else _natural(colors[box], band)
     made = found - np.float32(amount) * _systematic(off, band, natural)
     _put(output[box], place, made)
     if band.is_hard:
@@ -222,14 +219,7 @@ def clean_colors(
 
 def _box(mask: Floats) -> tuple[slice, slice]:
     """Rows and columns that hold the person, and some background."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not rows.size:
-        return slice(0, 0), slice(0, 0)
-    margin = 16 + max(mask.shape) // 50
-    return (
-        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
-        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
-    )
+    return box_of(mask, 16 + max(mask.shape) // 50) or (slice(0, 0), slice(0, 0))
 
 
 def _put(target: Pixels, place: tuple[Indices, Indices], colors: Floats) -> None:
@@ -241,7 +231,7 @@ def _at(picture: Pixels, place: tuple[Indices, Indices]) -> Floats:
     return to_float(np.ascontiguousarray(picture[place].T)).T
 
 
-def _natural(picture: Pixels, band: Band, deeper: Known) -> float:
+def _natural(picture: Pixels, band: Band, known: Known | None = None) -> float:
     """Measure how much colors differ by themselves from those spread from as far inside.
 
     It is measured a little deeper, where no old background reaches.
@@ -249,12 +239,13 @@ def _natural(picture: Pixels, band: Band, deeper: Known) -> float:
     Args:
         picture: (h, w, 3).
         band: its edge.
-        deeper: its colors where the band is ``deeper``.
+        known: its colors where the band is ``deeper``; None: they are looked up.
 
     Returns:
         the mean square of what is alike along the edge, over the channels' sum.
     """
     reach = DEPTH * band.scale
+    deeper = known or Known.of(picture, band.deeper)
     rows, columns = np.nonzero(band.solid & ~band.deeper)
     if not (rows.size and deeper.share.any()):
         return 0.0

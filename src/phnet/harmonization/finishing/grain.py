@@ -20,8 +20,8 @@ from phnet.harmonization.finishing.block_traces import (
     through_jpeg,
 )
 from phnet.harmonization.finishing.noise_level import BACK, COARSE, OPPONENT, Noise, measure_noise
-from phnet.harmonization.finishing.strips import Strip, box_of, changed_strips, inside
-from phnet.images.arrays import Floats, Pixels, on_threads
+from phnet.harmonization.finishing.strips import Strip, changed_strips, inside
+from phnet.images.arrays import Floats, Pixels, box_of, on_threads
 from phnet.images.push_pull import times
 
 NOTICED = 1.4  # times the scene's noise from which a person's is smoothed

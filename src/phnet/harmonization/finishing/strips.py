@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phnet.images.arrays import FULL_SCALE, MASKABLE, Floats, Pixels, on_threads, to_float
+from phnet.images.arrays import FULL_SCALE, Floats, Pixels, box_of, on_threads, put, to_float
 
 STRIP_PIXELS = 1 << 19  # worked on at a time: bounds the memory
 
@@ -62,7 +62,7 @@ def changed_strips(
             return
         new = made[inside(tall, core[0]), inside(wide, core[1])]
         values = np.clip(new, 0, 1) if scale is None else scaled(new, scale, picture.dtype)
-        put(output[core], values, mask[core])
+        put(output[core], values, mask[core] > 0)
 
     on_threads(work, range(box[0].start, box[0].stop, step), threads)
     return output
@@ -71,22 +71,6 @@ def changed_strips(
 def inside(whole: slice, part: slice) -> slice:
     """A part of a whole, counted from where the whole begins."""
     return slice(part.start - whole.start, part.stop - whole.start)
-
-
-def box_of(mask: Floats) -> tuple[slice, slice] | None:
-    """Rows and columns (of a mask (H, W) in [0, 1]) that hold all that is not 0; None: nothing."""
-    left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
-    return (slice(top, top + height), slice(left, left + width)) if width else None
-
-
-def put(target: Pixels, values: Pixels, mask: Floats) -> None:
-    """Put values (h, w, 3) into a part of a picture where a mask (h, w) is not 0."""
-    changed = mask > 0
-    if target.dtype in MASKABLE:
-        made = values if values.dtype == target.dtype else values.astype(target.dtype)
-        cv2.copyTo(made, changed.view(np.uint8), target)
-    else:
-        np.copyto(target, values, where=changed[..., None], casting="unsafe")
 
 
 def scaled(values: Floats, scale: float, dtype: "np.dtype[Any]") -> Pixels:
