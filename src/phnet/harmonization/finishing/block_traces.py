@@ -136,6 +136,8 @@ def _part(mask: Floats) -> tuple[slice, slice]:
 def _frequencies(picture: Pixels, where: Bools) -> list[Doubles]:
     """Values of each of FREQUENCIES in the brightness of those blocks that lie within ``where``."""
     height, width = (side // BLOCK * BLOCK for side in where.shape)
+    if not height or not width:
+        return [np.zeros(0) for _ in FREQUENCIES]  # no block fits in
     tiles = (height // BLOCK, BLOCK, width // BLOCK, BLOCK)
     within = where[:height, :width].reshape(tiles).all((1, 3)).ravel()
     rows = np.flatnonzero(within)
