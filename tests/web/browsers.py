@@ -47,6 +47,8 @@ class Browsers:
         self._playwright: Any = None
         self._browser: Browser | None = None
         self._spoiled = False  # by the watch
+        self.driver = 0
+        """The number of Playwright's own process, which starts the browser's; 0 for none."""
         self.ended = 0
         """How many did not answer and were ended."""
 
@@ -57,17 +59,14 @@ class Browsers:
         if self._browser is not None and not self._spoiled and self._browser.is_connected():
             return self._browser
         self._stop()
+        before = set(descendants(os.getpid()))
         self._playwright = sync_playwright().start()
+        started = [one for one in descendants(os.getpid()) if one not in before]
+        self.driver = next(filter(_is_driver, started), 0)
         self._browser = self._playwright.chromium.launch(
             executable_path=self._program, args=["--no-sandbox"], timeout=patience()
         )
         return self._browser
-
-    @property
-    def driver(self) -> int:
-        """The number of Playwright's own process, which starts the browser's."""
-        number: int = self._playwright._impl_obj._connection._transport._proc.pid
-        return number
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -95,7 +94,7 @@ class Browsers:
 
     def _stop(self) -> None:
         playwright, self._playwright, self._browser = self._playwright, None, None
-        self._spoiled = False
+        self._spoiled, self.driver = False, 0
         if playwright is not None:
             playwright.stop()
 
@@ -105,18 +104,18 @@ class Browsers:
             if done.wait(LOOK):
                 return
             gone += LOOK / slowness()
-        if self._playwright is None:
+        if not self.driver:
             return
         self.ended, self._spoiled = self.ended + 1, True
-        driver = self.driver
-        for process in descendants(driver):
+        for process in descendants(self.driver):
             _kill(process)
         if done.wait(GRACE):
             return
-        # Playwright's own process hangs, and nothing tells those who wait for it.
-        _kill(driver)
+        # Playwright's own process hangs; before 1.65 nothing tells those who wait for it.
+        _kill(self.driver)
         connection = self._playwright._impl_obj._connection
-        connection._loop.call_soon_threadsafe(connection.cleanup, "Playwright did not answer")
+        if hasattr(connection, "cleanup"):
+            connection._loop.call_soon_threadsafe(connection.cleanup, "Playwright did not answer")
 
 
 class Site:
@@ -167,6 +166,12 @@ def descendants(process: int) -> list[int]:
             for child in (task / "children").read_text().split():
                 found += [int(child), *descendants(int(child))]
     return found
+
+
+def _is_driver(process: int) -> bool:
+    with suppress(OSError):
+        return b"run-driver" in Path(f"/proc/{process}/cmdline").read_bytes()
+    return False
 
 
 def _kill(process: int) -> None:

@@ -39,7 +39,7 @@ def test_what_is_hidden_in_a_reference_gives_no_light() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-@pytest.mark.parametrize("height, width", [(1, 1), (1, 96), (96, 1), (3, 7), (8, 8), (7, 200)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 96), (96, 1), (3, 7), (8, 8), (7, 200)])
 def test_every_effect_takes_the_smallest_pictures(height: int, width: int, dtype: str) -> None:
     rng = np.random.default_rng(height * 1000 + width)
     picture = rng.integers(0, np.iinfo(dtype).max + 1, (height, width, 3)).astype(dtype)
@@ -47,5 +47,5 @@ def test_every_effect_takes_the_smallest_pictures(height: int, width: int, dtype
     half[: (height + 1) // 2, : (width + 1) // 2] = 1
     for mask in (half, np.ones_like(half)):
         made = phnet.harmonize(picture, mask, **EFFECTS)
-        assert made.shape == picture.shape and made.dtype == picture.dtype
+        assert (made.shape, made.dtype) == (picture.shape, picture.dtype)
         np.testing.assert_array_equal(made[mask == 0], picture[mask == 0])
