@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import phnet
 from tests.waiting import until
 from tests.web.pages import (
     Opener,
@@ -48,6 +49,27 @@ def with_result(opened: Opener) -> "Page":
     page.locator("#brush").wait_for()
     harmonize(page)
     return page
+
+
+@pytest.mark.slow
+def test_the_light_of_another_picture_is_taken_until_it_is_removed(opened: Opener) -> None:
+    page = with_result(opened)
+    without = downloaded(page)
+    page.click("#reference summary")
+    choose(page, "reference", scene()[..., ::-1])  # a blue one
+    page.locator('.drop:has([name="reference"]) img').wait_for()
+    assert page.locator("#download").is_hidden()  # what was made is out of date
+    harmonize(page)
+    assert np.array_equal(sent(page)["reference"], scene()[..., ::-1])
+    made = downloaded(page)
+    inside = box_mask(256, 256) > 0
+    expected = phnet.harmonize(photo(), box_mask(256, 256), reference=scene()[..., ::-1])
+    assert largest_difference(made[..., :3][inside], expected[inside]) <= 1
+    assert largest_difference(made[..., :3][inside], without[..., :3][inside]) > 20
+    page.click('.drop:has([name="reference"]) .remove')
+    harmonize(page)
+    assert "reference" not in sent(page)
+    assert np.array_equal(downloaded(page), without)
 
 
 @pytest.mark.slow

@@ -37,8 +37,9 @@ export async function take(name, file) {
     }
   }
   const own = Object.values(MODES).find((each) => Object.values(each).includes(name));
-  if (name === own.scene && !interrupted) advance(own);
-  else await anew(own);
+  const asked = own ?? mode(); // the picture with the light is no part of either mode
+  if ((name === asked.scene || !own) && !interrupted) advance(asked);
+  else await anew(asked);
 }
 
 // A new subject, or another mask for it: begin its mask anew.
@@ -139,7 +140,8 @@ document.addEventListener("paste", (event) => {
   const own = mode();
   const focused = document.activeElement?.closest(".drop")?.querySelector("input")?.name;
   const names = [own.subject, own.scene, own.mask].filter(Boolean);
-  const name = names.includes(focused) ? focused : names.find((each) => !files.has(each)) ?? own.subject;
+  const name = [...names, "reference"].includes(focused) ? focused
+    : names.find((each) => !files.has(each)) ?? own.subject;
   put(form.elements[name], [file]);
   say(`Pasted as the ${name.replace("_", " ")}.`);
 });

@@ -49,6 +49,7 @@ async function made(own, job, type = null, more = {}) {
   const drawn = masks.get(own.subject);
   const options = { ...values(form.elements.mode.value), model: form.elements.model.value, ...more };
   const mask = drawn && !drawn.isEmpty ? await drawn.blob() : files.get(own.mask) ?? null;
+  if (files.has("reference")) options.reference = files.get("reference");
   const { signal } = job.controller;
   const onprogress = (far) => tell(job, far);
   if (!own.scene) {
@@ -169,6 +170,7 @@ find("token").querySelector("input").addEventListener("change", (event) => {
 
 await build();
 find("local").hidden = !engine.local;
+find("reference").hidden = engine.local;
 if (!engine.compose) find("modes").hidden = true;
 arrange();
 for (const input of form.querySelectorAll('input[type="file"]')) { // chosen before this ran
