@@ -36,11 +36,11 @@ NAME = "portrait-seam"  # of the recipe
 VERSIONS = 4  # of each composite: as it is, blurred, sharpened, smaller
 BATCH = 128
 RATE = 1.5e-3
-UNTOUCHED = 2.8  # weight of photos that need nothing; another composite counts once
-AS_IT_IS = 4.0  # weight of a composite as it is; another version of it counts once
+UNTOUCHED = 4.0  # weight of photos that need nothing; another composite counts once
+AS_IT_IS = 10.0  # weight of a composite as it is; another version of it counts once
 # Price of an answer's distance from that to the composite as it is, in units of its error. A paste
 # under foreign light has no true answer at light 0; it only has this price.
-UNSTEADY, UNSTEADY_PASTE = 0.1, 0.25
+UNSTEADY, UNSTEADY_PASTE = 0.01, 0.05
 Seen = dict[str, Tensor]
 
 
@@ -153,10 +153,10 @@ def fit(given: argparse.Namespace) -> None:
     net.load_state_dict(base.state_dict(), strict=False)
     assert net.seam is not None
     branch = net.seam
-    branch.edge.learn(data["edge"].flatten(0, 1))
-    branch.field.learn(data["field"])
+    branch.learn(data["edge"].flatten(0, 1), data["field"])
     data["colors"] = base.statistics.colors(data["colors"])
-    data["edge"] = branch.edge(data["edge"].flatten(0, 1)).view_as(data["edge"])
+    told = [branch.told(moments) for moments in data["edge"].unbind(1)]
+    data["edge"], data["maps"] = (torch.stack(part, 1) for part in zip(*told, strict=True))
     train(branch, data, given.epochs)
     state = load_checkpoint(given.init)
     about = {"config": asdict(net.config), "recipe": {"name": NAME}, "images": images_of(state)}
@@ -196,9 +196,8 @@ def train(branch: SeamBranch, data: Seen, epochs: int) -> None:
 def price(branch: SeamBranch, seen: Seen) -> Tensor:
     """Of a batch: the error of all versions' answers, and how far they are from each other."""
     light = seen["field"].new_zeros(len(seen["field"]))
-    answers = [
-        branch(seen["colors"], edge, seen["field"], light) for edge in seen["edge"].unbind(1)
-    ]
+    told = zip(seen["edge"].unbind(1), seen["maps"].unbind(1), strict=True)
+    answers = [branch(seen["colors"], *version, seen["field"], light) for version in told]
     maps = torch.stack([answer[:, :12, 0, 0] for answer in answers], 1).unflatten(2, (4, 3))
     square = (maps * (seen["colors_colors"][:, None] @ maps)).sum((2, 3))
     crossed = (maps * seen["colors_error"][:, None]).sum((2, 3))

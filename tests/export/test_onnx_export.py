@@ -3,12 +3,14 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from onnx import helper
 from torch import nn
 
 from phnet.errors import BadData, BadModel
@@ -16,6 +18,7 @@ from phnet.export import onnx_export as export_module
 from phnet.export.chunks import read_pieces, write_pieces
 from phnet.export.onnx_export import export, export_file, store_as_fp16, to_onnx
 from phnet.export.quantize import composites
+from phnet.export.tracing import leave_out_repeats
 from phnet.networks import PHNet, PHNetConfig
 from phnet.training.checkpoint import FORMAT
 
@@ -226,3 +229,31 @@ def test_calibration_needs_photos(tmp_path: Path, photo_tree: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"junk")
     with pytest.raises(BadData, match="a: expected a photo with a mask"):
         composites(tmp_path, 64)
+
+
+def test_what_is_computed_twice_is_computed_once() -> None:
+    def node(kind: str, inputs: list[str], output: str, **more: Any) -> onnx.NodeProto:
+        return helper.make_node(kind, inputs, [output], **more)
+
+    two = helper.make_tensor("two", onnx.TensorProto.FLOAT, [], [2.0])
+    three = helper.make_tensor("three", onnx.TensorProto.FLOAT, [], [3.0])
+    places = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [4]) for n in ("x", "y")]
+    nodes = [
+        node("Constant", [], "a", value=two),
+        node("Constant", [], "b", value=two),
+        node("Constant", [], "c", value=three),
+        node("Mul", ["x", "a"], "d"),
+        node("Mul", ["x", "b"], "e"),  # as d
+        node("Mul", ["x", "c"], "f"),
+        node("Add", ["d", "f"], "g"),
+        node("Add", ["e", "f"], "y"),  # as g, but an output
+        node("Identity", ["g"], "unused"),
+    ]
+    graph = helper.make_graph(nodes, "doubles", places[:1], places[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    leave_out_repeats(model)
+    onnx.checker.check_model(model)
+    assert [n.output[0] for n in model.graph.node] == ["a", "c", "d", "f", "g", "y", "unused"]
+    session = ort.InferenceSession(model.SerializeToString())
+    (found,) = session.run(None, {"x": np.arange(4, dtype=np.float32)})
+    np.testing.assert_array_equal(found, [0, 5, 10, 15])

@@ -1,4 +1,4 @@
-"""Statistics of the mask's edge: counted by NumPy, finite everywhere, at light 0 alone."""
+"""The mask's edge: counted by NumPy, finite everywhere, undoes a recoloring, at light 0 alone."""
 
 from dataclasses import replace
 
@@ -9,7 +9,16 @@ from scipy import ndimage
 from skimage.data import astronaut
 
 from phnet.networks import PHNet, PHNetConfig
-from phnet.networks.seam import LEAST_RING, NEARBY, RINGS, SEAM, SEAM_PLACES, seam_statistics
+from phnet.networks.seam import (
+    LEAST_RING,
+    NEARBY,
+    RINGS,
+    SEAM,
+    SEAM_PLACES,
+    edge_maps,
+    seam_statistics,
+    solved,
+)
 from phnet.training.growing import grown
 
 PLAIN = PHNetConfig(widths=(3, 4, 6, 8, 8, 10, 12), output="field", shrink=2, statistics=True)
@@ -90,12 +99,53 @@ def test_recoloring_shows_at_the_edge() -> None:
     assert torch.allclose(changed[1, [28, 35, 42]], torch.ones(3), atol=1e-5)  # the rim outside
 
 
+def test_solved_as_numpy_does() -> None:
+    rng = np.random.default_rng(3)
+    factor = rng.normal(size=(5, 2, 6, 6))
+    matrix = factor @ factor.transpose(0, 1, 3, 2) + 0.01 * np.eye(6)
+    values = rng.normal(size=(5, 2, 6, 3))
+    found = solved(torch.from_numpy(matrix), torch.from_numpy(values)).numpy()
+    np.testing.assert_allclose(found, np.linalg.solve(matrix, values), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("blur", [1.0, 1.6])
+def test_the_maps_undo_a_recoloring(blur: float) -> None:
+    """A person with a soft edge before another photo, recolored under the hard mask."""
+    rng = np.random.default_rng(4)
+    shape = (256, 256)
+    person, scene = (
+        ndimage.gaussian_filter(rng.random((*shape, 3)), (9, 9, 0), mode="wrap") for _ in range(2)
+    )
+    person, scene = (0.5 + 6 * (one - one.mean()) for one in (person, scene))
+    mask = ellipse(*shape)
+    alpha = ndimage.gaussian_filter(mask[0, 0].numpy().astype(float), blur)[..., None]
+    real = person * alpha + scene * (1 - alpha)
+    recolor = np.array([[0.8, 0.05, 0.0], [0.1, 0.9, 0.0], [0.0, 0.1, 1.1]])  # rows: to red, ...
+    hard = mask[0, 0].numpy()[..., None]
+    composite = real + hard * (real @ recolor.T + [0.03, -0.05, 0.02] - real)
+    planes = torch.from_numpy(composite.transpose(2, 0, 1).copy())[None].float()
+    _, maps = edge_maps(seam_statistics(planes, mask))
+    found = maps[0, 0].reshape(4, 3).double().numpy() + np.eye(4, 3)
+    inside = composite[hard[..., 0] > 0.5]
+    undone = np.column_stack([inside, np.ones(len(inside))]) @ found
+    wanted = real[hard[..., 0] > 0.5]
+    before, after = (np.square(one - wanted).mean() for one in (inside, undone))
+    assert after < 0.1 * before
+
+
+def test_an_edge_that_says_nothing_gives_no_map() -> None:
+    found, maps = edge_maps(torch.zeros(2, SEAM))
+    assert not maps.any()
+    assert not found.any()
+
+
 def fresh(seed: int) -> PHNet:
     """A network whose seam branch says something."""
     torch.manual_seed(seed)
     net = PHNet(SMALL)
     assert net.seam is not None
-    torch.nn.init.normal_(net.seam.color_map.weight, std=0.1)
+    for layer in (net.seam.color_map, net.seam.trust):
+        torch.nn.init.normal_(layer.weight, std=0.1)
     return net
 
 
@@ -145,7 +195,7 @@ def test_scales_are_learned_from_a_sample_once() -> None:
     photos = torch.cat([picture(64, 64) * share for share in (0.3, 0.6, 1.0)])
     net.learn_scales(photos, ellipse(64, 64).repeat(3, 1, 1, 1))
     assert net.seam is not None
-    edge = net.seam.read(photos, ellipse(64, 64).repeat(3, 1, 1, 1))
+    edge, _ = net.seam.read(photos, ellipse(64, 64).repeat(3, 1, 1, 1))
     assert edge.mean(0).abs().max() < 1e-3
     assert 0.5 < edge.std(0).median() < 1.5
     assert net.training

@@ -377,6 +377,6 @@ class PHNet(Pretrained):
         if self.seam is None:
             return z
         with _full_precision(full):
-            edge = self.seam.read(full, full_mask)
-            added: Tensor = self.seam(colors, edge, within(z, mask), light)
+            edge, maps = self.seam.read(full, full_mask)
+            added: Tensor = self.seam(colors, edge, maps, within(z, mask), light)
             return z + added

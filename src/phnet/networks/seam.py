@@ -1,7 +1,9 @@
 """The seam branch: how colors go on across the mask's edge, as a last correction of the field.
 
 A hard mask leaves a thin rim of the person outside, and hair that mixes with what is behind. Where
-the person was recolored, as in the paper's data (section 3.2), the rim was not, and tells how much.
+the person was recolored, as in the paper's data (section 3.2), the rim was not, and tells how much:
+least squares over the edge's places say what map takes the inside's colors to the rim's, whatever
+the rim's share of the person. What the edge cannot tell is left to an MLP, which weighs it, too.
 Nothing like it is at the edge of a person who was pasted from another photo, so what the branch
 adds counts in full at ``light`` 0 and not at all at 1. Not in the paper (docs/method.md).
 
@@ -22,6 +24,23 @@ _UPPER = [7 * i + j for i in range(7) for j in range(i, 7)] + list(range(49, 70)
 _UPPER += [70 + 3 * i + j for i in range(3) for j in range(i, 3)]
 SEAM_PLACES = [79 * ring + place for ring in range(RINGS) for place in _UPPER]
 SEAM = len(SEAM_PLACES)  # 220
+# Where of the 220 are the whole matrices of each ring, and the diagonal of the pixel's own color.
+_AROUND = [
+    55 * ring + _UPPER.index(7 * min(i, j) + max(i, j))
+    for ring in range(RINGS)
+    for i in range(7)
+    for j in range(7)
+]
+_CROSSED = [55 * ring + 28 + k for ring in range(RINGS) for k in range(21)]
+_OWN = [55 * ring + 49 + k for ring in range(RINGS) for k in (0, 3, 5)]
+
+SHARES = (0.85, 0.3, 0.1, 0.95)  # of the foreground in each ring, where nothing else is known
+LEAST_SHARE = 0.08  # the rim's share is taken for this, where it is less
+SOFTNESS = 2e-3  # squared colors; for what varies less than that, SHARES count more
+TOGETHER = ((1, 2), (0, 1, 2, 3))  # rings
+MAPS = 2 * len(TOGETHER)
+FOUND = 40 * RINGS + 15 * MAPS
+_COLOR_AND_1 = [1, 2, 3, 0]
 
 
 def _grown(inside: Tensor) -> Tensor:
@@ -95,6 +114,98 @@ def seam_statistics(composite: Tensor, mask: Tensor) -> Tensor:
     return torch.cat(found, 1)[:, SEAM_PLACES]
 
 
+def solved(matrix: Tensor, values: Tensor) -> Tensor:
+    """Solve ``matrix`` x = ``values`` by elimination, without exchanging rows (ONNX has no solver).
+
+    Args:
+        matrix: symmetric and positive definite, (..., n, n).
+        values: (..., n, m), as is x.
+    """
+    count, wide = matrix.shape[-1], matrix.shape[-1] + values.shape[-1]
+    both = torch.cat([matrix, values], -1)
+    for k in range(count):  # products with constants: a graph of slices loads more slowly
+        unit = _one_hot(k, count, both)
+        row, column = unit @ both, both @ _one_hot(k, wide, both).T
+        both = both - (column - unit.T) * (row / (unit @ column))
+    return both[..., count:]
+
+
+def _one_hot(place: int, count: int, like: Tensor) -> Tensor:
+    return torch.tensor([[float(i == place) for i in range(count)]]).to(like)
+
+
+def _identity(count: int, like: Tensor) -> Tensor:
+    return torch.cat([_one_hot(k, count, like) for k in range(count)])
+
+
+def edge_maps(moments: Tensor) -> tuple[Tensor, Tensor]:
+    """Find, by least squares, the map that undoes a recoloring.
+
+    A ring of which the share a is person is a mixture, c = a (T y + t) + (1 - a) o: y the color of
+    the foreground's inside nearby, o that of the background; T and t take the person's colors to
+    what they were. Each ring alone gives c = P y + Q o + p, drawn to the usual share where colors
+    vary little; of that a = 1 - the mean of Q's diagonal, and T = P / a. With these shares, several
+    rings together give T and t again.
+
+    Args:
+        moments: what :func:`seam_statistics` gives, (B, SEAM).
+
+    Returns:
+        All that was found, (B, FOUND); and of it the maps of rings together, less the identity and
+        laid out as a field's color coefficients, (B, MAPS, 12).
+    """
+    around = moments[:, _AROUND].reshape(-1, RINGS, 7, 7)  # 1, y, o
+    crossed = moments[:, _CROSSED].reshape(-1, RINGS, 3, 7)  # c with them
+    known = around[..., 0, :1] > 0.5
+    mean, color = around[..., 0, 1:], crossed[..., 0]
+    spread = around[..., 1:, 1:] - mean[..., :, None] * mean[..., None, :]
+    shared = crossed[..., 1:] - color[..., :, None] * mean[..., None, :]
+    own = moments[:, _OWN].reshape(-1, RINGS, 3) - color.square()
+    units, soft = (_identity(n, moments) for n in (3, 6))
+    usual = torch.stack([torch.cat([a * units, (1 - a) * units], 1) for a in SHARES])
+    away = solved(spread + SOFTNESS * soft, (shared - usual @ spread).transpose(-1, -2))
+    linear = usual + away.transpose(-1, -2)  # P, Q: (B, RINGS, 3, 6)
+    offset = color - _times(linear, mean)
+    left = own - (linear * (2 * shared - linear @ spread)).sum(-1)
+    inner, outer = mean[..., :3], mean[..., 3:]
+    rest = (linear[..., 3:] * units).sum((-1, -2))[..., None] / 3  # 1 - a
+    share = (1 - rest).clamp_min(LEAST_SHARE)
+    before = linear[..., :3] / share[..., None]
+    shift = (offset + _times(linear[..., 3:], outer) - rest * outer) / share
+    alone = [
+        *(linear.flatten(2), offset, left.clamp_min(1e-6).log()),
+        *(before.flatten(2).clamp(-4, 4), shift.clamp(-2, 2), rest),
+        (_times(before, inner) + shift - inner).clamp(-1, 1),
+    ]
+    parts = torch.cat(alone, 2)
+    maps = _together(around, crossed, share.clamp_max(1.05)[..., None])
+    whole = around[:, 0, 0, _COLOR_AND_1]
+    moved = _times(maps.transpose(-1, -2), whole[:, None]).clamp(-1, 1)
+    maps = maps.flatten(2).clamp(-2, 2)
+    parts = torch.where(known, parts, torch.zeros_like(parts)).flatten(1)
+    return torch.cat([parts, maps.flatten(1), moved.flatten(1)], 1), maps
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    return (matrix @ vector[..., None])[..., 0]
+
+
+def _together(around: Tensor, crossed: Tensor, share: Tensor) -> Tensor:
+    """Maps (B, MAPS, 4, 3) of several rings, less the identity; share is (B, RINGS, 1, 1)."""
+    inner = around[:, :, _COLOR_AND_1][..., _COLOR_AND_1]
+    outer = around[:, :, 4:][..., _COLOR_AND_1]
+    person = crossed[..., _COLOR_AND_1] - (1 - share) * outer
+    units = _identity(4, around)
+    squares = share.square() * inner
+    wanted = share * person - squares[..., :3, :]
+    matrices, values = [], []
+    for rings in map(list, TOGETHER):
+        for softness in (SOFTNESS, 5 * SOFTNESS):
+            matrices.append(squares[:, rings].sum(1) + softness * units)
+            values.append(wanted[:, rings].sum(1).transpose(-1, -2))
+    return solved(torch.stack(matrices, 1), torch.stack(values, 1))
+
+
 def within(field: Tensor, mask: Tensor) -> Tensor:
     """Mean over the foreground of a field's color coefficients, (B, 12).
 
@@ -111,32 +222,44 @@ class SeamBranch(nn.Module):
 
     def __init__(self, hidden: int = 256) -> None:
         super().__init__()
-        self.edge = Standardize(SEAM)
+        self.edge = Standardize(FOUND)
         self.field = Standardize(12)
         self.trunk = nn.Sequential(
-            nn.Dropout(0.1), *hidden_layers(COLORS + SEAM + 12, hidden, dropout=0.2)
+            nn.Dropout(0.1), *hidden_layers(COLORS + FOUND + 12, hidden, dropout=0.2)
         )
         self.color_map = nn.Linear(hidden, 12)
-        nn.init.zeros_(self.color_map.weight)  # at first it changes nothing
-        nn.init.zeros_(self.color_map.bias)
+        self.trust = nn.Linear(hidden, 12 * MAPS)
+        for layer in (self.color_map, self.trust):
+            nn.init.zeros_(layer.weight)  # at first it changes nothing
+            nn.init.zeros_(layer.bias)
 
     @torch.no_grad()
-    def read(self, composite: Tensor, mask: Tensor) -> Tensor:
-        """Standardized statistics of the edge (B, SEAM); see :func:`seam_statistics`."""
-        edge: Tensor = self.edge(seam_statistics(composite, mask))
-        return edge
+    def read(self, composite: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Read the edge: what :meth:`told` makes of :func:`seam_statistics`."""
+        return self.told(seam_statistics(composite, mask))
 
-    def forward(self, colors: Tensor, edge: Tensor, field: Tensor, light: Tensor) -> Tensor:
+    def told(self, moments: Tensor) -> tuple[Tensor, Tensor]:
+        """Standardized numbers of the edge (B, FOUND), and its maps (B, MAPS, 12)."""
+        found, maps = edge_maps(moments)
+        edge: Tensor = self.edge(found)
+        return edge, maps
+
+    def forward(
+        self, colors: Tensor, edge: Tensor, maps: Tensor, field: Tensor, light: Tensor
+    ) -> Tensor:
         """One color map for the whole foreground, (B, 13, 1, 1), to be added to the field.
 
         Args:
             colors: standardized statistics of both sides, (B, COLORS).
             edge: what :meth:`read` gives.
+            maps: the same, its maps.
             field: what :func:`within` gives of the field so far.
             light: how much of the scene's light to take on, in [0, 1], (B,).
         """
-        seen = torch.cat([colors, edge, self.field(field)], 1)
-        change = self.color_map(self.trunk(seen)) * (1 - light)[:, None].to(seen.dtype)
+        hidden = self.trunk(torch.cat([colors, edge, self.field(field)], 1))
+        trust = self.trust(hidden).reshape(-1, MAPS, 12)
+        change = self.color_map(hidden) + (trust * (maps - field[:, None])).sum(1)
+        change = change * (1 - light)[:, None].to(change.dtype)
         return F.pad(change, (0, 1))[..., None, None]
 
     @torch.no_grad()
@@ -149,5 +272,10 @@ class SeamBranch(nn.Module):
             field: what :func:`within` gives for them, (N, 12).
         """
         pairs = zip(torch.split(composite, 16), torch.split(mask, 16), strict=True)
-        self.edge.learn(torch.cat([seam_statistics(*pair) for pair in pairs]))
+        self.learn(torch.cat([seam_statistics(*pair) for pair in pairs]), field)
+
+    @torch.no_grad()
+    def learn(self, moments: Tensor, field: Tensor) -> None:
+        """Take the same from the moments themselves, (N, SEAM)."""
+        self.edge.learn(edge_maps(moments)[0])
         self.field.learn(field)
