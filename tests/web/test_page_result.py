@@ -137,7 +137,7 @@ def test_the_shadows_end_is_dragged(opened: Opener) -> None:
     choose(page, "portrait", person)
     choose(page, "background", scene(600, 400))
     page.locator("#placing").wait_for()
-    page.locator("summary").click()
+    page.locator("summary", has_text="Edges").click()
     page.check('[name="finish"]')
     assert page.input_value('[name="clean_edges"]') == "0.7"
     # The person is 320 pixels high, its feet at (300, 400); the end is at 25 degrees, 0.6 heights.
