@@ -16,12 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from phnet.benchmarks.invariance import SIDES, soft_and_hard
+from phnet.benchmarks.invariance import SIDES, resized, soft_and_hard
 from phnet.images.arrays import Bytes
 from phnet.networks import PHNet
 from phnet.networks.color_field import apply_field, enlarged, shrunk
@@ -131,9 +130,8 @@ def versions_of(composite: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tenso
 
 
 def small(picture: Bytes) -> Bytes:
-    """A picture of the least of SIDES, enlarged to the size that it had."""
-    least = np.asarray(cv2.resize(picture, (min(SIDES),) * 2, interpolation=cv2.INTER_AREA))
-    return np.asarray(cv2.resize(least, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+    """A square picture of the least of SIDES, enlarged to the size that it had."""
+    return np.asarray(resized(resized(picture, min(SIDES)), len(picture)), np.uint8)
 
 
 def planes_of(pictures: Sequence[Bytes]) -> Tensor:

@@ -62,7 +62,7 @@ def measure(
         sharpness.append([float(np.linalg.norm(change(p, mask))) for p in versions])
         at_sizes = []
         for side in SIDES:
-            small, alpha = (_resized(p, side) for p in (picture, mask))
+            small, alpha = (resized(p, side) for p in (picture, mask))
             at_sizes.append(change(small, np.clip(alpha, 0, 1)))
         sizes.append(at_sizes)
     return Invariance(np.array(sharpness), np.array(sizes))
@@ -75,7 +75,7 @@ def soft_and_hard(picture: Pixels) -> tuple[Pixels, Pixels]:
     return np.asarray(soft, np.uint8), np.asarray(hard, np.uint8)
 
 
-def _resized(picture: Pixels, side: int) -> Pixels:
+def resized(picture: Pixels, side: int) -> Pixels:
     """A square version of ``side`` pixels."""
     method = cv2.INTER_AREA if min(picture.shape[:2]) >= side else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, (side, side), interpolation=method))
